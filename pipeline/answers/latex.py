@@ -1,0 +1,77 @@
+"""LaTeX cosmetics: two ways of typing one answer become one text. Nothing is computed here."""
+
+from __future__ import annotations
+
+import re
+
+_SYMBOLS = str.maketrans(
+    {
+        "−": "-", "–": "-", "×": r"\times ", "·": r"\cdot ", "÷": "/", "π": r"\pi ", "∞": r"\infty ",
+        "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "±": r"\pm ", "∪": r"\cup ", "∈": r"\in ", "°": r"^\circ ",
+        "√": r"\sqrt ", "²": "^2", "³": "^3", "⁄": "/", "½": r"\frac12 ", "\u00a0": " ", "\u202f": " ",
+    }
+)  # fmt: skip
+
+_ARGUMENT = r"\{(?:[^{}]|\{[^{}]*\})*\}"  # a braced argument, braces nested once
+
+
+# In this order: a later rule may rely on an earlier one.
+_SPELLINGS = [
+    (r"\\left(?![A-Za-z])\s*\.?|\\right(?![A-Za-z])\s*\.?|\\[bB]igg?[lrm]?(?![A-Za-z])", ""),
+    # a separator of thousands that cannot be the comma of a list
+    (r"(?<=\d)\s*(?:,\s*\\!|\{,\}|\\,)\s*(?=\d{3})", ""),
+    (r"(?<!\\)(?:\\!|\$)|\\displaystyle|\\limits", ""),
+    (r"(?<!\\)\\[()\[\]]", " "),  # maths delimiters; `\\[` is a row's end with a bracket
+    (r"(?<!\\)\\[,;: ]|~|\\q?quad(?![A-Za-z])", r" "),
+    (
+        r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|[mh]box|math(?:rm|bf|it|sf)|boldsymbol|bm|operatorname\*?)\s*\{",
+        r"\\text{",
+    ),
+    (r"\\[dtc]frac", r"\\frac"),
+    (r"\\(frac|sqrt|vec|overrightarrow)\s*([A-Za-z0-9]|\\pi)", r"\\\1{\2}"),
+    (rf"\\frac\s*({_ARGUMENT})\s*([A-Za-z0-9]|\\pi)", r"\\frac\1{\2}"),
+    (r"\\frac\s*\{", r"\\frac{"),
+    (r"\^\s*\{?\s*\\circ\s*\}?|\\degree(?![A-Za-z])", "°"),
+    (r"\\?%", r"\\%"),
+    (r"\\(?:leq|leqslant|lte)(?![A-Za-z])|<=", r"\\le "),
+    (r"\\(?:geq|geqslant|gte)(?![A-Za-z])|>=", r"\\ge "),
+    (r"\\lt(?![A-Za-z])", "<"),
+    (r"\\gt(?![A-Za-z])", ">"),
+    (r"\\mid(?![A-Za-z])", "|"),
+    (r"\+?\s*\\infty|(?<![A-Za-z\\])infinity", r"\\infty"),
+    (r"\*\*", "^"),
+    (r"\\langle(?![A-Za-z])", "("),
+    (r"\\rangle(?![A-Za-z])", ")"),
+    (r"(?<![A-Za-z\\])(pi|sqrt|(?:arc)?(?:sin|cos|tan)|log|ln)(?![A-Za-z])", r"\\\1"),
+    (r"\\sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}"),
+    (r"(?<!\d)\.(?=\d)", "0."),
+    (r"\s+", " "),
+]
+_RULES = [(re.compile(pattern), replacement) for pattern, replacement in _SPELLINGS]
+
+_DOUBLED = re.compile(r"\\\\(?=[A-Za-z])")
+_WORDS = re.compile(r"\\text\{([^{}]*)\}")
+_ONE = re.compile(r"([_^])\{(\w)\}")
+_SPACE = re.compile(r"(?<!\d) | (?!\d)")  # "3 1/8" is not "31/8"
+
+
+def clean(text: str) -> str:
+    """The text in one spelling: `\\frac{a}{b}`, `\\text{words}`, `°`, `\\%`; no delimiters, no sizes."""
+    text = text.translate(_SYMBOLS).strip().strip("*")
+    if r"\begin" not in text:  # there `\\` ends a row; elsewhere it is a backslash escaped once too often
+        text = _DOUBLED.sub(r"\\", text)
+    for pattern, replacement in _RULES:
+        text = pattern.sub(replacement, text)
+    return text.strip().rstrip(".,;: ")
+
+
+def compact(text: str) -> str:
+    """A cleaned text without what is not read aloud: spaces, marks of words, braces around one character."""
+    text = _WORDS.sub(r"\1", text)
+    return _SPACE.sub("", _ONE.sub(r"\1\2", text)).removeprefix("+")
+
+
+def words_opened(text: str) -> str:
+    """The text without `\\text{}` if that is all it consists of."""
+    match = _WORDS.fullmatch(text)
+    return match[1].strip() if match else text

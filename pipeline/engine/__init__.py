@@ -1,0 +1,7 @@
+"""The only room that knows vLLM: engines behind one small protocol, and the event loop that drives them."""
+
+from pipeline.engine.loop import Task, run
+from pipeline.engine.pool import open_engine
+from pipeline.engine.requests import Completion, Engine, Request, seed_of
+
+__all__ = ["Completion", "Engine", "Request", "Task", "open_engine", "run", "seed_of"]

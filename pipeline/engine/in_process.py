@@ -1,0 +1,106 @@
+"""vLLM inside this process.
+
+On a CPU the settings are those that were measured to matter: one thread an engine, eager mode, KV blocks of 32
+tokens, no chunked prefill (per-request seeds crash the CPU engine with it). On a GPU vLLM's own defaults hold.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pipeline.engine.requests import Completion, Request
+from pipeline.errors import PipelineError
+from pipeline.params import Engine as EngineParams
+
+CPU_ENVIRONMENT = {
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "OMP_NUM_THREADS": "1",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+class InProcessEngine:
+    """One model served by vLLM in this process; see `requests.Engine` for the protocol."""
+
+    def __init__(self, model: Path, params: EngineParams) -> None:
+        if not list(model.glob("*.safetensors")):
+            raise PipelineError(f"{model}: no weights (*.safetensors) in this model folder; run the stage that trains it")
+        for name, value in CPU_ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        import torch
+        from vllm import LLM
+
+        on_cpu = not torch.cuda.is_available()
+        if on_cpu:
+            os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", f"{params.memory_gib:g}")
+            torch.set_num_threads(1)
+        settings: dict[str, Any] = {
+            "model": str(model),
+            "dtype": params.dtype,
+            "max_model_len": params.context,
+            "max_num_seqs": params.seats,
+            "enable_prefix_caching": True,
+            "disable_log_stats": True,
+            "trust_remote_code": False,
+            "load_format": "safetensors",
+            "generation_config": "vllm",
+        }
+        if on_cpu:
+            settings |= {
+                "enforce_eager": True,
+                "block_size": 32,
+                "enable_chunked_prefill": False,
+                "max_num_batched_tokens": max(params.context, 8192),
+            }
+        self.context = params.context
+        self._llm = LLM(**settings)
+        self.tokenizer = self._llm.get_tokenizer()
+        self._early: list[tuple[str, Completion]] = []
+        self._labels: dict[str, tuple[int, ...]] = {}
+
+    def submit(self, key: str, request: Request, group: int) -> None:
+        """Queue one request; one that does not fit the context comes back as `context`, unrun."""
+        from vllm import SamplingParams
+
+        if len(request.prompt_ids) + request.max_tokens > self.context:
+            self._early.append((key, Completion("", "context", 0)))
+            return
+        params = SamplingParams(
+            max_tokens=request.max_tokens,
+            temperature=request.temperature,
+            top_p=request.top_p if request.temperature > 0 else 1.0,
+            stop=list(request.stop) or None,
+            seed=request.seed if request.temperature > 0 else None,
+            logprobs=len(request.labels) or None,
+            logprob_token_ids=list(request.labels) or None,
+        )
+        self._llm.llm_engine.add_request(key, {"prompt_token_ids": list(request.prompt_ids)}, params)
+        self._labels[key] = request.labels
+
+    def step(self) -> list[tuple[str, Completion]]:
+        """One engine iteration."""
+        done, self._early = self._early, []
+        if self._llm.llm_engine.has_unfinished_requests():
+            for output in self._llm.llm_engine.step():
+                if output.finished:
+                    done.append((output.request_id, self._completion(output)))
+        return done
+
+    def _completion(self, output: Any) -> Completion:
+        first = output.outputs[0]
+        labels = self._labels.pop(output.request_id)
+        return Completion(
+            text=first.text,
+            finish=first.finish_reason,
+            tokens=len(first.token_ids),
+            ended=first.finish_reason == "stop" and first.stop_reason is None,
+            label_logprobs=tuple(first.logprobs[0][token].logprob for token in labels) if labels else (),
+        )
+
+    def close(self) -> None:
+        """Drop the model."""
+        del self._llm

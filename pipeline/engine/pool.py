@@ -1,0 +1,99 @@
+"""Engines in processes of their own: several copies of one model, or several models, beside each other.
+
+On a CPU one engine uses one thread, so as many copies as there are cores give that many times the throughput.
+All requests of one task go to one copy, so that they share its prefix cache. Completions do not depend on the
+number of copies, because each request carries its own seed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from pipeline.engine.requests import Completion, Engine, Request
+from pipeline.errors import PipelineError
+from pipeline.params import Engine as EngineParams
+
+_PARENT_DEATH = 1  # PR_SET_PDEATHSIG
+
+
+def open_engine(model: Path, params: EngineParams) -> Engine:
+    """An engine for `model`: `params.copies` processes."""
+    return PooledEngine(model, params)
+
+
+class PooledEngine:
+    """Copies of one model in child processes that die with this one; see `requests.Engine`."""
+
+    def __init__(self, model: Path, params: EngineParams) -> None:
+        if not list(model.glob("*.safetensors")):
+            raise PipelineError(f"{model}: no weights (*.safetensors) in this model folder; run the stage that trains it")
+        from transformers import AutoTokenizer
+
+        self.context = params.context
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(str(model), trust_remote_code=False)
+        context = multiprocessing.get_context("spawn")
+        self._connections: list[Connection] = []
+        self._processes = []
+        for _ in range(params.copies):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(theirs, model, params, os.getpid()), daemon=True)
+            process.start()
+            theirs.close()
+            self._connections.append(ours)
+            self._processes.append(process)
+        self._outgoing: list[list[tuple[str, Request, int]]] = [[] for _ in self._connections]
+
+    def submit(self, key: str, request: Request, group: int) -> None:
+        """Queue one request for the copy that serves its group."""
+        self._outgoing[group % len(self._connections)].append((key, request, group))
+
+    def step(self) -> list[tuple[str, Completion]]:
+        """Send what is queued, then return what has finished (waits up to 50 ms)."""
+        for connection, batch in zip(self._connections, self._outgoing, strict=True):
+            if batch:
+                connection.send(batch)
+                batch.clear()
+        done: list[tuple[str, Completion]] = []
+        for connection in wait(self._connections, timeout=0.05):
+            try:
+                done += connection.recv()  # type: ignore[union-attr]
+            except EOFError as error:
+                raise RuntimeError("an engine process ended; its traceback stands above") from error
+        return done
+
+    def close(self) -> None:
+        """End the processes."""
+        for connection in self._connections:
+            connection.close()
+        for process in self._processes:
+            process.join()
+
+
+def _serve(connection: Connection, model: Path, params: EngineParams, parent: int) -> None:
+    """A child's life: take requests, run the engine, send completions; ends when the parent does."""
+    ctypes.CDLL(None).prctl(_PARENT_DEATH, signal.SIGKILL)
+    if os.getppid() != parent:
+        return
+    from pipeline.engine.in_process import InProcessEngine
+
+    engine = InProcessEngine(model, params)
+    pending = 0
+    while True:
+        while pending == 0 or connection.poll():
+            try:
+                batch = connection.recv()
+            except EOFError:
+                return
+            for key, request, group in batch:
+                engine.submit(key, request, group)
+            pending += len(batch)
+        done = engine.step()
+        pending -= len(done)
+        if done:
+            connection.send(done)

@@ -1,0 +1,65 @@
+"""What goes into an engine and what comes out."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Request:
+    """One completion to sample.
+
+    prompt_ids: token ids. max_tokens: cap of the completion. stop: texts at which sampling ends (not returned).
+    seed: of this request alone, so that its completion does not depend on order or batch. labels: token ids
+    whose log-probabilities at the first position are wanted (the PRM's "+" and "-"). model: which engine.
+    """
+
+    prompt_ids: tuple[int, ...]
+    max_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+    labels: tuple[int, ...] = ()
+    model: str = "policy"
+
+
+@dataclass(frozen=True)
+class Completion:
+    """finish: `stop` (stop text or end of sequence), `length` (cap), `context` (prompt too long, nothing run).
+
+    tokens: number of sampled tokens. label_logprobs: natural logarithms, in the order of `Request.labels`.
+    """
+
+    text: str
+    finish: str
+    tokens: int
+    ended: bool = False  # the model gave the end-of-sequence token
+    label_logprobs: tuple[float, ...] = ()
+
+
+class Engine(Protocol):
+    """Continuous batching behind two calls; completions come back in any order."""
+
+    tokenizer: Any
+    context: int
+
+    def submit(self, key: str, request: Request, group: int) -> None:
+        """Queue a request under a unique key; requests of one group share prompt prefixes."""
+        ...
+
+    def step(self) -> list[tuple[str, Completion]]:
+        """Do some work and return what finished."""
+        ...
+
+    def close(self) -> None:
+        """Free the engine's memory and processes."""
+        ...
+
+
+def seed_of(*parts: object) -> int:
+    """A 63-bit seed from what identifies a request (run seed, problem, depth, candidate), never from its order."""
+    text = "/".join(map(str, parts))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

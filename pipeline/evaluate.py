@@ -1,0 +1,170 @@
+"""Greedy accuracy and judge accuracy of one model, with standard errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline import prompts, steps
+from pipeline.answers import Grade, Grader, extract_answer
+from pipeline.engine import Completion, Request, Task
+from pipeline.errors import PipelineError
+from pipeline.judge import Opinion
+from pipeline.params import Evaluate
+from pipeline.records import Answered, Problem, Tree
+
+
+def solve(
+    tokenizer: Any, family: str, problem: Problem, settings: Evaluate
+) -> Task[Completion]:
+    """Greedy solution of one problem.
+
+    Raises PipelineError if prompt and evaluate.max_tokens do not fit the engine's context.
+    """
+    question = prompts.fill(family, "reasoning", problem=problem.prompt)
+    ids = tuple(tokenizer.encode(question, add_special_tokens=False))
+    (completion,) = yield [Request(ids, settings.max_tokens)]
+    if completion.finish == "context":
+        raise PipelineError(
+            f"engine.context: too small for problem {problem.problem_id} ({len(ids)} prompt tokens and "
+            f"evaluate.max_tokens {settings.max_tokens}); raise it"
+        )
+    return completion
+
+
+def answered(
+    problems: Sequence[Problem], completions: Sequence[Completion], grader: Grader
+) -> list[Answered]:
+    """Graded solutions; a solution that is not in `Step n: ` form keeps its text as one step.
+
+    end: `answer` (boxed, then the sequence ended), `runs_on` (boxed, not ended), `no_answer`, `length`.
+    """
+    extracted = [extract_answer(completion.text) for completion in completions]
+    gold = [problem.answer or "" for problem in problems]
+    grades = grader.grade(list(zip(extracted, gold, strict=True)))
+    return [
+        Answered(
+            problem.problem_id,
+            problem.split,
+            problem.prompt,
+            _steps(completion.text),
+            _end(completion),
+            answer,
+            problem.answer or "",
+            grade.value,
+            completion.tokens,
+        )
+        for problem, completion, answer, grade in zip(problems, completions, extracted, grades, strict=True)
+    ]
+
+
+def _steps(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(steps.split(text))
+    except ValueError:
+        return (text,)
+
+
+def _end(completion: Completion) -> str:
+    if steps.is_answer(completion.text):
+        return "answer" if completion.ended else "runs_on"
+    return "no_answer" if completion.ended else "length"
+
+
+def accuracy(rows: Sequence[Answered]) -> dict[str, Any]:
+    """Accuracy with its standard error, by split and pooled; steps, words a step and how solutions end."""
+    splits = sorted({row.split for row in rows})
+    result: dict[str, Any] = {split: _summary([row for row in rows if row.split == split]) for split in splits}
+    result["pooled"] = _summary(rows)
+    return result
+
+
+def _summary(rows: Sequence[Answered]) -> dict[str, Any]:
+    count = len(rows)
+    mean, error = proportion([row.grade == Grade.RIGHT for row in rows])
+    solutions = [row.steps for row in rows]
+    lengths = [len(steps.body(step)) for solution in solutions for step in solution]
+    return {
+        "problems": count,
+        "accuracy": mean,
+        "accuracy_se": error,
+        "boxed": sum(row.end == "answer" for row in rows) / count,
+        "unreadable": sum(row.grade in (Grade.UNREADABLE, Grade.TIMEOUT) for row in rows) / count,
+        "steps": sum(map(len, solutions)) / count,
+        "step_characters": sum(lengths) / len(lengths),
+    }
+
+
+def proportion(hits: Sequence[bool]) -> tuple[float, float]:
+    """A share and its standard error."""
+    mean = sum(hits) / len(hits)
+    return mean, math.sqrt(mean * (1 - mean) / len(hits))
+
+
+def judge_quality(opinions: Sequence[Opinion]) -> dict[str, Any]:
+    """Accuracy of the judge on held-out pairs as shown (paper, table 3) and swapped, and its consistency.
+
+    An unreadable verdict counts as wrong and as inconsistent. Consistency: both orders name the same candidate.
+    """
+    mean, error = proportion([o.straight == o.winner for o in opinions])
+    swapped, _ = proportion([o.swapped is not None and o.swapped != o.winner for o in opinions])
+    readable = [o for o in opinions if o.straight and o.swapped]
+    agree, agree_error = proportion([bool(o.straight and o.swapped) and o.straight != o.swapped for o in opinions])
+    return {
+        "pairs": len(opinions),
+        "judge_accuracy": mean,
+        "judge_accuracy_se": error,
+        "judge_accuracy_swapped": swapped,
+        "consistency": agree,
+        "consistency_se": agree_error,
+        "unreadable": 1 - len(readable) / len(opinions),
+    }
+
+
+def search_answers(problems: Sequence[Problem], trees: Sequence[Tree], grader: Grader) -> list[Answered]:
+    """Graded results of step searches at evaluation (test-time scaling)."""
+    by_problem = {tree.problem_id: tree for tree in trees}
+    found = [by_problem[problem.problem_id] for problem in problems]
+    extracted = [extract_answer(steps.join(tree.steps)) for tree in found]
+    grades = grader.grade([(a, problem.answer or "") for a, problem in zip(extracted, problems, strict=True)])
+    return [
+        Answered(
+            problem.problem_id, problem.split, problem.prompt, tree.steps, tree.end, a, problem.answer or "", g.value, 0
+        )
+        for problem, tree, a, g in zip(problems, found, extracted, grades, strict=True)
+    ]
+
+
+def first_of_each_split(problems: Sequence[Problem], count: int) -> list[Problem]:
+    """The first `count` problems of every split."""
+    chosen: list[Problem] = []
+    for split in dict.fromkeys(problem.split for problem in problems):
+        chosen += [problem for problem in problems if problem.split == split][:count]
+    return chosen
+
+
+def against_greedy(searched: Sequence[Answered], greedy: Sequence[Answered]) -> dict[str, Any]:
+    """Accuracy of searched answers beside the greedy ones to the same problems, and the paired difference."""
+    before = {row.problem_id: row.grade == Grade.RIGHT for row in greedy}
+    gains = [(row.grade == Grade.RIGHT) - before[row.problem_id] for row in searched]
+    gain, error = mean_and_error(gains)
+    mean, mean_error = proportion([row.grade == Grade.RIGHT for row in searched])
+    return {
+        "problems": len(searched),
+        "accuracy": mean,
+        "accuracy_se": mean_error,
+        "greedy_accuracy": sum(before[row.problem_id] for row in searched) / len(searched),
+        "gain": gain,
+        "gain_se": error,
+        "ends": {end: sum(row.end == end for row in searched) for end in sorted({row.end for row in searched})},
+    }
+
+
+def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and its standard error (0 for a single value)."""
+    mean = sum(values) / len(values)
+    if len(values) < 2:
+        return mean, 0.0
+    variance = sum((value - mean) ** 2 for value in values) / (len(values) - 1)
+    return mean, math.sqrt(variance / len(values))

@@ -1,0 +1,66 @@
+"""IFT data: solutions into `Step n: ` form, with the proof that nothing else was changed (paper, section 3.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from pipeline import steps
+from pipeline.records import Dropped, Problem, Solution
+
+Segment = Callable[[str, str], str]  # problem, solution -> solution in `Step n: ` form
+
+_MARKER_ANYWHERE = re.compile(r"Step \d+: ?")
+
+
+def segmented(problems: Iterable[Problem], segment: Segment) -> tuple[list[Solution], list[Dropped]]:
+    """IFT rows and every row that was left out with its reason.
+
+    Reasons: `no_solution`, `no_steps` (not in `Step n: ` form), `altered` (a character other than white space
+    and the markers changed), `no_boxed_answer`.
+    """
+    kept: list[Solution] = []
+    dropped: list[Dropped] = []
+    for problem in problems:
+        reason, parts = _segmented(problem, segment)
+        if reason is None:
+            kept.append(Solution(problem.problem_id, problem.prompt, tuple(parts)))
+        else:
+            dropped.append(Dropped("ift", problem.problem_id, reason, (problem.solution or "")[:500]))
+    return kept, dropped
+
+
+def _segmented(problem: Problem, segment: Segment) -> tuple[str | None, list[str]]:
+    if not problem.solution:
+        return "no_solution", []
+    text = segment(problem.prompt, problem.solution)
+    try:
+        parts = steps.split(text)
+    except ValueError:
+        return "no_steps", []
+    if not preserved(problem.solution, text):
+        return "altered", []
+    if not steps.is_answer(parts[-1]):
+        return "no_boxed_answer", []
+    return None, parts
+
+
+def preserved(solution: str, text: str) -> bool:
+    """Whether `text` is `solution` but for `Step n: ` markers and white space."""
+    return _bare(solution) == _bare(text)
+
+
+def _bare(text: str) -> str:
+    return "".join(_MARKER_ANYWHERE.sub("", text).split())
+
+
+def by_line(_problem: str, solution: str) -> str:
+    """The rule-based segmenter: every line that is not empty is one step; a formula over lines is never cut."""
+    parts: list[str] = []
+    for line in solution.splitlines():
+        open_formula = bool(parts) and (parts[-1].count("$$") % 2 or parts[-1].count("\\[") > parts[-1].count("\\]"))
+        if open_formula:
+            parts[-1] += "\n" + line
+        elif line.strip():
+            parts.append(line.strip())
+    return steps.join([f"Step {number}: {part}" for number, part in enumerate(parts, start=1)])

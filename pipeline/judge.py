@@ -1,0 +1,138 @@
+"""Step-wise pairwise judging: a prompt, a call, a parse (paper, section 3.3; the prompt after MT-Bench).
+
+A verdict that cannot be read is data (winner None): it counts for neither candidate and is reported.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import unicodedata
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline import prompts
+from pipeline.engine import Completion, Request, seed_of
+from pipeline.params import Judge
+from pipeline.records import JudgedPair, Verdict
+from pipeline.steps import join
+
+VERDICT = re.compile(r"\[\[([AB])\]\]")
+
+
+def fenced(text: str, special_tokens: Sequence[str]) -> str:
+    """Model text made safe to show to a judge: no special tokens, no control characters, no verdict marks."""
+    for token in special_tokens:
+        text = text.replace(token, "")
+    text = "".join(c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf"))
+    return VERDICT.sub(r"[\1]", text)
+
+
+def prompt(family: str, problem: str, steps: Sequence[str], a: str, b: str, special: Sequence[str]) -> str:
+    """The judge's prompt for candidates `a` and `b` after `steps`."""
+    return prompts.fill(
+        family,
+        "step_judge",
+        problem=problem,
+        steps=fenced(join(steps), special),
+        a=fenced(a, special),
+        b=fenced(b, special),
+    )
+
+
+def parse(text: str) -> str | None:
+    """`A` or `B` from the judge's words; None where no verdict stands there or both do."""
+    found = set(VERDICT.findall(text))
+    return found.pop() if len(found) == 1 else None
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Verdicts on all pairs of candidates, and each one's score: the number of candidates that it beats."""
+
+    verdicts: tuple[Verdict, ...]
+    scores: tuple[float, ...]
+
+
+def request(tokenizer: Any, text: str, settings: Judge, seed: int) -> Request:
+    """One judge call."""
+    return Request(
+        tuple(tokenizer.encode(text, add_special_tokens=False)),
+        settings.sampling.max_tokens,
+        settings.sampling.temperature,
+        settings.sampling.top_p,
+        seed=seed,
+    )
+
+
+def rank(
+    tokenizer: Any,
+    family: str,
+    problem: str,
+    steps: Sequence[str],
+    candidates: Sequence[str],
+    settings: Judge,
+    seed: int,
+) -> Generator[list[Request], list[Completion], Ranking]:
+    """Judge every pair of candidates, in both orders or in one drawn by hash.
+
+    With `both`, a candidate beats another only if both orders say so; with `single`, one verdict decides.
+    """
+    shown = []
+    for i, j in itertools.combinations(range(len(candidates)), 2):
+        orders = [(i, j), (j, i)]
+        shown += orders if settings.orders == "both" else [orders[seed_of(seed, i, j) % 2]]
+    requests = []
+    for a, b in shown:
+        text = prompt(family, problem, steps, candidates[a], candidates[b], tokenizer.all_special_tokens)
+        requests.append(request(tokenizer, text, settings, seed_of(seed, "judge", a, b)))
+    answers = yield requests
+    verdicts = tuple(
+        Verdict(a, b, answer.text, parse(answer.text)) for (a, b), answer in zip(shown, answers, strict=True)
+    )
+    return Ranking(verdicts, scores(len(candidates), verdicts, needed=2 if settings.orders == "both" else 1))
+
+
+def scores(count: int, verdicts: Sequence[Verdict], needed: int) -> tuple[float, ...]:
+    """Score of each candidate: how many others it beats in at least `needed` verdicts (paper, equation 3)."""
+    wins: dict[tuple[int, int], int] = {}
+    for verdict in verdicts:
+        if verdict.winner is not None:
+            pair = (verdict.a, verdict.b) if verdict.winner == "A" else (verdict.b, verdict.a)
+            wins[pair] = wins.get(pair, 0) + 1
+    beaten = [winner for (winner, _), times in wins.items() if times >= needed]
+    return tuple(float(beaten.count(index)) for index in range(count))
+
+
+def few_shot(family: str, examples: Sequence[JudgedPair], text: str) -> str:
+    """`text` after worked examples of the same prompt with their judgments (the paper's 3-shot M0)."""
+    parts = [prompt(family, e.prompt, e.steps, e.a, e.b, ()) + e.judgment for e in examples]
+    return "\n\n".join([*parts, text])
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """A judge's answers on one held-out pair: as shown and with the candidates swapped (letters as shown)."""
+
+    pair_id: str
+    winner: str
+    straight: str | None
+    swapped: str | None
+    straight_text: str
+    swapped_text: str
+
+
+def opinion(
+    tokenizer: Any, family: str, pair: JudgedPair, examples: Sequence[JudgedPair], settings: Judge
+) -> Generator[list[Request], list[Completion], Opinion]:
+    """Judge one held-out pair in both orders."""
+    special = tokenizer.all_special_tokens
+    requests = []
+    for a, b in ((pair.a, pair.b), (pair.b, pair.a)):
+        text = few_shot(family, examples, prompt(family, pair.prompt, pair.steps, a, b, special))
+        requests.append(request(tokenizer, text, settings, seed_of(pair.pair_id, a, b)))
+    straight, swapped = yield requests
+    return Opinion(
+        pair.pair_id, pair.winner, parse(straight.text), parse(swapped.text), straight.text, swapped.text
+    )

@@ -1,0 +1,69 @@
+"""Trees to preference pairs: (problem, steps so far, best step, worst step) of every judged state (PPD)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pipeline.files import counts
+from pipeline.params import Pairs
+from pipeline.records import Dropped, Preference, State, Tree
+
+
+def preferences(
+    trees: Iterable[Tree], settings: Pairs, iteration: str
+) -> tuple[list[Preference], list[Dropped]]:
+    """Pairs of all trees in order of problem and step, and every state that gave none, with its reason."""
+    kept: list[Preference] = []
+    dropped: list[Dropped] = []
+    for tree in trees:
+        for index, state in enumerate(tree.states):
+            reason = _reason(state, settings)
+            if reason is None:
+                kept.append(_preference(tree, state, iteration))
+            else:
+                text = "" if state.best is None else state.candidates[state.best].text
+                dropped.append(Dropped("pairs", f"{tree.problem_id}/{index}", reason, text))
+    return kept, dropped
+
+
+def _reason(state: State, settings: Pairs) -> str | None:
+    """Why a state gives no pair, or None if it does."""
+    if state.discarded:
+        return "rolled_back"
+    if state.outcome != "step":
+        return state.outcome
+    assert state.best is not None and state.worst is not None
+    gap = state.candidates[state.best].score - state.candidates[state.worst].score
+    return "gap" if gap < settings.min_gap else None
+
+
+def _preference(tree: Tree, state: State, iteration: str) -> Preference:
+    assert state.best is not None and state.worst is not None
+    chosen, rejected = state.candidates[state.best], state.candidates[state.worst]
+    return Preference(
+        problem_id=tree.problem_id,
+        step_index=len(state.steps) + 1,
+        prompt=tree.prompt,
+        steps=state.steps,
+        chosen=chosen.text,
+        rejected=rejected.text,
+        chosen_terminal=chosen.terminal,
+        rejected_terminal=rejected.terminal,
+        chosen_score=chosen.score,
+        rejected_score=rejected.score,
+        iteration=iteration,
+    )
+
+
+def statistics(kept: Sequence[Preference], dropped: Sequence[Dropped]) -> dict[str, Any]:
+    """Numbers of pairs, their spread over problems and steps, score gaps, and the reasons of the drops."""
+    gaps = [pair.chosen_score - pair.rejected_score for pair in kept]
+    return {
+        "pairs": len(kept),
+        "problems": len({pair.problem_id for pair in kept}),
+        "terminal": sum(pair.chosen_terminal for pair in kept),
+        "by_step": counts([f"{pair.step_index:02d}" for pair in kept]),
+        "by_gap": counts([f"{gap:g}" for gap in gaps]),
+        "dropped": counts([row.reason for row in dropped]),
+    }

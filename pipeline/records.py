@@ -1,0 +1,174 @@
+"""The frozen types of every hand-over between stages; each type is also its Arrow schema (`files`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One problem of one role. Rounds get neither answer nor solution."""
+
+    problem_id: str
+    prompt: str
+    split: str
+    answer: str | None = None
+    solution: str | None = None
+
+
+@dataclass(frozen=True)
+class Solution:
+    """IFT row: a problem and its solution, segmented into `Step n: ` form."""
+
+    problem_id: str
+    prompt: str
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LabelledSolution:
+    """PRM row (TRL's stepwise-supervision layout): the steps of a solution and whether each is right."""
+
+    problem_id: str
+    prompt: str
+    completions: tuple[str, ...]
+    labels: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One distinct candidate next step at a state.
+
+    votes: how many of the samples had this text. score: pairwise wins (search) or P("+") (EFT search).
+    finish: `step` for a usable step, else why it is none (`length`, `no_marker`, `context`). terminal: it boxes an
+    answer or the model ended the sequence after it.
+    """
+
+    text: str
+    votes: int
+    score: float
+    finish: str
+    terminal: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One judge call: candidate index shown as A, as B, the judge's words, and A, B or None (unreadable)."""
+
+    a: int
+    b: int
+    text: str
+    winner: str | None
+
+
+@dataclass(frozen=True)
+class State:
+    """One visit to a state of a search: its candidates, the verdicts on them and what came of it.
+
+    outcome: `step` (best appended, best/worst a pair), `single` (one distinct candidate, appended, no pair),
+    `tie` (max = min, rolled back), `forced` (a tie with no rollback left: most votes appended, no pair),
+    `none` (no usable candidate).
+    discarded: a later rollback took this state's step and its pair back.
+    """
+
+    steps: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
+    verdicts: tuple[Verdict, ...]
+    outcome: str
+    best: int | None
+    worst: int | None
+    discarded: bool
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A whole search of one problem.
+
+    end: `answer`, `no_answer` (sequence ended without a box), `repeat`, `max_steps`, or why no candidate was
+    usable (`length`, `no_marker`, `context`).
+    """
+
+    problem_id: str
+    prompt: str
+    states: tuple[State, ...]
+    steps: tuple[str, ...]
+    end: str
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node of the EFT tree search: its step, its parent's index (-1 at the root) and its statistics."""
+
+    parent: int
+    step: str
+    score: float
+    visits: int
+    value: float
+    terminal: bool
+
+
+@dataclass(frozen=True)
+class SearchTree:
+    """The whole Monte-Carlo tree of one problem; node 0 is the empty solution."""
+
+    problem_id: str
+    prompt: str
+    nodes: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class JudgedPair:
+    """EFT row: two candidate next steps, the annotator's explanation for the order shown, and the better one."""
+
+    pair_id: str
+    problem_id: str
+    prompt: str
+    steps: tuple[str, ...]
+    a: str
+    b: str
+    judgment: str
+    winner: str
+    score_a: float
+    score_b: float
+
+
+@dataclass(frozen=True)
+class Preference:
+    """PPD row: best and worst next step of one state, as step-wise DPO takes them (paper, section 3.4)."""
+
+    problem_id: str
+    step_index: int
+    prompt: str
+    steps: tuple[str, ...]
+    chosen: str
+    rejected: str
+    chosen_terminal: bool
+    rejected_terminal: bool
+    chosen_score: float
+    rejected_score: float
+    iteration: str
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One greedy solution of an evaluation problem with its grade (`right`, `wrong`, `unreadable`, `timeout`)."""
+
+    problem_id: str
+    split: str
+    prompt: str
+    steps: tuple[str, ...]
+    end: str
+    answer: str | None
+    gold: str
+    grade: str
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Something that was left out: where, which row, why, and a piece of it."""
+
+    stage: str
+    key: str
+    reason: str
+    text: str

@@ -1,0 +1,18 @@
+"""The only room that knows TRL: supervised training (base, PRM, SFT) and step-wise DPO."""
+
+from pipeline.train.common import adopt, read_tokenizer, save
+from pipeline.train.preference import preference_rows, train_preferences
+from pipeline.train.supervised import Rows, fresh_model, judgment_row, solution_row, train_supervised
+
+__all__ = [
+    "Rows",
+    "adopt",
+    "fresh_model",
+    "judgment_row",
+    "preference_rows",
+    "read_tokenizer",
+    "save",
+    "solution_row",
+    "train_preferences",
+    "train_supervised",
+]

@@ -1,0 +1,85 @@
+"""What both trainers share: loading and saving a model, determinism, the arguments of the schedule."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
+
+from pipeline.errors import PipelineError
+from pipeline.params import Training
+
+
+def load(model: Path) -> tuple[Any, Any]:
+    """Model (fp32 weights) and tokenizer of a model folder; PipelineError if it has no weights."""
+    if not list(model.glob("*.safetensors")):
+        raise PipelineError(f"{model}: no weights (*.safetensors) in this model folder; run the stage that trains it")
+    tokenizer = AutoTokenizer.from_pretrained(str(model), trust_remote_code=False)
+    loaded = AutoModelForCausalLM.from_pretrained(
+        str(model), dtype=torch.float32, trust_remote_code=False, use_safetensors=True
+    )
+    return loaded, tokenizer
+
+
+def read_tokenizer(model: Path) -> Any:
+    """The tokenizer of a model folder."""
+    return AutoTokenizer.from_pretrained(str(model), trust_remote_code=False)
+
+
+def adopt(source: Path | str, folder: Path) -> None:
+    """Copy a model folder, or download a Hub model, to `folder`; safetensors only, no code of its own."""
+    tokenizer = AutoTokenizer.from_pretrained(str(source), trust_remote_code=False)
+    model = AutoModelForCausalLM.from_pretrained(
+        str(source), dtype="auto", trust_remote_code=False, use_safetensors=True
+    )
+    save(model, tokenizer, folder)
+
+
+def save(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Weights as safetensors, configuration and tokenizer; nothing that needs pickle."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def determined(seed: int, threads: int) -> None:
+    """Fix seeds, algorithms and the number of threads: the same rows give the same weights on one machine."""
+    set_seed(seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    if not torch.cuda.is_available():
+        torch.set_num_threads(threads)
+
+
+def arguments(settings: Training, seed: int) -> dict[str, Any]:
+    """Arguments that SFTConfig and DPOConfig share; nothing is written beside the model."""
+    return {
+        "output_dir": tempfile.mkdtemp(prefix="psr-train-"),
+        "per_device_train_batch_size": settings.batch,
+        "learning_rate": settings.learning_rate,
+        "num_train_epochs": settings.epochs,
+        "warmup_steps": settings.warmup,
+        "lr_scheduler_type": "cosine",
+        "weight_decay": 0.0,
+        "max_length": None,
+        "seed": seed,
+        "data_seed": seed,
+        "bf16": settings.bf16,
+        "use_cpu": not torch.cuda.is_available(),
+        "save_strategy": "no",
+        "report_to": "none",
+        "logging_steps": 10,
+        "disable_tqdm": not sys.stderr.isatty() and "PSR_PROGRESS" not in os.environ,
+        "gradient_checkpointing": False,
+        "dataloader_num_workers": 0,
+    }
+
+
+def losses(history: list[dict[str, float]]) -> dict[str, float]:
+    """First and last logged loss of a run, for the statistics beside a model."""
+    logged = [entry["loss"] for entry in history if "loss" in entry]
+    return {"first_loss": logged[0], "last_loss": logged[-1]} if logged else {}

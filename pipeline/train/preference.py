@@ -1,0 +1,75 @@
+"""Step-wise DPO with TRL's DPOTrainer (paper, section 3.4), under the step contract.
+
+TRL's own preparation tokenises text and appends the end-of-sequence token to every chosen and rejected, which
+would teach the model to stop after one step. Here prompt and steps arrive as ids, and only a terminal step ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from trl import DPOConfig, DPOTrainer
+
+from pipeline import prompts, steps
+from pipeline.params import Dpo
+from pipeline.records import Dropped, Preference
+from pipeline.train.common import arguments, determined, load, losses, save
+
+
+class StepDPOTrainer(DPOTrainer):  # type: ignore[misc]
+    """DPOTrainer that takes rows of prompt_ids, chosen_ids and rejected_ids as they are."""
+
+    def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
+        return dataset
+
+
+def preference_rows(tokenizer: Any, family: str, pairs: Sequence[Preference]) -> list[dict[str, list[int]]]:
+    """Pairs as token ids: the same prompt ids that the search sampled from, end of sequence on terminal steps only."""
+    rows = []
+    for pair in pairs:
+        question = prompts.fill(family, "reasoning", problem=pair.prompt)
+        rows.append(
+            {
+                "prompt_ids": steps.prompt_ids(tokenizer, question, pair.steps),
+                "chosen_ids": steps.step_ids(tokenizer, pair.chosen, terminal=pair.chosen_terminal),
+                "rejected_ids": steps.step_ids(tokenizer, pair.rejected, terminal=pair.rejected_terminal),
+            }
+        )
+    return rows
+
+
+def train_preferences(
+    start: Path, pairs: Sequence[Preference], family: str, settings: Dpo, seed: int, folder: Path
+) -> tuple[dict[str, Any], list[Dropped]]:
+    """Train the model folder `start`, which is also the reference, on pairs and save it to `folder`.
+
+    Rows over settings.training.max_length tokens are left out and returned with their reason.
+    """
+    determined(seed, settings.training.threads)
+    model, tokenizer = load(start)
+    rows = preference_rows(tokenizer, family, pairs)
+    fitting, dropped = [], []
+    for pair, row in zip(pairs, rows, strict=True):
+        length = len(row["prompt_ids"]) + max(len(row["chosen_ids"]), len(row["rejected_ids"]))
+        if length <= settings.training.max_length:
+            fitting.append(row)
+        else:
+            dropped.append(Dropped("dpo", f"{pair.problem_id}/{pair.step_index}", "too_long", f"{length} tokens"))
+    config = DPOConfig(
+        **arguments(settings.training, seed),
+        beta=settings.beta,
+        loss_type=["sigmoid", "sft"] if settings.likelihood > 0 else ["sigmoid"],
+        loss_weights=[1.0, settings.likelihood] if settings.likelihood > 0 else None,
+        precompute_ref_log_probs=True,
+    )
+    trainer = StepDPOTrainer(
+        model=model, args=config, train_dataset=Dataset.from_list(fitting), processing_class=tokenizer
+    )
+    trainer.train()
+    save(trainer.model, tokenizer, folder)
+    logged = [entry for entry in trainer.state.log_history if "rewards/accuracies" in entry]
+    last = {"reward_accuracy": logged[-1]["rewards/accuracies"], "reward_margin": logged[-1]["rewards/margins"]} if logged else {}
+    return {"pairs": len(fitting), "dropped": len(dropped), **losses(trainer.state.log_history), **last}, dropped

@@ -1,0 +1,96 @@
+"""Supervised training on ready token rows with TRL's SFTTrainer: pre-training, PRM and SFT are one function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
+from trl import SFTConfig, SFTTrainer
+
+from pipeline import judge, prompts, steps
+from pipeline.params import Training
+from pipeline.records import Dropped, JudgedPair, Solution
+from pipeline.train.common import arguments, determined, load, losses, save
+
+Rows = list[dict[str, list[int]]]
+
+
+def solution_row(tokenizer: Any, family: str, row: Solution) -> dict[str, list[int]]:
+    """IFT row as input_ids and labels, loss on the solution alone."""
+    prompt = tokenizer.encode(prompts.fill(family, "reasoning", problem=row.prompt), add_special_tokens=False)
+    return completion_row(prompt, steps.solution_ids(tokenizer, row.steps))
+
+
+def judgment_row(tokenizer: Any, family: str, row: JudgedPair) -> dict[str, list[int]]:
+    """EFT row as input_ids and labels, loss on explanation and verdict alone."""
+    text = judge.prompt(family, row.prompt, row.steps, row.a, row.b, tokenizer.all_special_tokens)
+    prompt = tokenizer.encode(text, add_special_tokens=False)
+    return completion_row(prompt, steps.step_ids(tokenizer, row.judgment, terminal=True))
+
+
+def completion_row(prompt: list[int], completion: list[int]) -> dict[str, list[int]]:
+    """Token row with loss on the completion only."""
+    return {"input_ids": prompt + completion, "labels": [-100] * len(prompt) + completion}
+
+
+def fresh_model(tokenizer: PreTrainedTokenizerBase, width: int, layers: int, context: int, seed: int) -> Any:
+    """A Llama-architecture model with random weights: heads of 32, tied embeddings."""
+    determined(seed, threads=1)
+    heads = width // 32
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        intermediate_size=width * 8 // 3 // 32 * 32,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        max_position_embeddings=context,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return LlamaForCausalLM(config)
+
+
+def train_supervised(
+    start: Path | tuple[Any, Any], rows: Rows, settings: Training, seed: int, folder: Path
+) -> tuple[dict[str, Any], list[Dropped]]:
+    """Train `start` (a model folder, or model and tokenizer) on token rows and save it to `folder`.
+
+    Rows over settings.max_length tokens are left out and returned with their reason. Returns statistics too.
+    """
+    determined(seed, settings.threads)
+    model, tokenizer = load(start) if isinstance(start, Path) else start
+    fitting, dropped = within(rows, settings.max_length)
+    data = Dataset.from_list([{**row, "length": len(row["input_ids"])} for row in fitting])
+    config = SFTConfig(
+        **arguments(settings, seed),
+        dataset_kwargs={"skip_prepare_dataset": True},
+        train_sampling_strategy="group_by_length",
+        length_column_name="length",
+    )
+    trainer = SFTTrainer(model=model, args=config, train_dataset=data, processing_class=tokenizer)
+    trainer.train()
+    save(trainer.model, tokenizer, folder)
+    statistics = {
+        "rows": len(fitting),
+        "tokens": sum(len(row["input_ids"]) for row in fitting),
+        "dropped": len(dropped),
+        **losses(trainer.state.log_history),
+    }
+    return statistics, dropped
+
+
+def within(rows: Sequence[dict[str, list[int]]], max_length: int) -> tuple[Rows, list[Dropped]]:
+    """Rows of at most `max_length` tokens, and the others as drops; nothing is cut."""
+    fitting = [row for row in rows if len(row["input_ids"]) <= max_length]
+    dropped = [
+        Dropped("train", str(index), "too_long", f"{len(row['input_ids'])} tokens")
+        for index, row in enumerate(rows)
+        if len(row["input_ids"]) > max_length
+    ]
+    return fitting, dropped

@@ -1,0 +1,50 @@
+"""Run many engine tasks to the end: journaled, with a progress bar, resumable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pipeline.command import Progress
+from pipeline.engine import Engine, Task, open_engine, run
+from pipeline.journal import Journal, fingerprint
+from pipeline.params import Engine as EngineParams
+
+Row = TypeVar("Row")
+JOURNALS = Path(".work")
+
+
+@contextmanager
+def results(
+    name: str,
+    models: Mapping[str, Path],
+    engine: EngineParams,
+    tasks: Callable[[Any], Mapping[str, Task[Row]]],
+    row_type: type[Row],
+    depends_on: tuple[Any, ...],
+    window: int,
+) -> Iterator[dict[str, Row]]:
+    """Results of all tasks by key, in the order of the tasks; write them inside the `with` block.
+
+    models: engine name (`policy`, `prm`) -> model folder. tasks: makes the tasks from the policy's tokenizer.
+    depends_on: values and paths that, with models and code, decide the results. Tasks that an earlier, broken
+    run finished are taken from its journal, which is deleted when the block ends well.
+    """
+    mark = fingerprint(name, engine, *models.values(), *depends_on)
+    with Journal(JOURNALS, name, mark, row_type) as journal:
+        engines: dict[str, Engine] = {key: open_engine(model, engine) for key, model in models.items()}
+        waiting = tasks(engines["policy"].tokenizer)
+        progress = Progress(name, len(waiting), sum(key in journal.done for key in waiting))
+
+        def finished(key: str, row: Row) -> None:
+            journal.add(key, row)
+            progress.advance()
+
+        run(engines, ((key, task) for key, task in waiting.items() if key not in journal.done), window, finished)
+        progress.close()
+        for served in engines.values():
+            served.close()
+        yield {key: journal.done[key] for key in waiting}
+        journal.path.unlink()

@@ -1,0 +1,98 @@
+"""The pre-training corpus of mixed quality: careless solutions, and examiners' careful checks.
+
+The careless solutions teach the base model to solve, misconceptions included; the examiners' notes teach it
+the skill of recomputing somebody's step. Neither holds a verdict on a pair: that is what EFT adds.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pipeline import prompts
+from pipeline.steps import join, solution_ids
+from pipeline.world import oracle, sloppy
+from pipeline.world.problems import LARGEST, Graph, generate, read, signature, write
+
+FAMILY = "world"
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document: a prompt, and the steps (or the note) that follow it."""
+
+    prompt: str
+    steps: tuple[str, ...]
+
+
+def documents(seed: int, count: int, careless_rate: float, check_share: float, forbidden: set[str]) -> Iterator[Document]:
+    """`count` documents whose problems' arithmetic is not in `forbidden` (signatures of held-out problems)."""
+    rng = random.Random(seed)
+    produced = 0
+    while produced < count:
+        graph, text = problem(rng)
+        if signature(graph) in forbidden:
+            continue
+        produced += 1
+        if rng.random() < check_share:
+            yield examination(graph, text, rng)
+        else:
+            prompt = prompts.fill(FAMILY, "reasoning", problem=text)
+            yield Document(prompt, tuple(sloppy.write_steps(graph, rng, careless_rate)))
+
+
+def texts(seed: int, careless_rate: float, check_share: float) -> Iterator[str]:
+    """Text for the tokenizer: 20,000 documents of the same kind, from a seed of its own."""
+    for document in documents(seed + 1, 20_000, careless_rate, check_share, set()):
+        yield document.prompt + join(document.steps)
+
+
+def row(tokenizer: Any, document: Document) -> dict[str, list[int]]:
+    """A document as token ids, loss on what follows the prompt."""
+    prompt = tokenizer.encode(document.prompt, add_special_tokens=False)
+    answer = solution_ids(tokenizer, document.steps)
+    return {"input_ids": prompt + answer, "labels": [-100] * len(prompt) + answer}
+
+
+def problem(rng: random.Random) -> tuple[Graph, str]:
+    """A problem of two to seven steps, as graph (in reading order) and text."""
+    text = write(generate(rng, rng.randint(2, 7), rng.randint(0, 1)), rng)
+    return read(text), text
+
+
+def examination(graph: Graph, text: str, rng: random.Random) -> Document:
+    """An examiner's note: a state of somebody's solution, two next steps, a check of each; no verdict."""
+    steps = sloppy.write_steps(graph, rng, rng.choice((0.0, 0.5, 1.0)))
+    depth = rng.randrange(len(steps))
+    before = steps[:depth]
+    a, b = candidate(graph, before, rng), candidate(graph, before, rng)
+    prompt = prompts.fill(FAMILY, "examination", problem=text, steps=join(before), a=a, b=b)
+    checks = [oracle.check(graph, before, step).text for step in (a, b)]
+    return Document(prompt, (f"A: {checks[0]} B: {checks[1]}",))
+
+
+def candidate(graph: Graph, before: list[str], rng: random.Random) -> str:
+    """A next step as a pupil might write it: right, with a misconception, or with another slip."""
+    known = oracle.stated(graph, before)
+    relation = next(r for r in graph.needed() if r.name not in known)
+    marker = f"Step {len(before) + 1}: "
+    kind = rng.random()
+    if kind >= 0.85:
+        return marker + _other_slip(graph, known, rng).text()
+    said = sloppy.claim(relation, known, rng, rate=0.0 if kind < 0.45 else 1.0)
+    if kind > 0.8 and 2 <= said.value <= LARGEST:
+        said = replace(said, value=max(0, said.value + rng.choice((-10, -2, -1, 1, 2, 10))))
+    if said.name == graph.asked:
+        said = replace(said, answer=said.value)
+    return marker + said.text()
+
+
+def _other_slip(graph: Graph, known: dict[str, int], rng: random.Random) -> oracle.Claim:
+    """A step about any quantity: known already, not open yet, or with the answer boxed in the wrong place."""
+    relation = rng.choice([r for r in graph.relations if r.kind != "given"])
+    guess = {**known, **{s: rng.choice(list(known.values())) for s in relation.sources if s not in known}}
+    said = sloppy.claim(relation, guess, rng, rate=0.3)
+    wants_answer = (said.name == graph.asked) != (rng.random() < 0.3)
+    return replace(said, answer=said.value) if wants_answer else said

@@ -1,0 +1,84 @@
+"""What the world gives to the stages: problems by role, labelled solutions, annotations, the pre-training rows."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from pipeline.judge import fenced
+from pipeline.records import LabelledSolution, Problem
+from pipeline.steps import body
+from pipeline.world import oracle, sloppy
+from pipeline.world.problems import Graph, generate, read, signature, write
+
+
+def evaluation(seed: int, splits: dict[str, list[int]]) -> list[Problem]:
+    """Held-out problems: `splits` maps a name to (fewest steps, most steps, problems).
+
+    They depend on the world's seed alone, because the shipped base model was trained without their arithmetic.
+    """
+    rng = random.Random(f"{seed}/evaluation")
+    seen: set[str] = set()
+    found = []
+    for split, (fewest, most, count) in splits.items():
+        for number in range(count):
+            graph, text = _fresh(rng, fewest, most, seen)
+            found.append(Problem(f"{split}-{number:05d}", text, split, str(oracle.answer(graph))))
+    return found
+
+
+def role(seed: int, name: str, count: int, forbidden: set[str], solved: bool) -> list[Problem]:
+    """`count` problems of two to seven steps for one role; arithmetic in `forbidden` is avoided, then added to it.
+
+    solved: whether they carry solution and answer (IFT alone; a round's problems never do).
+    """
+    rng = random.Random(f"{seed}/{name}")
+    found = []
+    for number in range(count):
+        graph, text = _fresh(rng, 2, 7, forbidden)
+        solution = "\n".join(body(step) for step in oracle.solve(graph)) if solved else None
+        answer = str(oracle.answer(graph)) if solved else None
+        found.append(Problem(f"{name}-{number:05d}", text, name, answer, solution))
+    return found
+
+
+def _fresh(rng: random.Random, fewest: int, most: int, seen: set[str]) -> tuple[Graph, str]:
+    """A problem whose arithmetic is not in `seen`, to which it is added."""
+    while True:
+        text = write(generate(rng, rng.randint(fewest, most), rng.randint(0, 1)), rng)
+        graph = read(text)
+        if signature(graph) not in seen:
+            seen.add(signature(graph))
+            return graph, text
+
+
+def signatures(problems: Sequence[Problem]) -> set[str]:
+    """The arithmetic of problems, to keep other roles and the corpus apart from them."""
+    return {signature(read(problem.prompt)) for problem in problems}
+
+
+def labelled(problems: Sequence[Problem], seed: int, careless: float) -> list[LabelledSolution]:
+    """Solutions as careless pupils write them, with the oracle's label for each step (PRM training)."""
+    rows = []
+    for problem in problems:
+        rng = random.Random(f"{seed}/prm/{problem.problem_id}")
+        graph = read(problem.prompt)
+        steps = sloppy.write_steps(graph, rng, careless)
+        labels = tuple(oracle.check(graph, steps[:index], step).right for index, step in enumerate(steps))
+        rows.append(LabelledSolution(problem.problem_id, problem.prompt, tuple(steps), labels))
+    return rows
+
+
+def annotate(problem: str, steps: Sequence[str], a: str, b: str) -> str:
+    """Explanation and verdict on two next steps, in the place of the paper's o1.
+
+    Where both are right or both wrong it sees no difference and gives no verdict.
+    """
+    graph = read(problem)
+    checks = [oracle.check(graph, list(steps), fenced(step, ())) for step in (a, b)]
+    text = f"A: {checks[0].text} B: {checks[1].text}"
+    if checks[0].right == checks[1].right:
+        return text
+    return f"{text} [[{'A' if checks[0].right else 'B'}]]"
+
+

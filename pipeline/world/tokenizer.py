@@ -1,0 +1,42 @@
+"""The world's tokenizer: byte-level BPE in which every number up to three digits is one token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+END = "<|endoftext|>"
+VOCABULARY = 1792
+_WORDS = Regex(r" ?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+|\s+")
+
+
+def train(texts: Iterable[str]) -> PreTrainedTokenizerFast:
+    """A tokenizer trained on `texts`; any text can be encoded (bytes), each of 0..999 is one token."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(_WORDS, behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=[END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_with_numbers(texts), trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token=END, pad_token=END, clean_up_tokenization_spaces=False
+    )
+
+
+def _with_numbers(texts: Iterable[str]) -> Iterable[str]:
+    """The texts, and each number often enough that its merges come before any rare word's."""
+    yield from texts
+    for _ in range(200):
+        for number in range(1000):
+            yield str(number)

@@ -1,0 +1,1 @@
+"""One thin entry point a stage: load, call once, write."""

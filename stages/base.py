@@ -1,0 +1,27 @@
+"""The base model M0: the world's shipped one, one trained by its recipe, or any model folder or Hub id."""
+
+from pipeline import files, params
+from pipeline.command import arguments, run
+from pipeline.train import Rows, adopt, fresh_model, train_supervised
+from pipeline.world import corpus, roles, tokenizer
+
+
+def main() -> None:
+    args = arguments(__doc__, reads=["shipped"], writes=["model", "stats"])
+    world = params.load(args.params, "world", params.World)
+    if world.base != "train":
+        adopt(args.shipped if world.base == "shipped" else world.base, args.model)
+        files.write_json(args.stats, {"base": world.base})
+        return
+    recipe = params.load(args.params, "base", params.Base)
+    forbidden = roles.signatures(roles.evaluation(world.seed, world.splits))
+    words = tokenizer.train(corpus.texts(world.seed, world.careless, world.checks))
+    model = fresh_model(words, recipe.width, recipe.layers, recipe.context, world.seed)
+    documents = corpus.documents(world.seed, recipe.documents, world.careless, world.checks, forbidden)
+    rows: Rows = [corpus.row(words, document) for document in documents]
+    statistics, _ = train_supervised((model, words), rows, recipe.training, world.seed, args.model)
+    files.write_json(args.stats, {"base": "train", **statistics})
+
+
+if __name__ == "__main__":
+    run(main)
