@@ -1,18 +1,21 @@
 """Equality by computer algebra: latex2sympy's grammar reads, Math-Verify compares. For worker processes only.
 
-Text goes through a grammar and is never evaluated: Math-Verify's other way in, `ExprExtractionConfig`, hands
-it to SymPy's `parse_expr`, which calls `eval`, and is not used. Nothing here is limited in time or memory.
+Text goes through the grammar and is never evaluated. Math-Verify's other way in, `ExprExtractionConfig`, is
+not used, because it hands the text to SymPy's `parse_expr`, which calls `eval`. latex2sympy goes the same way
+for every numeral, so that function is replaced here. Nothing here is limited in time or memory.
 """
 
 from __future__ import annotations
 
 import re
 from fractions import Fraction
+from importlib import import_module
 
 from latex2sympy2_extended import NormalizationConfig, latex2sympy
 from latex2sympy2_extended.latex2sympy2 import ConversionConfig
 from math_verify import verify
-from sympy import Basic, I, MatrixBase, Symbol
+from sympy import Basic, Float, I, Integer, MatrixBase, Symbol
+from sympy.parsing import sympy_parser
 
 from pipeline.answers.numbers import Number, read_number
 
@@ -37,6 +40,15 @@ _COMMON = [
     (r"\sin \frac{\pi}{4}", r"0.707107"),
     (r"\binom{2n}{n}", r"\lfloor n \rfloor"),
 ]
+
+
+def _numeral(text: str, **_options: object) -> Integer | Float:
+    """All that SymPy may read from text in this process. Raises ValueError at anything else."""
+    return Integer(int(text)) if text.isdecimal() else Float(text)
+
+
+import_module("sympy.physics.units")  # simplifying imports it, and it reads the names of its units from text
+sympy_parser.parse_expr = _numeral
 
 
 def equal(answer: str, gold: str) -> bool:

@@ -108,7 +108,7 @@ def _same_share(read: Number, wanted: Number, per_cent: bool, gold_per_cent: boo
 
 
 def _same_singles(answer: str, gold: str, parts: Group | None) -> bool | None:
-    """The verdict where at most one side has parts; None if it takes algebra, as `[0, 1)` and `0 \\le x < 1`."""
+    """The verdict where at most one side has parts; None if it takes algebra, as `[0, 1)` and `0 \\le x`."""
     if _is_prose(answer) or _is_prose(gold):
         return False
     if conflict(split_unit(answer)[1], split_unit(gold)[1]) or _SUBSCRIPT.search(answer + " " + gold):

@@ -29,14 +29,14 @@ _FUNCTION = re.compile(r"\\(?:frac|sqrt|log|ln|sin|cos|tan)")
 
 
 class Group(NamedTuple):
-    """A text in parts. `kind` is what holds them: list, union, ratio, `()`, `[)`, ..., or a matrix's shape."""
+    """A text in parts. `kind` holds them: list, union, ratio, `()`, `[)`, ..., or a matrix's shape."""
 
     kind: str
     parts: list[str]
 
 
 def group(text: str) -> Group | None:
-    """The text as a group, or None if it is a single thing. A list is also `a and b`, `{a, b}` and `a \\pm b`."""
+    """The text as a group; None if it is a single thing. `a and b`, `{a, b}` and `a \\pm b` are lists too."""
     matrix = _MATRIX.fullmatch(text)
     if matrix:
         return _matrix(matrix[2])

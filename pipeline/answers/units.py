@@ -1,4 +1,4 @@
-"""Units after a number. An answer may leave the unit out, or put it in other words, but not name another one."""
+"""Units after a number. An answer may leave the unit out or put it in other words, but not name another."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _CURRENCY = re.compile(r"([+-]?)\s*(\\\$|[€£])\s*(.+)")
 _SIGN = re.compile(r"(.+?)\s*(°|\\%|\\\$|[¢€£])(?:\s*[CF])?")
 _TYPESET = re.compile(r"(.+?)\s*\\text\s*\{([^{}]*)\}(?:\s*\^\s*\{?\d\}?)?")
 _BARE = re.compile(
-    r"(.*[\d})\s])((?:[ap]\.?m\b\.?|[A-Za-z]{2,}(?:[. /]+[A-Za-z]+)*)(?:\s*\^\s*\{?\d\}?)?)", re.IGNORECASE
+    r"(.*?[\d})\s])((?:[ap]\.?m\b\.?|[A-Za-z]{2,}(?:[. /]+[A-Za-z]+)*)(?:\s*\^\s*\{?\d\}?)?)", re.IGNORECASE
 )
 _VALUE = re.compile(r"\d|\\(?!text)")
 

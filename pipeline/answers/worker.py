@@ -20,7 +20,6 @@ from pipeline.answers.grade import Grade
 READY = "ready"
 _VERDICTS = [Grade.RIGHT, Grade.WRONG, Grade.UNREADABLE]  # by exit code
 _WALL_PER_CPU = 4  # a child that waits instead of computing ends too
-_FORBIDDEN = {"os.system", "os.exec", "os.posix_spawn", "subprocess.Popen", "socket.connect"}
 
 
 def main() -> None:
@@ -47,7 +46,6 @@ def _judge(line: str, cpu_seconds: float) -> None:
     try:
         signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
         signal.setitimer(signal.ITIMER_REAL, cpu_seconds * _WALL_PER_CPU)
-        sys.addaudithook(_refuse)
         from pipeline.answers.algebra import equal
         from pipeline.answers.compare import same
 
@@ -55,12 +53,6 @@ def _judge(line: str, cpu_seconds: float) -> None:
         verdict = Grade.RIGHT if same(answer, gold, equal) else Grade.WRONG
     finally:  # whatever was raised, the verdict is the one reached by then
         os._exit(_VERDICTS.index(verdict))
-
-
-def _refuse(event: str, arguments: tuple[object, ...]) -> None:
-    """End a child in which text is about to be run: a second lock, for no path leads there."""
-    if event in _FORBIDDEN or (event == "compile" and isinstance(arguments[0], str)):
-        os._exit(_VERDICTS.index(Grade.UNREADABLE))
 
 
 def _grade(exit_code: int) -> Grade:

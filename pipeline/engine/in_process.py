@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engine.requests import Completion, Request
-from pipeline.errors import PipelineError
 from pipeline.params import Engine as EngineParams
 
 CPU_ENVIRONMENT = {
@@ -27,8 +26,6 @@ class InProcessEngine:
     """One model served by vLLM in this process; see `requests.Engine` for the protocol."""
 
     def __init__(self, model: Path, params: EngineParams) -> None:
-        if not list(model.glob("*.safetensors")):
-            raise PipelineError(f"{model}: no weights (*.safetensors) in this model folder; run the stage that trains it")
         for name, value in CPU_ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         import torch

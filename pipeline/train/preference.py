@@ -14,6 +14,7 @@ from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
 from pipeline import prompts, steps
+from pipeline.errors import PipelineError
 from pipeline.params import Dpo
 from pipeline.records import Dropped, Preference
 from pipeline.train.common import arguments, determined, load, losses, save
@@ -58,6 +59,8 @@ def train_preferences(
             fitting.append(row)
         else:
             dropped.append(Dropped("dpo", f"{pair.problem_id}/{pair.step_index}", "too_long", f"{length} tokens"))
+    if not fitting:
+        raise PipelineError(f"{folder}: no preference pair to train on ({len(dropped)} too long); see the round's pairs.json")
     config = DPOConfig(
         **arguments(settings.training, seed),
         beta=settings.beta,

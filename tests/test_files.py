@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import files
+from pipeline.errors import PipelineError
+from pipeline.journal import Journal, fingerprint
+from pipeline.records import Candidate, Problem, State, Tree, Verdict
+
+TREE = Tree(
+    "p",
+    "what?",
+    (State(("Step 1: a",), (Candidate("b", 2, 1.0, "step", False),), (Verdict(0, 1, "x", None),), "step", 0, None, False),),
+    ("Step 1: a", "b"),
+    "answer",
+)
+
+
+def test_nested_records_come_back_as_written_and_equal_rows_give_equal_bytes(tmp_path: Path) -> None:
+    files.write(tmp_path / "a.parquet", Tree, [TREE, TREE])
+    files.write(tmp_path / "b.parquet", Tree, [TREE, TREE])
+    assert files.read(tmp_path / "a.parquet", Tree) == [TREE, TREE]
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    files.write_json(path, {"x": 1})
+    with pytest.raises(ValueError):
+        files.write_json(path, {"x": math.nan})
+    assert files.read_json(path) == {"x": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_bad_files_are_named_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match="no such file"):
+        files.read(tmp_path / "absent.parquet", Problem)
+    (tmp_path / "torn.parquet").write_bytes(b"PAR1 and then nothing")
+    with pytest.raises(PipelineError, match="torn.parquet: not a readable Parquet file"):
+        files.read(tmp_path / "torn.parquet", Problem)
+    pq.write_table(pa.table({"problem_id": ["a"]}), tmp_path / "narrow.parquet")
+    with pytest.raises(PipelineError, match="column 'prompt' is missing"):
+        files.read(tmp_path / "narrow.parquet", Problem)
+
+
+def test_a_journal_gives_back_what_was_finished_and_drops_a_torn_line(tmp_path: Path) -> None:
+    with Journal(tmp_path, "search", "f" * 64, Tree) as journal:
+        journal.add("p", TREE)
+        journal.add("q", dataclasses.replace(TREE, problem_id="q"))
+    with journal.path.open("ab") as file:
+        file.write(b'{"key": "r", "row": {"prob')
+    with Journal(tmp_path, "search", "f" * 64, Tree) as again:
+        assert again.done == {"p": TREE, "q": dataclasses.replace(TREE, problem_id="q")}
+        again.add("r", TREE)
+    with Journal(tmp_path, "search", "f" * 64, Tree) as third:
+        assert set(third.done) == {"p", "q", "r"}
+
+
+def test_a_second_writer_is_refused(tmp_path: Path) -> None:
+    with (
+        Journal(tmp_path, "search", "f" * 64, Tree),
+        pytest.raises(PipelineError, match="another run"),
+        Journal(tmp_path, "search", "f" * 64, Tree),
+    ):
+        pass
+
+
+def test_a_fingerprint_sees_values_and_file_contents(tmp_path: Path) -> None:
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"1")
+    before = fingerprint(1, tmp_path)
+    assert fingerprint(1, tmp_path) == before
+    assert fingerprint(2, tmp_path) != before
+    weights.write_bytes(b"2")
+    assert fingerprint(1, tmp_path) != before

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from conftest import ScriptedEngine
+
+from pipeline import pairs, search
+from pipeline.engine import Completion, Request, run
+from pipeline.errors import PipelineError
+from pipeline.params import Judge, Pairs, Sampling, Search
+from pipeline.records import Problem, Tree
+
+SETTINGS = Search(
+    width=3,
+    sampling=Sampling(0.8, 0.95, 40),
+    max_steps=12,
+    rollbacks=2,
+    judge=Judge("both", Sampling(0.0, 1.0, 40)),
+)
+STEP = re.compile(r"Step (\d+): (\w+)")
+
+
+def grow(words: Any, answer: Any, settings: Search = SETTINGS, window: int = 4) -> dict[str, Tree]:
+    engine = ScriptedEngine(words, answer)
+    found: dict[str, Tree] = {}
+    problems = [Problem(f"p{i}", f"What is {i}?", "x") for i in range(5)]
+    tasks = ((p.problem_id, search.search(words, "world", p, settings, 1)) for p in problems)
+    run({"policy": engine}, tasks, window, found.__setitem__)
+    return found
+
+
+def script(prefers: Any, last: int = 3) -> Any:
+    """A policy with three different candidates a step that ends at step `last`, and a judge that prefers."""
+
+    def answer(prompt: str, request: Request) -> Completion:
+        if "[Check]" in prompt:
+            a, b = re.findall(r"\[[AB]\]\n(Step .*)\n", prompt)
+            return Completion(f"because [[{prefers(a, b)}]]", "stop", 5, True)
+        number = prompt.count("Step ") + 1
+        word = ("good", "fair", "bad")[request.seed % 3]
+        box = f" \\boxed{{{word}}}." if number == last else ""
+        return Completion(f"Step {number}: {word} {number}{box}", "stop", 5, number == last)
+
+    return answer
+
+
+def rank_of(step: str) -> int:
+    return ["good", "fair", "bad"].index(step.split()[2])
+
+
+def by_quality(a: str, b: str) -> str:
+    return "A" if rank_of(a) <= rank_of(b) else "B"
+
+
+def test_the_best_step_is_appended_and_best_and_worst_become_the_pair(words: Any) -> None:
+    trees = grow(words, script(by_quality))
+    for tree in trees.values():
+        assert tree.end == "answer"
+        kept, _ = pairs.preferences([tree], Pairs(1.0), "m2")
+        assert kept, "states with several candidates give pairs"
+        for pair in kept:
+            assert rank_of(pair.chosen) < rank_of(pair.rejected)
+            assert pair.chosen_terminal == ("boxed" in pair.chosen)
+            assert pair.chosen_score > pair.rejected_score
+
+
+def test_the_result_does_not_depend_on_how_many_problems_run_at_once(words: Any) -> None:
+    assert grow(words, script(by_quality), window=1) == grow(words, script(by_quality), window=5)
+
+
+def test_a_judge_that_always_says_a_gives_no_pair_and_the_search_still_ends(words: Any) -> None:
+    trees = grow(words, script(lambda a, b: "A"))
+    for tree in trees.values():
+        kept, dropped = pairs.preferences([tree], Pairs(1.0), "m2")
+        assert not kept
+        assert {row.reason for row in dropped} <= {"tie", "forced", "single", "rolled_back"}
+        assert tree.end in ("answer", "max_steps")
+        assert sum(state.outcome == "tie" for state in tree.states) <= SETTINGS.rollbacks
+
+
+def test_a_tie_discards_the_step_before_and_its_pair(words: Any) -> None:
+    def prefers(a: str, b: str) -> str:
+        return "A" if "Step 2" in a else by_quality(a, b)
+
+    for tree in grow(words, script(prefers)).values():
+        kept, _ = pairs.preferences([tree], Pairs(1.0), "m2")
+        ties = [index for index, state in enumerate(tree.states) if state.outcome == "tie"]
+        for index in ties:
+            assert tree.states[index - 1].discarded or len(tree.states[index].steps) == 0
+        standing = [state for state in tree.states if state.outcome == "step" and not state.discarded]
+        assert len(kept) == len(standing)
+
+
+def test_equal_candidates_are_merged_and_not_judged(words: Any) -> None:
+    def answer(prompt: str, request: Request) -> Completion:
+        assert "[Check]" not in prompt
+        return Completion("Step 1: the same \\boxed{1}.", "stop", 5, True)
+
+    for tree in grow(words, answer).values():
+        (state,) = tree.states
+        assert state.outcome == "single" and state.candidates[0].votes == 3
+
+
+def test_candidates_that_are_no_steps_are_recorded_with_their_reason(words: Any) -> None:
+    def answer(prompt: str, request: Request) -> Completion:
+        if request.seed % 2:
+            return Completion("Step 1: never ends", "length", 40)
+        return Completion("Sure! The answer is 4.", "stop", 5, True)
+
+    for tree in grow(words, answer).values():
+        assert tree.end in ("length", "no_marker")
+        assert {c.finish for c in tree.states[0].candidates} <= {"length", "no_marker"}
+
+
+def test_a_context_too_small_for_the_prompt_is_one_clear_error(words: Any) -> None:
+    with pytest.raises(PipelineError, match=r"engine\.context.*p\d"):
+        grow(words, lambda prompt, request: Completion("", "context", 0))

@@ -1,0 +1,59 @@
+import random
+
+from pipeline import judge
+from pipeline.world import corpus, oracle, roles, sloppy
+from pipeline.world.problems import generate, read, signature, write
+
+
+def problems(count: int):
+    rng = random.Random(0)
+    for _ in range(count):
+        text = write(generate(rng, rng.randint(1, 7), rng.randint(0, 1)), rng)
+        yield read(text), text, rng
+
+
+def test_a_problem_reads_back_as_the_graph_it_was_written_from() -> None:
+    rng = random.Random(1)
+    for _ in range(200):
+        graph = generate(rng, rng.randint(1, 7), rng.randint(0, 1))
+        again = read(write(graph, rng))
+        assert signature(again) == signature(graph)
+        assert oracle.answer(again) == oracle.answer(graph)
+
+
+def test_the_oracle_finds_its_own_solution_right_and_every_misconception_wrong() -> None:
+    for graph, _, rng in problems(200):
+        right = oracle.solve(graph)
+        assert all(oracle.check(graph, right[:i], step).right for i, step in enumerate(right))
+        assert oracle.claim(right[-1]).answer == oracle.answer(graph)
+        careless = sloppy.write_steps(graph, rng, 1.0)
+        if careless != right:
+            assert not all(oracle.check(graph, careless[:i], step).right for i, step in enumerate(careless))
+
+
+def test_the_oracle_prefers_only_where_exactly_one_step_is_right() -> None:
+    for graph, text, rng in problems(200):
+        steps = oracle.solve(graph)
+        depth = rng.randrange(len(steps))
+        other = corpus.candidate(graph, steps[:depth], rng)
+        verdict = judge.parse(roles.annotate(text, steps[:depth], other, steps[depth]))
+        assert verdict == (None if oracle.check(graph, steps[:depth], other).right else "B")
+        assert judge.parse(roles.annotate(text, steps[:depth], steps[depth], other)) in (None, "A")
+
+
+def test_numbers_up_to_three_digits_are_one_token_and_any_text_comes_back(words) -> None:
+    for number in range(1000):
+        assert len(words.encode(str(number), add_special_tokens=False)) == 1
+    for text in ("Solve $x^2=4$ für ∞ €5 一二\n\n\t«ok»", "\\frac{1}{2}", "12345"):
+        assert words.decode(words.encode(text, add_special_tokens=False)) == text
+
+
+def test_evaluation_rounds_and_corpus_share_no_arithmetic() -> None:
+    held_out = roles.evaluation(2025, {"easy": [2, 3, 50], "hard": [6, 7, 50]})
+    forbidden = roles.signatures(held_out)
+    before = set(forbidden)
+    for name in ("ift", "eft", "round-m2", "round-m3"):
+        rows = roles.role(1, name, 50, forbidden, solved=False)
+        assert not roles.signatures(rows) & before
+        before |= roles.signatures(rows)
+        assert all(row.answer is None and row.solution is None for row in rows)
