@@ -43,14 +43,21 @@ def layers(trees: Iterable[SearchTree]) -> list[Layer]:
                 worst, best = tree.nodes[order[0]], tree.nodes[order[-1]]
                 key = f"{tree.problem_id}/{parent}"
                 found.append(
-                    Layer(key, tree.problem_id, tree.prompt, paths[parent], best.step, worst.step, best.score, worst.score)
+                    Layer(
+                        key,
+                        tree.problem_id,
+                        tree.prompt,
+                        paths[parent],
+                        best.step,
+                        worst.step,
+                        best.score,
+                        worst.score,
+                    )
                 )
     return found
 
 
-def judged_pairs(
-    found: Sequence[Layer], annotate: Annotate, settings: Eft
-) -> tuple[list[JudgedPair], list[Dropped]]:
+def judged_pairs(found: Sequence[Layer], annotate: Annotate, settings: Eft) -> tuple[list[JudgedPair], list[Dropped]]:
     """Annotated pairs, two rows each (both orders), and every layer that was left out with its reason.
 
     Reasons: `margin`, `per_problem` (more than eft.pairs_per_problem), `unreadable`, `inconsistent`,

@@ -12,7 +12,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline import prm, prompts, search
+from pipeline import candidates, prm, prompts
 from pipeline.engine import Completion, Request, seed_of
 from pipeline.errors import PipelineError
 from pipeline.params import EftSearch
@@ -52,18 +52,22 @@ def grow(tokenizer: Any, family: str, problem: Problem, settings: EftSearch, see
         if leaf.terminal or len(leaf.steps) >= settings.max_steps:
             _back_up(leaf, leaf.score)
             continue
-        asked = search.sample(tokenizer, question, leaf.steps, settings.width, settings.sampling, place)
-        candidates = search.merge((yield asked), number=len(leaf.steps) + 1)
-        if leaf is root and all(candidate.finish == "context" for candidate in candidates):
+        asked = candidates.sample(tokenizer, question, leaf.steps, settings.width, settings.sampling, place)
+        found = candidates.merge((yield asked), number=len(leaf.steps) + 1)
+        if leaf is root and all(candidate.finish == "context" for candidate in found):
             raise PipelineError(f"engine.context: too small for the prompt of problem {problem.problem_id}; raise it")
         leaf.expanded = True
-        usable = [candidate for candidate in candidates if candidate.finish == "step"]
+        usable = [candidate for candidate in found if candidate.finish == "step"]
         rated = yield [
             prm.request(tokenizer, family, problem.prompt, leaf.steps, candidate.text, "prm") for candidate in usable
         ]
         for candidate, rating in zip(usable, rated, strict=True):
             child = _Branch(
-                len(branches), (*leaf.steps, candidate.text), prm.probability(rating), candidate.terminal, parent=leaf
+                len(branches),
+                (*leaf.steps, candidate.text),
+                prm.probability(rating),
+                candidate.terminal,
+                parent=leaf,
             )
             leaf.children.append(child)
             branches.append(child)
@@ -76,7 +80,12 @@ def grow(tokenizer: Any, family: str, problem: Problem, settings: EftSearch, see
         _back_up(best, value)
     nodes = tuple(
         Node(
-            b.parent.index if b.parent else -1, b.steps[-1] if b.steps else "", b.score, b.visits, b.value, b.terminal
+            b.parent.index if b.parent else -1,
+            b.steps[-1] if b.steps else "",
+            b.score,
+            b.visits,
+            b.value,
+            b.terminal,
         )
         for b in branches
     )
@@ -89,22 +98,26 @@ def _select(root: _Branch, exploration: float) -> _Branch:
     while branch.expanded and branch.children:
         mass = sum(child.score for child in branch.children) or 1.0
         scale = exploration * math.sqrt(max(branch.visits, 1)) / mass
-        branch = max(
-            branch.children, key=lambda c: (c.value + scale * c.score / (1 + c.visits), -c.index)
-        )
+        branch = max(branch.children, key=lambda c: (c.value + scale * c.score / (1 + c.visits), -c.index))
     return branch
 
 
 def _simulate(
-    tokenizer: Any, family: str, question: str, problem: Problem, start: _Branch, settings: EftSearch, place: int
+    tokenizer: Any,
+    family: str,
+    question: str,
+    problem: Problem,
+    start: _Branch,
+    settings: EftSearch,
+    place: int,
 ) -> Generator[list[Request], list[Completion], float]:
     """Mean P("+") over `start` and up to `depth` - 1 further single-sample steps."""
     done, ratings, terminal = start.steps, [start.score], start.terminal
     for depth in range(1, settings.depth):
         if terminal or len(done) >= settings.max_steps:
             break
-        asked = search.sample(tokenizer, question, done, 1, settings.sampling, seed_of(place, "simulate", depth))
-        (candidate,) = search.merge((yield asked), number=len(done) + 1)
+        asked = candidates.sample(tokenizer, question, done, 1, settings.sampling, seed_of(place, "simulate", depth))
+        (candidate,) = candidates.merge((yield asked), number=len(done) + 1)
         if candidate.finish != "step":
             ratings.append(0.0)
             break

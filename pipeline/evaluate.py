@@ -15,9 +15,7 @@ from pipeline.params import Evaluate
 from pipeline.records import Answered, Problem, Tree
 
 
-def solve(
-    tokenizer: Any, family: str, problem: Problem, settings: Evaluate
-) -> Task[Completion]:
+def solve(tokenizer: Any, family: str, problem: Problem, settings: Evaluate) -> Task[Completion]:
     """Greedy solution of one problem.
 
     Raises PipelineError if prompt and evaluate.max_tokens do not fit the engine's context.
@@ -33,9 +31,7 @@ def solve(
     return completion
 
 
-def answered(
-    problems: Sequence[Problem], completions: Sequence[Completion], grader: Grader
-) -> list[Answered]:
+def answered(problems: Sequence[Problem], completions: Sequence[Completion], grader: Grader) -> list[Answered]:
     """Graded solutions; a solution that is not in `Step n: ` form keeps its text as one step.
 
     end: `answer` (boxed, then the sequence ended), `runs_on` (boxed, not ended), `no_answer`, `length`.
@@ -130,7 +126,15 @@ def search_answers(problems: Sequence[Problem], trees: Sequence[Tree], grader: G
     grades = grader.grade([(a, problem.answer or "") for a, problem in zip(extracted, problems, strict=True)])
     return [
         Answered(
-            problem.problem_id, problem.split, problem.prompt, tree.steps, tree.end, a, problem.answer or "", g.value, 0
+            problem.problem_id,
+            problem.split,
+            problem.prompt,
+            tree.steps,
+            tree.end,
+            a,
+            problem.answer or "",
+            g.value,
+            0,
         )
         for problem, tree, a, g in zip(problems, found, extracted, grades, strict=True)
     ]

@@ -78,7 +78,7 @@ def _value(hint: Any, value: Any) -> Any:
     return record(hint, value)
 
 
-class replacing:  # noqa: N801 - reads as a verb in `with replacing(path) as temporary`
+class replacing:
     """Context manager: gives a temporary path beside `path` and renames it into place if nothing was raised."""
 
     def __init__(self, path: Path) -> None:

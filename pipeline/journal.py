@@ -34,7 +34,9 @@ class Journal(Generic[Row]):
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise PipelineError(f"{self.path}: another run of this stage is writing here; wait for it or end it") from error
+            raise PipelineError(
+                f"{self.path}: another run of this stage is writing here; wait for it or end it"
+            ) from error
         self._file.seek(0)
         whole = 0
         for line in self._file:

@@ -133,6 +133,4 @@ def opinion(
         text = few_shot(family, examples, prompt(family, pair.prompt, pair.steps, a, b, special))
         requests.append(request(tokenizer, text, settings, seed_of(pair.pair_id, a, b)))
     straight, swapped = yield requests
-    return Opinion(
-        pair.pair_id, pair.winner, parse(straight.text), parse(swapped.text), straight.text, swapped.text
-    )
+    return Opinion(pair.pair_id, pair.winner, parse(straight.text), parse(swapped.text), straight.text, swapped.text)

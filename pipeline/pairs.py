@@ -10,9 +10,7 @@ from pipeline.params import Pairs
 from pipeline.records import Dropped, Preference, State, Tree
 
 
-def preferences(
-    trees: Iterable[Tree], settings: Pairs, iteration: str
-) -> tuple[list[Preference], list[Dropped]]:
+def preferences(trees: Iterable[Tree], settings: Pairs, iteration: str) -> tuple[list[Preference], list[Dropped]]:
     """Pairs of all trees in order of problem and step, and every state that gave none, with its reason."""
     kept: list[Preference] = []
     dropped: list[Dropped] = []

@@ -105,13 +105,20 @@ class Training:
 
 @dataclass(frozen=True)
 class Base:
-    """The recipe of the world's base model: its size, and documents seen once each."""
+    """The recipe of the world's base model: its size, documents seen once each, batch in documents.
+
+    matrix_rate: Muon's learning rate for hidden matrices; other_rate: AdamW's for embeddings and norms.
+    """
 
     width: int
     layers: int
     context: int
     documents: int
-    training: Training
+    batch: int
+    matrix_rate: float
+    other_rate: float
+    warmup: float
+    threads: int
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,9 @@ def _check(plan: Plan, path: Path) -> None:
         seen = [model]
         while (start := plan.start_of(seen[-1])) is not None:
             if start in seen:
-                raise PipelineError(f"{path}: rounds.{model}.from: the rounds {' -> '.join([*seen, start])} are a circle")
+                raise PipelineError(
+                    f"{path}: rounds.{model}.from: the rounds {' -> '.join([*seen, start])} are a circle"
+                )
             seen.append(start)
     if set(plan.models) != known:
         odd = ", ".join(sorted(set(plan.models) ^ known))

@@ -113,5 +113,3 @@ def rating_tasks(tokenizer: Any, family: str, rows: Sequence[LabelledSolution]) 
 def _rate(tokenizer: Any, family: str, problem: str, before: Sequence[str], step: str) -> Task[Rating]:
     (completion,) = yield [request(tokenizer, family, problem, before, step, "policy")]
     return Rating(probability(completion))
-
-

@@ -70,7 +70,9 @@ def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             try:
                 row = json.loads(line.decode("utf-8"))
             except UnicodeDecodeError as error:
-                raise PipelineError(f"{path}: row {number}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
+                raise PipelineError(
+                    f"{path}: row {number}: not UTF-8 (byte {error.start}); save it as UTF-8"
+                ) from error
             except json.JSONDecodeError as error:
                 raise PipelineError(f"{path}: row {number}: not JSON ({error.msg}); one object a line") from error
             if not isinstance(row, dict):

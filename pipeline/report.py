@@ -70,7 +70,10 @@ def table(metrics: Metrics) -> str:
         parts += ["## Step search against greedy, same problems (table 5)", _scale_table(metrics)]
     if any("pairs" in found for found in metrics.values()):
         parts += ["## What the rounds made", _rounds_table(metrics)]
-    parts += ["## The paper's numbers (arXiv 2503.03746; six mathematical benchmarks, not ours)", _paper_table()]
+    parts += [
+        "## The paper's numbers (arXiv 2503.03746; six mathematical benchmarks, not ours)",
+        _paper_table(),
+    ]
     return "\n\n".join(parts) + "\n"
 
 

@@ -12,10 +12,11 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline import judge, prompts, steps
+from pipeline.candidates import merge, sample
 from pipeline.engine import Completion, Request, seed_of
 from pipeline.errors import PipelineError
 from pipeline.files import counts
-from pipeline.params import Sampling, Search
+from pipeline.params import Search
 from pipeline.records import Candidate, Problem, State, Tree
 
 Asking = Generator[list[Request], list[Completion], Tree]
@@ -45,9 +46,7 @@ def search(tokenizer: Any, family: str, problem: Problem, settings: Search, seed
             state = State(done, candidates, (), "single", eligible[0], None, False)
         else:
             texts = [candidates[index].text for index in eligible]
-            ranking = yield from judge.rank(
-                tokenizer, family, problem.prompt, done, texts, settings.judge, place
-            )
+            ranking = yield from judge.rank(tokenizer, family, problem.prompt, done, texts, settings.judge, place)
             state = _judged(done, candidates, eligible, ranking)
         if state.outcome == "tie":
             if rollbacks < settings.rollbacks:
@@ -69,39 +68,6 @@ def search(tokenizer: Any, family: str, problem: Problem, settings: Search, seed
         if state.candidates[state.best].terminal:
             return _tree(problem, states, (*done, best), "answer" if steps.is_answer(best) else "no_answer")
     return _tree(problem, states, tuple(_chosen(states[index]) for index in path), "max_steps")
-
-
-def sample(
-    tokenizer: Any, question: str, done: Sequence[str], width: int, sampling: Sampling, place: int
-) -> list[Request]:
-    """Requests for `width` candidate next steps after the steps `done`."""
-    ids = tuple(steps.prompt_ids(tokenizer, question, done))
-    return [
-        Request(ids, sampling.max_tokens, sampling.temperature, sampling.top_p, (steps.STOP,), seed_of(place, i))
-        for i in range(width)
-    ]
-
-
-def merge(answers: Sequence[Completion], number: int) -> tuple[Candidate, ...]:
-    """Distinct candidates of step `number` with their votes, in order of first appearance.
-
-    finish becomes `step` for a usable step, else why it is none: `length` (cap reached before the step ended),
-    `no_marker` (it does not begin with `Step n: `), `context`.
-    """
-    found: dict[str, Candidate] = {}
-    for answer in answers:
-        text = steps.clean(answer.text)
-        boxed = steps.is_answer(text)
-        finish = "step" if answer.finish == "stop" or boxed else answer.finish
-        if finish == "step" and not text.startswith(f"Step {number}: "):
-            finish = "no_marker"
-        key = f"{finish} {steps.body(text)}"
-        before = found.get(key)
-        if before is None:
-            found[key] = Candidate(text, 1, 0.0, finish, boxed or answer.ended)
-        else:
-            found[key] = replace(before, votes=before.votes + 1)
-    return tuple(found.values())
 
 
 def _judged(

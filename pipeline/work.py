@@ -42,7 +42,12 @@ def results(
             journal.add(key, row)
             progress.advance()
 
-        run(engines, ((key, task) for key, task in waiting.items() if key not in journal.done), window, finished)
+        run(
+            engines,
+            ((key, task) for key, task in waiting.items() if key not in journal.done),
+            window,
+            finished,
+        )
         progress.close()
         for served in engines.values():
             served.close()

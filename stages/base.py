@@ -2,7 +2,7 @@
 
 from pipeline import files, params
 from pipeline.command import arguments, run
-from pipeline.train import Rows, adopt, fresh_model, train_supervised
+from pipeline.train import adopt, pretrain
 from pipeline.world import corpus, roles, tokenizer
 
 
@@ -16,10 +16,9 @@ def main() -> None:
     recipe = params.load(args.params, "base", params.Base)
     forbidden = roles.signatures(roles.evaluation(world.seed, world.splits))
     words = tokenizer.train(corpus.texts(world.seed, world.careless, world.checks))
-    model = fresh_model(words, recipe.width, recipe.layers, recipe.context, world.seed)
     documents = corpus.documents(world.seed, recipe.documents, world.careless, world.checks, forbidden)
-    rows: Rows = [corpus.row(words, document) for document in documents]
-    statistics, _ = train_supervised((model, words), rows, recipe.training, world.seed, args.model)
+    rows = (corpus.row(words, document) for document in documents)
+    statistics = pretrain(words, rows, recipe, world.seed, args.model)
     files.write_json(args.stats, {"base": "train", **statistics})
 
 

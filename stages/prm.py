@@ -20,7 +20,13 @@ def main() -> None:
     statistics, _ = train_supervised(args.policy, rows, settings, seed, args.model)
     engine = params.load(args.params, "engine", params.Engine)
     with work.results(
-        "prm", {"policy": args.model}, engine, lambda t: prm.rating_tasks(t, family, test), prm.Rating, (test,), 512
+        "prm",
+        {"policy": args.model},
+        engine,
+        lambda t: prm.rating_tasks(t, family, test),
+        prm.Rating,
+        (test,),
+        512,
     ) as ratings:
         labels = [label for row in test for label in row.labels]
         quality = prm.quality([rating.plus for rating in ratings.values()], labels)

@@ -1,7 +1,5 @@
 """Problems by role: ift, prm, eft, one file for each round, and the held-out evaluation problems."""
 
-from pathlib import Path
-
 from pipeline import files, params, plan
 from pipeline.command import arguments, run
 from pipeline.problems import from_file
@@ -28,8 +26,8 @@ def main() -> None:
         written["evaluation"] += part
     for role in ("ift", "prm", "eft"):
         written[role] = take(getattr(settings, role), role, role)
-    for key, rows in everything.round_sizes(settings.rounds.rows).items():
-        chosen = take(plan.sized(settings.rounds, rows), f"round-{key}", key)
+    for key, size in everything.round_sizes(settings.rounds.rows).items():
+        chosen = take(plan.sized(settings.rounds, size), f"round-{key}", key)
         written[f"round-{key}"] = [Problem(p.problem_id, p.prompt, p.split) for p in chosen]
     for name, rows in written.items():
         files.write(args.problems / f"{name}.parquet", Problem, rows)

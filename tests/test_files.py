@@ -16,7 +16,17 @@ from pipeline.records import Candidate, Problem, State, Tree, Verdict
 TREE = Tree(
     "p",
     "what?",
-    (State(("Step 1: a",), (Candidate("b", 2, 1.0, "step", False),), (Verdict(0, 1, "x", None),), "step", 0, None, False),),
+    (
+        State(
+            ("Step 1: a",),
+            (Candidate("b", 2, 1.0, "step", False),),
+            (Verdict(0, 1, "x", None),),
+            "step",
+            0,
+            None,
+            False,
+        ),
+    ),
     ("Step 1: a", "b"),
     "answer",
 )
@@ -42,7 +52,7 @@ def test_bad_files_are_named_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match="no such file"):
         files.read(tmp_path / "absent.parquet", Problem)
     (tmp_path / "torn.parquet").write_bytes(b"PAR1 and then nothing")
-    with pytest.raises(PipelineError, match="torn.parquet: not a readable Parquet file"):
+    with pytest.raises(PipelineError, match=r"torn\.parquet: not a readable Parquet file"):
         files.read(tmp_path / "torn.parquet", Problem)
     pq.write_table(pa.table({"problem_id": ["a"]}), tmp_path / "narrow.parquet")
     with pytest.raises(PipelineError, match="column 'prompt' is missing"):

@@ -33,7 +33,11 @@ def test_only_the_last_step_ends_the_sequence(words) -> None:
 
 
 def test_sampling_prompt_plus_step_is_the_training_sequence(words) -> None:
-    solution = ["Step 1: Ana has 1+2=3.", "Step 2: Ben has 3+2=5.", "Step 3: Cleo has 5+1=6. The answer is \\boxed{6}."]
+    solution = [
+        "Step 1: Ana has 1+2=3.",
+        "Step 2: Ben has 3+2=5.",
+        "Step 3: Cleo has 5+1=6. The answer is \\boxed{6}.",
+    ]
     prompt = "Question: how many?\n"
     whole = steps.prompt_ids(words, prompt, []) + steps.solution_ids(words, solution)
     for index, step in enumerate(solution):

@@ -78,14 +78,14 @@ def _same(answer: str, gold: str, algebra: Algebra, depth: int) -> bool:
 
 def _same_plain(answer: str, gold: str) -> bool | None:
     """The verdict on choices, numerals in a base, words and numbers; None if it takes more than that."""
-    answer_text, gold_text = compact(answer), compact(gold)
-    chosen = _CHOSEN.fullmatch(answer_text)
-    if _CHOICE.fullmatch(gold_text) and chosen:
-        return chosen[1] == gold_text and len(_OPTION.findall(answer)) < 2
-    numeral = _BASED.fullmatch(gold_text)
-    if numeral or _BASED.fullmatch(answer_text):  # the base may be left out, as a unit may
-        return numeral is not None and answer_text == numeral[1]
-    if _WORD.fullmatch(gold) and answer_text.casefold() == gold_text.casefold():
+    read, wanted = compact(answer), compact(gold)
+    chosen = _CHOSEN.fullmatch(read)
+    if _CHOICE.fullmatch(wanted) and chosen:
+        return chosen[1] == wanted and len(_OPTION.findall(answer)) < 2
+    numeral = _BASED.fullmatch(wanted)
+    if numeral or _BASED.fullmatch(read):  # the base may be left out, as a unit may
+        return numeral is not None and read == numeral[1]
+    if _WORD.fullmatch(gold) and read.casefold() == wanted.casefold():
         return True
     return _same_quantity(answer, gold)
 

@@ -20,7 +20,7 @@ from pipeline.answers.compare import same
 from pipeline.answers.grade import Grade
 from pipeline.errors import PipelineError
 
-MAX_CHARACTERS = 2000  # the longest gold answer of the six benchmarks has 330
+MAX_CHARACTERS = 2000  # the longest gold answer of the six benchmarks has 204
 _ROOT = Path(__file__).parents[2]
 Pair = tuple[str | None, str]  # (model answer, gold)
 
@@ -93,7 +93,8 @@ class Grader:
 
     `workers` processes at most, started when the first answer needs algebra; `seconds` of CPU time for one
     answer (four times that by the clock), so that a verdict does not depend on the machine's load;
-    `memory_mb` of address space for a worker.
+    `memory_mb` of address space for a worker; an answer that needs more is unreadable, or wrong where SymPy
+    catches the failure itself.
     """
 
     def __init__(self, workers: int = 2, seconds: float = 5.0, memory_mb: int = 1024) -> None:

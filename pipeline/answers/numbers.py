@@ -30,9 +30,7 @@ class Number:
     def rounds(self, exact: Fraction) -> bool:
         """Whether it is a decimal of six significant digits or more that `exact` is rounded or cut off to."""
         digits = len(str(abs(int(self.value * 10**self.places))))
-        return (
-            self.places > 0 and digits >= _DIGITS and abs(self.value - exact) < Fraction(1, 10**self.places)
-        )
+        return self.places > 0 and digits >= _DIGITS and abs(self.value - exact) < Fraction(1, 10**self.places)
 
 
 def read_number(text: str) -> Number | None:

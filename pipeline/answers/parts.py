@@ -22,9 +22,7 @@ _NAME = re.compile(
     re.DOTALL,
 )
 # What an answer may set before its result: a sum of variables, or a calculation without any.
-_CALCULATED = re.compile(
-    r"(?:[A-Za-z](?:\s*[+-]\s*[A-Za-z])*|(?:[^A-Za-z\\<>]|\\[A-Za-z]+)*?)\s*=\s*(?P<value>[^=].*)"
-)
+_CALCULATED = re.compile(r"(?:[A-Za-z](?:\s*[+-]\s*[A-Za-z])*|(?:[^A-Za-z\\<>]|\\[A-Za-z]+)*?)\s*=\s*(?P<value>[^=].*)")
 _FUNCTION = re.compile(r"\\(?:frac|sqrt|log|ln|sin|cos|tan)")
 
 
@@ -131,7 +129,5 @@ def _cut(text: str, tokens: Iterable[re.Match[str]], separator: str) -> list[str
 
 def _both_signs(parts: list[str]) -> list[str]:
     """Parts with one `\\pm` taken twice."""
-    signed = (
-        [part.replace(r"\pm", sign) for sign in "+-"] if part.count(r"\pm") == 1 else [part] for part in parts
-    )
+    signed = ([part.replace(r"\pm", sign) for sign in "+-"] if part.count(r"\pm") == 1 else [part] for part in parts)
     return [part for pair in signed for part in pair]

@@ -32,7 +32,9 @@ class PooledEngine:
 
     def __init__(self, model: Path, params: EngineParams) -> None:
         if not list(model.glob("*.safetensors")):
-            raise PipelineError(f"{model}: no weights (*.safetensors) in this model folder; run the stage that trains it")
+            raise PipelineError(
+                f"{model}: no weights (*.safetensors) in this model folder; run the stage that trains it"
+            )
         from transformers import AutoTokenizer
 
         self.context = params.context
@@ -60,9 +62,12 @@ class PooledEngine:
                 connection.send(batch)
                 batch.clear()
         done: list[tuple[str, Completion]] = []
-        for connection in wait(self._connections, timeout=0.05):
+        ready = wait(self._connections, timeout=0.05)
+        for connection in self._connections:
+            if connection not in ready:
+                continue
             try:
-                done += connection.recv()  # type: ignore[union-attr]
+                done += connection.recv()
             except EOFError as error:
                 raise RuntimeError("an engine process ended; its traceback stands above") from error
         return done

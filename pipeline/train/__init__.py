@@ -1,8 +1,9 @@
-"""The only room that knows TRL: supervised training (base, PRM, SFT) and step-wise DPO."""
+"""Training: the base from scratch, and with TRL (this room alone knows it) the PRM, SFT and step-wise DPO."""
 
 from pipeline.train.common import adopt, read_tokenizer, save
 from pipeline.train.preference import preference_rows, train_preferences
-from pipeline.train.supervised import Rows, fresh_model, judgment_row, solution_row, train_supervised
+from pipeline.train.pretrain import fresh_model, pretrain
+from pipeline.train.supervised import Rows, judgment_row, solution_row, train_supervised
 
 __all__ = [
     "Rows",
@@ -10,6 +11,7 @@ __all__ = [
     "fresh_model",
     "judgment_row",
     "preference_rows",
+    "pretrain",
     "read_tokenizer",
     "save",
     "solution_row",

@@ -20,7 +20,7 @@ from pipeline.records import Dropped, Preference
 from pipeline.train.common import arguments, determined, load, losses, save
 
 
-class StepDPOTrainer(DPOTrainer):  # type: ignore[misc]
+class StepDPOTrainer(DPOTrainer):
     """DPOTrainer that takes rows of prompt_ids, chosen_ids and rejected_ids as they are."""
 
     def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
@@ -60,7 +60,9 @@ def train_preferences(
         else:
             dropped.append(Dropped("dpo", f"{pair.problem_id}/{pair.step_index}", "too_long", f"{length} tokens"))
     if not fitting:
-        raise PipelineError(f"{folder}: no preference pair to train on ({len(dropped)} too long); see the round's pairs.json")
+        raise PipelineError(
+            f"{folder}: no preference pair to train on ({len(dropped)} too long); see the round's pairs.json"
+        )
     config = DPOConfig(
         **arguments(settings.training, seed),
         beta=settings.beta,
@@ -74,5 +76,14 @@ def train_preferences(
     trainer.train()
     save(trainer.model, tokenizer, folder)
     logged = [entry for entry in trainer.state.log_history if "rewards/accuracies" in entry]
-    last = {"reward_accuracy": logged[-1]["rewards/accuracies"], "reward_margin": logged[-1]["rewards/margins"]} if logged else {}
-    return {"pairs": len(fitting), "dropped": len(dropped), **losses(trainer.state.log_history), **last}, dropped
+    last = (
+        {"reward_accuracy": logged[-1]["rewards/accuracies"], "reward_margin": logged[-1]["rewards/margins"]}
+        if logged
+        else {}
+    )
+    return {
+        "pairs": len(fitting),
+        "dropped": len(dropped),
+        **losses(trainer.state.log_history),
+        **last,
+    }, dropped

@@ -1,4 +1,4 @@
-"""Supervised training on ready token rows with TRL's SFTTrainer: pre-training, PRM and SFT are one function."""
+"""Supervised training on ready token rows with TRL's SFTTrainer: PRM and SFT are one function."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 from trl import SFTConfig, SFTTrainer
 
 from pipeline import judge, prompts, steps
@@ -36,35 +35,15 @@ def completion_row(prompt: list[int], completion: list[int]) -> dict[str, list[i
     return {"input_ids": prompt + completion, "labels": [-100] * len(prompt) + completion}
 
 
-def fresh_model(tokenizer: PreTrainedTokenizerBase, width: int, layers: int, context: int, seed: int) -> Any:
-    """A Llama-architecture model with random weights: heads of 32, tied embeddings."""
-    determined(seed, threads=1)
-    heads = width // 32
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=width,
-        intermediate_size=width * 8 // 3 // 32 * 32,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=heads,
-        max_position_embeddings=context,
-        tie_word_embeddings=True,
-        bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    return LlamaForCausalLM(config)
-
-
 def train_supervised(
-    start: Path | tuple[Any, Any], rows: Rows, settings: Training, seed: int, folder: Path
+    start: Path, rows: Rows, settings: Training, seed: int, folder: Path
 ) -> tuple[dict[str, Any], list[Dropped]]:
-    """Train `start` (a model folder, or model and tokenizer) on token rows and save it to `folder`.
+    """Train the model folder `start` on token rows and save it to `folder`.
 
     Rows over settings.max_length tokens are left out and returned with their reason. Returns statistics too.
     """
     determined(seed, settings.threads)
-    model, tokenizer = load(start) if isinstance(start, Path) else start
+    model, tokenizer = load(start)
     fitting, dropped = within(rows, settings.max_length)
     data = Dataset.from_list([{**row, "length": len(row["input_ids"])} for row in fitting])
     config = SFTConfig(

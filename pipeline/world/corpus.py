@@ -27,7 +27,9 @@ class Document:
     steps: tuple[str, ...]
 
 
-def documents(seed: int, count: int, careless_rate: float, check_share: float, forbidden: set[str]) -> Iterator[Document]:
+def documents(
+    seed: int, count: int, careless_rate: float, check_share: float, forbidden: set[str]
+) -> Iterator[Document]:
     """`count` documents whose problems' arithmetic is not in `forbidden` (signatures of held-out problems)."""
     rng = random.Random(seed)
     produced = 0

@@ -6,10 +6,33 @@ import random
 import re
 from dataclasses import dataclass
 
-NAMES = (
-    "Ana Ben Cleo Dan Eva Finn Gia Hugo Ida Jon Kira Leo Mia Ned Olga Paul Quin Rosa Sam Tess Uma Vic Wen Yara".split()
-)
-ITEMS = "apples books coins pens cards shells stamps cups keys beads".split()
+NAMES = [
+    "Ana",
+    "Ben",
+    "Cleo",
+    "Dan",
+    "Eva",
+    "Finn",
+    "Gia",
+    "Hugo",
+    "Ida",
+    "Jon",
+    "Kira",
+    "Leo",
+    "Mia",
+    "Ned",
+    "Olga",
+    "Paul",
+    "Quin",
+    "Rosa",
+    "Sam",
+    "Tess",
+    "Uma",
+    "Vic",
+    "Wen",
+    "Yara",
+]
+ITEMS = ["apples", "books", "coins", "pens", "cards", "shells", "stamps", "cups", "keys", "beads"]
 LARGEST = 99  # every quantity lies in 1..LARGEST, so that each number is one token the model sees often
 
 
@@ -93,9 +116,7 @@ def write(graph: Graph, rng: random.Random) -> str:
     for relation in graph.relations:
         if relation not in ordered:
             ordered.insert(rng.randint(1, len(ordered)), relation)
-    sentences = [
-        SENTENCES[r.kind].format(*r.sources, name=r.name, number=r.number, item=graph.item) for r in ordered
-    ]
+    sentences = [SENTENCES[r.kind].format(*r.sources, name=r.name, number=r.number, item=graph.item) for r in ordered]
     return " ".join([*sentences, QUESTION.format(item=graph.item, asked=graph.asked)])
 
 

@@ -80,5 +80,3 @@ def annotate(problem: str, steps: Sequence[str], a: str, b: str) -> str:
     if checks[0].right == checks[1].right:
         return text
     return f"{text} [[{'A' if checks[0].right else 'B'}]]"
-
-

@@ -1,0 +1,103 @@
+"""The smoke profile through real DVC, vLLM and TRL in an empty clone, as a new user would run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone of what git tracks here, after `psr profile smoke` and `dvc repro`."""
+    folder = tmp_path_factory.mktemp("clone")
+    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    for name in filter(None, files.decode().split("\0")):
+        if name.startswith((".dvc", ".gitignore", "pipeline", "stages", "dvc.yaml")) and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+    call(folder, "git", "init", "-q")
+    call(folder, sys.executable, "-m", "pipeline.cli", "profile", "smoke")
+    call(folder, "dvc", "repro")
+    return folder
+
+
+def call(folder: Path, *command: str, fails: bool = False) -> str:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"}
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode != 0) == fails, f"{command}:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+    return done.stdout + done.stderr
+
+
+def rows(path: Path) -> list[dict]:
+    return pl.read_parquet(path).to_dicts()
+
+
+def test_every_model_is_in_the_report_with_accuracy_judge_and_steps(clone: Path) -> None:
+    metrics = json.loads((clone / "reports/metrics.json").read_text())
+    assert list(metrics) == ["m0", "m1", "m2"]
+    for found in metrics.values():
+        assert found["evaluation"]["pooled"]["problems"] == 60
+        assert {"accuracy", "accuracy_se", "boxed", "steps"} <= set(found["evaluation"]["pooled"])
+        assert {"judge_accuracy", "consistency"} <= set(found["judge"])
+    assert metrics["m0"]["judge"]["shots"] == 3
+    assert "delta_pooled" in metrics["m2"]["delta"]
+    table = (clone / "reports/table.md").read_text()
+    assert all(f"| {model} |" in table for model in metrics) and "7B PSRLM" in table
+    assert "<svg" in (clone / "reports/accuracy.svg").read_text()
+
+
+def test_no_row_is_lost_between_trees_and_pairs(clone: Path) -> None:
+    states = [state for tree in rows(clone / "data/m2/trees/trees.parquet") for state in tree["states"]]
+    kept, dropped = (rows(clone / f"data/m2/pairs/{name}.parquet") for name in ("train", "dropped"))
+    assert len(kept) + len(dropped) == len(states) and kept
+    layers = json.loads((clone / "reports/data/eft.json").read_text())["layers"]
+    train, test, left = (rows(clone / f"data/eft/pairs/{name}.parquet") for name in ("train", "test", "dropped"))
+    assert len(train) // 2 + len(test) + len(left) >= layers - 10
+    assert all(row["reason"] for row in dropped + left)
+
+
+def test_rounds_see_no_answer_and_share_no_prompt_with_evaluation(clone: Path) -> None:
+    held_out = {row["prompt"] for row in rows(clone / "data/problems/evaluation.parquet")}
+    for name in ("round-m2", "ift", "eft", "prm"):
+        found = rows(clone / f"data/problems/{name}.parquet")
+        assert not {row["prompt"] for row in found} & held_out
+        if name == "round-m2":
+            assert all(row["answer"] is None and row["solution"] is None for row in found)
+
+
+def test_nothing_is_left_to_do_and_a_knob_reruns_what_depends_on_it(clone: Path) -> None:
+    assert "up to date" in call(clone, "dvc", "status")
+    path = clone / "params.yaml"
+    before = path.read_text()
+    path.write_text(before.replace("beta: 0.3", "beta: 0.4"))
+    changed = json.loads(call(clone, "dvc", "status", "--json"))
+    assert set(changed) == {"dpo@m2"}
+    path.write_text(before)
+
+
+def test_a_forced_rerun_gives_the_same_bytes(clone: Path) -> None:
+    before = yaml.safe_load((clone / "dvc.lock").read_text())["stages"]
+    for stage in ("search@m2", "dpo@m2"):
+        call(clone, "dvc", "repro", "--single-item", "--force", "--no-run-cache", stage)
+    after = yaml.safe_load((clone / "dvc.lock").read_text())["stages"]
+    for stage in ("search@m2", "dpo@m2"):
+        assert [out["md5"] for out in after[stage]["outs"]] == [out["md5"] for out in before[stage]["outs"]]
+
+
+def test_bad_input_stops_a_run_with_one_line(clone: Path) -> None:
+    path = clone / "params.yaml"
+    before = path.read_text()
+    path.write_text(before.replace("context: 1024", "context: 64"))
+    assert "error: engine.context" in call(clone, "dvc", "repro", "--single-item", "evaluate@m1", fails=True)
+    path.write_text(before)

@@ -1,0 +1,72 @@
+"""dvc.yaml against the code: exact dependencies, and no oracle inside a round."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+STAGES = {path.stem: path for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__"}
+GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+
+
+def imported(file: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {name for name in names if name.startswith("pipeline.")}
+
+
+def rooms(file: Path) -> set[str]:
+    """Every file or folder of pipeline/ that `file` imports, directly or through another."""
+    found, todo = set(), [file]
+    while todo:
+        for name in imported(todo.pop()):
+            room = ROOT / "pipeline" / name.split(".")[1]
+            if room.is_dir() and room.name not in found:
+                found.add(room.name)
+                todo += room.glob("*.py")
+            elif room.with_suffix(".py").is_file() and room.name + ".py" not in found:
+                found.add(room.name + ".py")
+                todo.append(room.with_suffix(".py"))
+    return found | {"templates"} if "prompts.py" in found else found
+
+
+def code_dependencies(stage: str) -> set[str]:
+    entry = GRAPH[stage].get("do", GRAPH[stage])
+    return {d for d in entry["deps"] if d.startswith(("pipeline/", "stages/")) and not d.endswith(".yaml")}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_exactly_the_modules_that_it_imports(stage: str) -> None:
+    expected = {f"stages/{stage}.py", *(f"pipeline/{room}" for room in rooms(STAGES[stage]))}
+    assert code_dependencies(stage) == expected
+
+
+@pytest.mark.parametrize("stage", ["search", "pairs", "dpo"])
+def test_a_round_cannot_import_the_oracle(stage: str) -> None:
+    assert "world" not in rooms(STAGES[stage])
+    assert "answers" not in rooms(STAGES[stage])
+
+
+def test_every_stage_script_is_in_the_graph_and_says_what_it_reads_and_writes() -> None:
+    assert set(STAGES) == set(GRAPH)
+    for stage in ("ift", "pairs"):
+        command = [sys.executable, "-m", f"stages.{stage}", "--help"]
+        text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        assert "reads" in text and "writes" in text
+
+
+def test_no_path_of_an_artifact_stands_in_the_library() -> None:
+    for file in (ROOT / "pipeline").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert not node.value.startswith(("data/", "reports/")), f"{file}: {node.value}"

@@ -1,0 +1,89 @@
+"""The trainers on a tiny real model: masks, ends of sequence, determinism, safe files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import prm, prompts, steps
+from pipeline.errors import PipelineError
+from pipeline.params import Dpo, Training
+from pipeline.records import JudgedPair, LabelledSolution, Preference, Solution
+from pipeline.train import judgment_row, preference_rows, solution_row, train_preferences, train_supervised
+
+TRAINING = Training(epochs=1, batch=4, learning_rate=1e-2, warmup=0.1, max_length=300, bf16=False, threads=1)
+SOLUTION = Solution(
+    "p", "Ana has 2 keys.", ("Step 1: Ben has 2+1=3.", "Step 2: Cleo has 3+1=4. The answer is \\boxed{4}.")
+)
+PAIR = Preference(
+    "p", 1, "Ana has 2 keys.", (), "Step 1: Ben has 2+1=3.", "Step 1: Ben has 2+1=4.", False, False, 2.0, 0.0, "m2"
+)  # fmt: skip
+LAST = replace(PAIR, steps=SOLUTION.steps[:1], chosen=SOLUTION.steps[1], chosen_terminal=True, step_index=2)
+
+
+def loss_text(words: Any, row: dict[str, list[int]]) -> str:
+    return words.decode([label for label in row["labels"] if label >= 0])
+
+
+def test_the_loss_is_on_the_completion_alone(words: Any) -> None:
+    assert loss_text(words, solution_row(words, "world", SOLUTION)) == steps.join(SOLUTION.steps) + "<|endoftext|>"
+    pair = JudgedPair("p/0", "p", "q", (), "Step 1: a", "Step 1: b", "A: right. [[A]]", "A", 0.9, 0.1)
+    assert loss_text(words, judgment_row(words, "world", pair)) == "A: right. [[A]]<|endoftext|>"
+
+
+def test_the_prm_is_trained_on_label_tokens_after_the_marks_and_never_reads_one(words: Any) -> None:
+    row = prm.training_row(words, "world", LabelledSolution("p", "q", ("Step 1: a", "Step 2: b"), (True, False)))
+    assert loss_text(words, row) == "+-"
+    assert len(row["input_ids"]) == len(row["labels"])
+    for label_at in (i for i, label in enumerate(row["labels"]) if label >= 0):
+        before = row["input_ids"][:label_at]
+        mark = words.encode(prm.MARK, add_special_tokens=False)
+        assert before[-len(mark) :] == mark
+    asked = prm.request(words, "world", "q", ("Step 1: a",), "Step 2: b", "prm")
+    assert list(asked.prompt_ids) == row["input_ids"][:-1]
+
+
+def test_only_a_terminal_step_ends_the_sequence_and_prompts_are_the_sampled_ids(words: Any) -> None:
+    first, last = preference_rows(words, "world", [PAIR, LAST])
+    end = words.eos_token_id
+    assert first["chosen_ids"][-1] != end and first["rejected_ids"][-1] != end
+    assert last["chosen_ids"][-1] == end and last["rejected_ids"][-1] != end
+    question = prompts.fill("world", "reasoning", problem=LAST.prompt)
+    assert last["prompt_ids"] == steps.prompt_ids(words, question, LAST.steps)
+
+
+def test_sft_learns_its_rows_and_is_reproducible(words: Any, tiny_model: Path, tmp_path: Path) -> None:
+    rows = [solution_row(words, "world", SOLUTION)] * 24
+    weights = []
+    for name in ("a", "b"):
+        statistics, dropped = train_supervised(tiny_model, rows, replace(TRAINING, epochs=4), 1, tmp_path / name)
+        assert not dropped and statistics["rows"] == 24
+        assert statistics["last_loss"] < statistics["first_loss"]
+        weights.append((tmp_path / name / "model.safetensors").read_bytes())
+        assert not [f for f in (tmp_path / name).iterdir() if f.suffix in (".bin", ".pt", ".pkl", ".pth")]
+    assert weights[0] == weights[1]
+
+
+def test_dpo_raises_the_chosen_step_above_the_rejected_one(words: Any, tiny_model: Path, tmp_path: Path) -> None:
+    settings = Dpo(beta=0.3, likelihood=1.0, training=replace(TRAINING, epochs=6, learning_rate=3e-3))
+    statistics, dropped = train_preferences(tiny_model, [PAIR, LAST] * 8, "world", settings, 1, tmp_path / "m")
+    assert not dropped
+    assert statistics["reward_accuracy"] == 1.0 and statistics["reward_margin"] > 0
+
+
+def test_rows_over_the_length_are_kept_as_drops_with_their_reason(words: Any, tiny_model: Path, tmp_path: Path) -> None:
+    long = replace(PAIR, prompt="Ana has 2 keys. " * 200)
+    settings = Dpo(beta=0.3, likelihood=0.0, training=TRAINING)
+    statistics, dropped = train_preferences(tiny_model, [PAIR, long], "world", settings, 1, tmp_path / "m")
+    assert statistics["pairs"] == 1
+    assert [(row.key, row.reason) for row in dropped] == [("p/1", "too_long")]
+    with pytest.raises(PipelineError, match="no preference pair"):
+        train_preferences(tiny_model, [long], "world", settings, 1, tmp_path / "n")
+
+
+def test_a_model_folder_without_weights_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match="no weights"):
+        train_supervised(tmp_path, [], TRAINING, 1, tmp_path / "out")
