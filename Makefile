@@ -1,0 +1,48 @@
+VENV ?= .venv
+PYTHON ?= python3
+
+# Quiet and offline-friendly tools; a value already in the environment wins.
+export DVC_NO_ANALYTICS ?= 1
+export VLLM_NO_USAGE_STATS ?= 1
+export HF_HUB_DISABLE_TELEMETRY ?= 1
+
+bin = PATH="$(abspath $(VENV))/bin:$$PATH"
+
+.PHONY: help install repro test lint lock clean
+.DEFAULT_GOAL := help
+
+help: ## print the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-9s %s\n' "$$name" "$$what"; done
+
+install: ## create .venv from the CPU lock (does nothing when it is up to date)
+	@PYTHON="$(PYTHON)" requirements/install.sh "$(VENV)"
+
+repro: install ## run whatever is out of date in the graph, then print the table of all models
+	@$(bin) dvc repro
+	@cat reports/table.md
+
+test: lint ## lint, then all tests with the end-to-end run
+	@$(bin) python -m pytest
+
+lint: install ## ruff, mypy, import-linter
+	@$(bin) ruff check .
+	@$(bin) ruff format --check .
+	@$(bin) mypy
+	@$(bin) lint-imports
+
+lock: ## remake requirements/*.lock; `make lock UPGRADE=--upgrade` moves to newest versions
+	@[ -x .work/uv/bin/uv ] || { $(PYTHON) -m venv .work/uv && .work/uv/bin/pip install --quiet 'uv>=0.13,<0.14'; }
+	.work/uv/bin/uv pip compile $(lock_options) --universal --fork-strategy fewest --extra cpu \
+		--override requirements/overrides.txt -o requirements/cpu.lock
+	@sed -i -E "s/ ; $(always)$$//" requirements/cpu.lock
+	.work/uv/bin/uv pip compile $(lock_options) --python-version 3.11 --python-platform x86_64-manylinux_2_31 \
+		--extra gpu -o requirements/gpu.lock
+
+lock_options = pyproject.toml --quiet --extra dev --no-annotate --custom-compile-command "make lock" $(UPGRADE)
+# The marker that holds wherever requirements/install.sh runs.
+always = python_full_version < '3\.15' and (implementation_name [!=]= '[A-Za-z]+' and )?platform_machine == 'x86_64' and (platform_python_implementation != 'PyPy' and )?sys_platform == 'linux'
+
+clean: ## remove .venv, the tools' caches and journals of unfinished stages (data/ and DVC's cache stay)
+	[ ! -f "$(VENV)/.installed" ] || rm -rf "$(VENV)"
+	rm -rf .work .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dvc_plots *.egg-info
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
