@@ -180,10 +180,9 @@ class Dpo:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Greedy decoding of whole solutions, step by step as in training."""
+    """Greedy decoding of whole solutions; max_tokens: cap of one solution."""
 
     max_tokens: int
-    max_steps: int
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def check(graph: Graph, steps: list[str], step: str) -> Check:
         return Check(False, f"{said.name} needs {_missing(relation, known)} first. wrong.")
     left, sign, right = relation.operation(known)
     value = compute(left, sign, right)
-    shown = f"{said.name} has {left}{sign}{right}={value}."
+    shown = f"{said.name} has {left}{sign}{right}={value}, said {said.value}."
     if (said.answer is not None) != (said.name == graph.asked):
         return Check(False, f"{shown} {graph.asked} is asked. wrong.")
     good = said.value == value and said.answer in (None, value) and _same_operation(said, left, sign, right)
