@@ -14,7 +14,6 @@ from typing import Any
 
 from pipeline import candidates, prm, prompts
 from pipeline.engine import Completion, Request, seed_of
-from pipeline.errors import PipelineError
 from pipeline.params import EftSearch
 from pipeline.records import Node, Problem, SearchTree
 
@@ -41,7 +40,7 @@ class _Branch:
 def grow(tokenizer: Any, family: str, problem: Problem, settings: EftSearch, seed: int) -> Growing:
     """Search one problem; requests go to the engines `policy` and `prm`.
 
-    Raises PipelineError if the bare prompt does not fit the engine's context.
+    A problem that does not fit the engine's context has no nodes and ends as `context`.
     """
     question = prompts.fill(family, "reasoning", problem=problem.prompt)
     root = _Branch(0, ())
@@ -55,7 +54,7 @@ def grow(tokenizer: Any, family: str, problem: Problem, settings: EftSearch, see
         asked = candidates.sample(tokenizer, question, leaf.steps, settings.width, settings.sampling, place)
         found = candidates.merge((yield asked), number=len(leaf.steps) + 1)
         if leaf is root and all(candidate.finish == "context" for candidate in found):
-            raise PipelineError(f"engine.context: too small for the prompt of problem {problem.problem_id}; raise it")
+            return SearchTree(problem.problem_id, problem.prompt, (), "context")
         leaf.expanded = True
         usable = [candidate for candidate in found if candidate.finish == "step"]
         rated = yield [
@@ -89,7 +88,7 @@ def grow(tokenizer: Any, family: str, problem: Problem, settings: EftSearch, see
         )
         for b in branches
     )
-    return SearchTree(problem.problem_id, problem.prompt, nodes)
+    return SearchTree(problem.problem_id, problem.prompt, nodes, "searched")
 
 
 def _select(root: _Branch, exploration: float) -> _Branch:
@@ -132,3 +131,8 @@ def _back_up(branch: _Branch | None, value: float) -> None:
         branch.visits += 1
         branch.total += value
         branch = branch.parent
+
+
+def too_long(tree: SearchTree) -> bool:
+    """Whether the bare prompt did not fit the engine's context."""
+    return tree.end == "context"

@@ -9,32 +9,23 @@ from typing import Any
 from pipeline import prompts, steps
 from pipeline.answers import Grade, Grader, extract_answer
 from pipeline.engine import Completion, Request, Task
-from pipeline.errors import PipelineError
 from pipeline.judge import Opinion
 from pipeline.params import Evaluate
 from pipeline.records import Answered, Problem, Tree
 
 
 def solve(tokenizer: Any, family: str, problem: Problem, settings: Evaluate) -> Task[Completion]:
-    """Greedy solution of one problem.
-
-    Raises PipelineError if prompt and evaluate.max_tokens do not fit the engine's context.
-    """
+    """Greedy solution of one problem."""
     question = prompts.fill(family, "reasoning", problem=problem.prompt)
     ids = tuple(tokenizer.encode(question, add_special_tokens=False))
     (completion,) = yield [Request(ids, settings.max_tokens)]
-    if completion.finish == "context":
-        raise PipelineError(
-            f"engine.context: too small for problem {problem.problem_id} ({len(ids)} prompt tokens and "
-            f"evaluate.max_tokens {settings.max_tokens}); raise it"
-        )
     return completion
 
 
 def answered(problems: Sequence[Problem], completions: Sequence[Completion], grader: Grader) -> list[Answered]:
     """Graded solutions; a solution that is not in `Step n: ` form keeps its text as one step.
 
-    end: `answer` (boxed, then the sequence ended), `runs_on` (boxed, not ended), `no_answer`, `length`.
+    end: `answer` (boxed, then the sequence ended), `runs_on` (boxed, not ended), `no_answer`, `length`, `context`.
     """
     extracted = [extract_answer(completion.text) for completion in completions]
     gold = [problem.answer or "" for problem in problems]
@@ -63,6 +54,8 @@ def _steps(text: str) -> tuple[str, ...]:
 
 
 def _end(completion: Completion) -> str:
+    if completion.finish == "context":
+        return "context"
     if steps.is_answer(completion.text):
         return "answer" if completion.ended else "runs_on"
     return "no_answer" if completion.ended else "length"
@@ -172,3 +165,8 @@ def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
         return mean, 0.0
     variance = sum((value - mean) ** 2 for value in values) / (len(values) - 1)
     return mean, math.sqrt(variance / len(values))
+
+
+def too_long(completion: Completion) -> bool:
+    """Whether the prompt did not fit the engine's context."""
+    return completion.finish == "context"

@@ -45,7 +45,7 @@ class Engine:
     seats: int
     copies: int
     window: int
-    memory_gib: float
+    memory_gib: int
 
 
 @dataclass(frozen=True)

@@ -109,11 +109,12 @@ class Node:
 
 @dataclass(frozen=True)
 class SearchTree:
-    """The whole Monte-Carlo tree of one problem; node 0 is the empty solution."""
+    """The whole Monte-Carlo tree of one problem; node 0 is the empty solution. end: `searched` or `context`."""
 
     problem_id: str
     prompt: str
     nodes: tuple[Node, ...]
+    end: str
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from typing import Any
 from pipeline import judge, prompts, steps
 from pipeline.candidates import merge, sample
 from pipeline.engine import Completion, Request, seed_of
-from pipeline.errors import PipelineError
 from pipeline.files import counts
 from pipeline.params import Search
 from pipeline.records import Candidate, Problem, State, Tree
@@ -23,10 +22,7 @@ Asking = Generator[list[Request], list[Completion], Tree]
 
 
 def search(tokenizer: Any, family: str, problem: Problem, settings: Search, seed: int) -> Asking:
-    """Search one problem.
-
-    Raises PipelineError if the bare prompt does not fit the engine's context.
-    """
+    """Search one problem; one that does not fit the engine's context ends as `context`."""
     question = prompts.fill(family, "reasoning", problem=problem.prompt)
     states: list[State] = []
     path: list[int] = []  # indices of the states whose steps stand in the solution
@@ -36,8 +32,6 @@ def search(tokenizer: Any, family: str, problem: Problem, settings: Search, seed
         place = seed_of(seed, problem.problem_id, len(done), visit)
         answers = yield sample(tokenizer, question, done, settings.width, settings.sampling, place)
         candidates = merge(answers, number=len(done) + 1)
-        if not path and all(candidate.finish == "context" for candidate in candidates):
-            raise PipelineError(f"engine.context: too small for the prompt of problem {problem.problem_id}; raise it")
         eligible = [index for index, candidate in enumerate(candidates) if candidate.finish == "step"]
         if not eligible:
             states.append(State(done, candidates, (), "none", None, None, False))
@@ -119,3 +113,8 @@ def _in_both_orders(state: State) -> list[bool]:
         winner = None if verdict.winner is None else verdict.a if verdict.winner == "A" else verdict.b
         named.setdefault(frozenset((verdict.a, verdict.b)), []).append(winner)
     return [w[0] is not None and w[0] == w[1] for w in named.values() if len(w) == 2]
+
+
+def too_long(tree: Tree) -> bool:
+    """Whether the bare prompt did not fit the engine's context."""
+    return tree.end == "context" and not tree.steps

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pipeline.command import Progress
 from pipeline.engine import Engine, Task, open_engine, run
+from pipeline.errors import PipelineError
 from pipeline.journal import Journal, fingerprint
 from pipeline.params import Engine as EngineParams
 
@@ -25,12 +26,14 @@ def results(
     row_type: type[Row],
     depends_on: tuple[Any, ...],
     window: int,
+    too_long: Callable[[Row], bool] | None = None,
 ) -> Iterator[dict[str, Row]]:
     """Results of all tasks by key, in the order of the tasks; write them inside the `with` block.
 
     models: engine name (`policy`, `prm`) -> model folder. tasks: makes the tasks from the policy's tokenizer.
     depends_on: values and paths that, with models and code, decide the results. Tasks that an earlier, broken
-    run finished are taken from its journal, which is deleted when the block ends well.
+    run finished are taken from its journal, which is deleted when the block ends well. too_long: whether a row
+    says that its prompt did not fit the context; single ones are data, but raises PipelineError if all are.
     """
     mark = fingerprint(name, engine, *models.values(), *depends_on)
     with Journal(JOURNALS, name, mark, row_type) as journal:
@@ -51,5 +54,10 @@ def results(
         progress.close()
         for served in engines.values():
             served.close()
-        yield {key: journal.done[key] for key in waiting}
+        found = {key: journal.done[key] for key in waiting}
+        if too_long is not None and found and all(map(too_long, found.values())):
+            raise PipelineError(
+                f"engine.context: {engine.context} tokens are too few for all {len(found)} prompts of {name}; raise it"
+            )
+        yield found
         journal.path.unlink()

@@ -20,6 +20,7 @@ def main() -> None:
         SearchTree,
         (settings, family, seed, args.problems),
         window=engine.window,
+        too_long=eft_search.too_long,
     ) as trees:
         files.write(args.trees / "trees.parquet", SearchTree, trees.values())
         nodes = sum(len(tree.nodes) - 1 for tree in trees.values())

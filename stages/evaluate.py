@@ -21,6 +21,7 @@ def main() -> None:
         Completion,
         (settings, family, args.problems),
         window=engine.window,
+        too_long=evaluate.too_long,
     ) as completions:
         with Grader() as grader:
             rows = evaluate.answered(problems, list(completions.values()), grader)

@@ -22,6 +22,7 @@ def main() -> None:
         Tree,
         (settings, chosen, family, seed, args.problems),
         window=engine.window,
+        too_long=search.too_long,
     ) as trees:
         with Grader() as grader:
             rows = evaluate.search_answers(problems, list(trees.values()), grader)

@@ -20,6 +20,7 @@ def main() -> None:
         Tree,
         (settings, family, everything.seed, args.problems),
         window=engine.window,
+        too_long=search.too_long,
     ) as trees:
         files.write(args.trees / "trees.parquet", Tree, trees.values())
         files.write_json(args.stats, search.statistics(list(trees.values())))

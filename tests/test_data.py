@@ -46,7 +46,9 @@ def test_a_changed_solution_is_dropped_with_its_reason(solution: str, segmented:
 
 def tree(problem: str, *scores: float) -> SearchTree:
     root = Node(-1, "", 1.0, 1, 0.5, False)
-    return SearchTree(problem, "q", (root, *(Node(0, f"Step 1: s{i}", s, 1, s, False) for i, s in enumerate(scores))))
+    return SearchTree(
+        problem, "q", (root, *(Node(0, f"Step 1: s{i}", s, 1, s, False) for i, s in enumerate(scores))), "searched"
+    )
 
 
 def test_a_layer_gives_best_against_worst_in_both_orders() -> None:

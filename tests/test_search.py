@@ -3,12 +3,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import pytest
 from conftest import ScriptedEngine
 
 from pipeline import pairs, search
 from pipeline.engine import Completion, Request, run
-from pipeline.errors import PipelineError
 from pipeline.params import Judge, Pairs, Sampling, Search
 from pipeline.records import Problem, Tree
 
@@ -114,6 +112,6 @@ def test_candidates_that_are_no_steps_are_recorded_with_their_reason(words: Any)
         assert {c.finish for c in tree.states[0].candidates} <= {"length", "no_marker"}
 
 
-def test_a_context_too_small_for_the_prompt_is_one_clear_error(words: Any) -> None:
-    with pytest.raises(PipelineError, match=r"engine\.context.*p\d"):
-        grow(words, lambda prompt, request: Completion("", "context", 0))
+def test_a_problem_too_long_for_the_context_is_recorded(words: Any) -> None:
+    trees = grow(words, lambda prompt, request: Completion("", "context", 0))
+    assert all(search.too_long(tree) and tree.end == "context" for tree in trees.values())

@@ -33,7 +33,7 @@ class InProcessEngine:
 
         on_cpu = not torch.cuda.is_available()
         if on_cpu:
-            os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", f"{params.memory_gib:g}")
+            os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", f"{params.memory_gib}")
             torch.set_num_threads(1)
         settings: dict[str, Any] = {
             "model": str(model),

@@ -1,0 +1,51 @@
+"""Real vLLM on a tiny real model: what the pipeline relies on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.engine import Completion, Request, open_engine, run, seed_of
+from pipeline.errors import PipelineError
+from pipeline.params import Engine
+
+
+def settings(copies: int) -> Engine:
+    return Engine(dtype="float32", context=256, seats=16, copies=copies, window=8, memory_gib=1)
+
+
+def task(words: Any, number: int) -> Generator[list[Request], list[Completion], tuple[Completion, ...]]:
+    prompt = tuple(words.encode(f"Ana has {number} keys.", add_special_tokens=False))
+    first = yield [Request(prompt, 12, 1.0, 0.95, seed=seed_of(number, i)) for i in range(3)]
+    assert (yield []) == []
+    second = yield [Request(prompt, 1, labels=(5, 6)), Request(prompt * 80, 8), Request(prompt, 6)]
+    return (*first, *second)
+
+
+def results(model: Path, words: Any, copies: int, order: list[int], window: int) -> dict[str, Any]:
+    engine = open_engine(model, settings(copies))
+    found: dict[str, Any] = {}
+    run({"policy": engine}, ((str(n), task(words, n)) for n in order), window, found.__setitem__)
+    engine.close()
+    return found
+
+
+@pytest.mark.timeout(300)
+def test_completions_do_not_depend_on_order_window_or_copies(tiny_model: Path, words: Any) -> None:
+    one = results(tiny_model, words, copies=1, order=list(range(12)), window=3)
+    two = results(tiny_model, words, copies=2, order=list(range(12))[::-1], window=12)
+    assert {k: [c.text for c in v] for k, v in one.items()} == {k: [c.text for c in v] for k, v in two.items()}
+    for found in one.values():
+        rated, too_long, greedy = found[3:]
+        assert all(math.isfinite(x) and x < 0 for x in rated.label_logprobs) and len(rated.label_logprobs) == 2
+        assert too_long.finish == "context" and too_long.tokens == 0
+        assert greedy.tokens <= 6
+
+
+def test_a_model_folder_without_weights_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match="no weights"):
+        open_engine(tmp_path, settings(1))
