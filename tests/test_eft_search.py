@@ -1,0 +1,78 @@
+"""The tree search with a process reward model, on scripted engines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conftest import ScriptedEngine
+
+from pipeline import eft, eft_search
+from pipeline.engine import Completion, Request, run
+from pipeline.params import EftSearch, Sampling
+from pipeline.prm import quality
+from pipeline.records import Problem, SearchTree
+
+SETTINGS = EftSearch(width=4, iterations=10, depth=3, exploration=1.0, sampling=Sampling(0.8, 0.95, 40), max_steps=6)
+
+
+def policy(prompt: str, request: Request) -> Completion:
+    number = prompt.count("Step ") + 1
+    word = ("good", "fair", "bad")[request.seed % 3]
+    box = " \\boxed{7}." if number == 3 else ""
+    return Completion(f"Step {number}: {word}{box}", "stop", 5, number == 3)
+
+
+def rating(prompt: str, request: Request) -> Completion:
+    last = prompt.rstrip(" ?\n").rsplit("Step ", 1)[1]
+    plus = {"good": 2.0, "fair": 0.0, "bad": -2.0}[last.split()[1].rstrip()]
+    return Completion("+", "stop", 1, label_logprobs=(plus, 0.0))
+
+
+def grow(words: Any, answer: Any = policy) -> dict[str, SearchTree]:
+    engines = {"policy": ScriptedEngine(words, answer), "prm": ScriptedEngine(words, rating)}
+    found: dict[str, SearchTree] = {}
+    problems = [Problem(f"p{i}", f"What is {i}?", "eft") for i in range(4)]
+    run(
+        engines,
+        ((p.problem_id, eft_search.grow(words, "world", p, SETTINGS, 1)) for p in problems),
+        4,
+        found.__setitem__,
+    )
+    return found
+
+
+def test_every_node_is_rated_and_visits_add_up(words: Any) -> None:
+    for tree in grow(words).values():
+        root, *others = tree.nodes
+        assert root.parent == -1 and root.visits == SETTINGS.iterations
+        for index, node in enumerate(tree.nodes):
+            children = [child for child in others if child.parent == index]
+            assert sum(child.visits for child in children) <= node.visits
+            assert len({child.step for child in children}) == len(children)
+        assert all(0 < node.score < 1 for node in others)
+        assert all(node.terminal == ("boxed" in node.step) for node in others)
+
+
+def test_the_search_goes_deeper_where_the_prm_is_pleased(words: Any) -> None:
+    visits = {"good": 0, "bad": 0}
+    for tree in grow(words).values():
+        for node in tree.nodes:
+            for word in visits:
+                visits[word] += node.visits if node.step.startswith(f"Step 1: {word}") else 0
+    assert visits["good"] > visits["bad"]
+
+
+def test_a_layer_is_the_best_and_the_worst_child_of_one_parent(words: Any) -> None:
+    for layer in eft.layers(grow(words).values()):
+        assert layer.best_score >= layer.worst_score
+        assert layer.best.split(":")[0] == layer.worst.split(":")[0] == f"Step {len(layer.steps) + 1}"
+
+
+def test_a_problem_too_long_for_the_context_is_recorded(words: Any) -> None:
+    trees = grow(words, lambda prompt, request: Completion("", "context", 0))
+    assert all(eft_search.too_long(tree) and not tree.nodes for tree in trees.values())
+
+
+def test_the_quality_of_ratings_counts_found_faults() -> None:
+    found = quality([0.9, 0.2, 0.8, 0.4], [True, False, False, True])
+    assert (found.steps, found.accuracy, found.f1) == (4, 0.5, 0.5)

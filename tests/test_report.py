@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import evaluate, report
+from pipeline.answers import Grader
+from pipeline.engine import Completion
+from pipeline.errors import PipelineError
+from pipeline.judge import Opinion
+from pipeline.records import Answered, Problem
+
+ROOT = Path(__file__).parent.parent
+
+
+def answered(name: str, right: bool) -> Answered:
+    return Answered(name, "easy", "q", ("Step 1: a",), "answer", "1", "1", "right" if right else "wrong", 9)
+
+
+def written(folder: Path, models: list[str]) -> Path:
+    for index, model in enumerate(models):
+        rows = [answered(str(i), i < 4 + 2 * index) for i in range(10)]
+        path = folder / model / "evaluation.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(evaluate.accuracy(rows)))
+    return folder
+
+
+def test_a_model_off_the_list_leaves_the_report_and_deltas_follow_the_plan(tmp_path: Path) -> None:
+    folder = written(tmp_path / "models", ["m0", "m1", "m2"])
+    found = report.collect(folder, ["m0", "m2"], {"m0": None, "m2": "m0"})
+    assert list(found) == ["m0", "m2"]
+    assert found["m2"]["delta"]["delta_pooled"] == pytest.approx(0.4)
+    report.write(found, tmp_path / "out")
+    first = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    report.write(found, tmp_path / "out")
+    assert first == {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    assert "| m2 | 80.0 ± 12.6 | 80.0 ± 12.6 | +40.0 ± 20.0 |" in (tmp_path / "out/table.md").read_text()
+
+
+def test_a_model_without_evaluation_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match=r"dvc repro evaluate@m9"):
+        report.collect(tmp_path, ["m9"], {})
+
+
+def test_how_a_solution_ends_is_told_apart() -> None:
+    problems = [Problem(str(i), "q", "easy", "4") for i in range(5)]
+    completions = [
+        Completion("Step 1: 4. The answer is \\boxed{4}.", "stop", 9, True),
+        Completion("Step 1: \\boxed{4}. Step 2: and on", "length", 9),
+        Completion("Step 1: nothing", "stop", 9, True),
+        Completion("Step 1: on and on", "length", 9),
+        Completion("", "context", 0),
+    ]
+    with Grader() as grader:
+        rows = evaluate.answered(problems, completions, grader)
+    assert [row.end for row in rows] == ["answer", "runs_on", "no_answer", "length", "context"]
+    assert [row.grade for row in rows][:2] == ["right", "right"]
+    assert "right" not in [row.grade for row in rows][2:]
+    assert evaluate.accuracy(rows)["pooled"]["boxed"] == 0.2
+
+
+def test_an_unreadable_verdict_counts_against_accuracy_and_consistency() -> None:
+    opinions = [
+        Opinion("a", "A", "A", "B", "", ""),
+        Opinion("b", "A", "A", "A", "", ""),
+        Opinion("c", "B", None, "A", "", ""),
+        Opinion("d", "B", "A", "B", "", ""),
+    ]
+    found = evaluate.judge_quality(opinions)
+    assert (found["judge_accuracy"], found["consistency"], found["unreadable"]) == (0.5, 0.5, 0.25)
+
+
+def test_search_is_compared_with_greedy_on_the_same_problems() -> None:
+    greedy = [answered(str(i), i % 2 == 0) for i in range(10)]
+    found = evaluate.against_greedy([answered(str(i), True) for i in range(4)], greedy)
+    assert (found["accuracy"], found["greedy_accuracy"], found["gain"]) == (1.0, 0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["profile", "huge"], "profile 'huge' does not exist"), (["check", "--params", "absent.yaml"], "no such file")],
+)
+def test_the_command_answers_bad_input_with_one_line(arguments: list[str], message: str) -> None:
+    command = [sys.executable, "-m", "pipeline.cli", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ") and message in done.stderr and done.stderr.count("\n") == 1
