@@ -18,6 +18,7 @@ CPU_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_NO_USAGE_STATS": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
 
@@ -42,6 +43,7 @@ class InProcessEngine:
             "max_num_seqs": params.seats,
             "enable_prefix_caching": True,
             "disable_log_stats": True,
+            "use_tqdm_on_load": False,
             "trust_remote_code": False,
             "load_format": "safetensors",
             "generation_config": "vllm",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
+from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, TrainerState, set_seed
+from transformers.utils import logging
 
+from pipeline.command import Progress
 from pipeline.errors import PipelineError
 from pipeline.params import Training
 
@@ -49,6 +49,7 @@ def save(model: Any, tokenizer: Any, folder: Path) -> None:
 
 def determined(seed: int, threads: int) -> None:
     """Fix seeds, algorithms and the number of threads: the same rows give the same weights on one machine."""
+    logging.disable_progress_bar()
     set_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
     if not torch.cuda.is_available():
@@ -73,10 +74,26 @@ def arguments(settings: Training, seed: int) -> dict[str, Any]:
         "save_strategy": "no",
         "report_to": "none",
         "logging_steps": 10,
-        "disable_tqdm": not sys.stderr.isatty() and "PSR_PROGRESS" not in os.environ,
+        "disable_tqdm": True,
         "gradient_checkpointing": False,
         "dataloader_num_workers": 0,
     }
+
+
+class StageProgress(TrainerCallback):
+    """The stage's own progress bar in the place of the trainer's."""
+
+    def on_train_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        """Open the bar."""
+        self.progress = Progress("train", state.max_steps)
+
+    def on_step_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        """One more update."""
+        self.progress.advance()
+
+    def on_train_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        """Close the bar."""
+        self.progress.close()
 
 
 def losses(history: list[dict[str, float]]) -> dict[str, float]:

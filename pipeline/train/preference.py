@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
+from transformers import PrinterCallback
 from trl import DPOConfig, DPOTrainer
 
 from pipeline import prompts, steps
 from pipeline.errors import PipelineError
 from pipeline.params import Dpo
 from pipeline.records import Dropped, Preference
-from pipeline.train.common import arguments, determined, load, losses, save
+from pipeline.train.common import StageProgress, arguments, determined, load, losses, save
 
 
 class StepDPOTrainer(DPOTrainer):
@@ -73,6 +74,8 @@ def train_preferences(
     trainer = StepDPOTrainer(
         model=model, args=config, train_dataset=Dataset.from_list(fitting), processing_class=tokenizer
     )
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(StageProgress())
     trainer.train()
     save(trainer.model, tokenizer, folder)
     logged = [entry for entry in trainer.state.log_history if "rewards/accuracies" in entry]

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
+from transformers import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
 from pipeline import judge, prompts, steps
 from pipeline.params import Training
 from pipeline.records import Dropped, JudgedPair, Solution
-from pipeline.train.common import arguments, determined, load, losses, save
+from pipeline.train.common import StageProgress, arguments, determined, load, losses, save
 
 Rows = list[dict[str, list[int]]]
 
@@ -53,6 +54,8 @@ def train_supervised(
         length_column_name="length",
     )
     trainer = SFTTrainer(model=model, args=config, train_dataset=data, processing_class=tokenizer)
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(StageProgress())
     trainer.train()
     save(trainer.model, tokenizer, folder)
     statistics = {
