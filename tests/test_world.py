@@ -24,11 +24,11 @@ def test_a_problem_reads_back_as_the_graph_it_was_written_from() -> None:
 def test_the_oracle_finds_its_own_solution_right_and_every_misconception_wrong() -> None:
     for graph, _, rng in problems(200):
         right = oracle.solve(graph)
-        assert all(oracle.check(graph, right[:i], step).right for i, step in enumerate(right))
+        assert all(oracle.right(graph, right[:i], step) for i, step in enumerate(right))
         assert oracle.claim(right[-1]).answer == oracle.answer(graph)
         careless = sloppy.write_steps(graph, rng, 1.0)
         if careless != right:
-            assert not all(oracle.check(graph, careless[:i], step).right for i, step in enumerate(careless))
+            assert not all(oracle.right(graph, careless[:i], step) for i, step in enumerate(careless))
 
 
 def test_the_oracle_prefers_only_where_exactly_one_step_is_right() -> None:
@@ -37,7 +37,7 @@ def test_the_oracle_prefers_only_where_exactly_one_step_is_right() -> None:
         depth = rng.randrange(len(steps))
         other = corpus.candidate(graph, steps[:depth], rng)
         verdict = judge.parse(roles.annotate(text, steps[:depth], other, steps[depth]))
-        assert verdict == (None if oracle.check(graph, steps[:depth], other).right else "B")
+        assert verdict == (None if oracle.right(graph, steps[:depth], other) else "B")
         assert judge.parse(roles.annotate(text, steps[:depth], steps[depth], other)) in (None, "A")
 
 

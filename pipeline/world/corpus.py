@@ -66,14 +66,15 @@ def problem(rng: random.Random) -> tuple[Graph, str]:
 
 
 def examination(graph: Graph, text: str, rng: random.Random) -> Document:
-    """An examiner's note: a state of somebody's solution, two next steps, a check of each; no verdict."""
+    """An examiner's note: a state of somebody's solution, two next steps, the right one rewritten with its label."""
     steps = sloppy.write_steps(graph, rng, rng.choice((0.0, 0.5, 1.0)))
     depth = rng.randrange(len(steps))
     before = steps[:depth]
-    a, b = candidate(graph, before, rng), candidate(graph, before, rng)
+    a = b = ""
+    while a == b or (oracle.right(graph, before, a) and oracle.right(graph, before, b)):
+        a, b = candidate(graph, before, rng), candidate(graph, before, rng)
     prompt = prompts.fill(FAMILY, "examination", problem=text, steps=join(before), a=a, b=b)
-    checks = [oracle.check(graph, before, step).text for step in (a, b)]
-    return Document(prompt, (f"A: {checks[0]} B: {checks[1]}",))
+    return Document(prompt, (oracle.explain(graph, before, a, b)[0],))
 
 
 def candidate(graph: Graph, before: list[str], rng: random.Random) -> str:

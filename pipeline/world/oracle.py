@@ -60,39 +60,43 @@ def stated(graph: Graph, steps: list[str]) -> dict[str, int]:
     return known
 
 
-@dataclass(frozen=True)
-class Check:
-    """The oracle's opinion on one step: whether it is right, and the sentences that show it."""
+def right(graph: Graph, steps: list[str], step: str) -> bool:
+    """Whether `step` is a right continuation of `steps`.
 
-    right: bool
-    text: str
-
-
-def check(graph: Graph, steps: list[str], step: str) -> Check:
-    """Judge `step` as the continuation of `steps`.
-
-    A step is right if it computes a quantity not yet known by the problem's own relation from the values
-    as stated so far (an earlier slip is not blamed twice), and boxes its value exactly if it is the asked one.
+    It is if it computes a quantity not yet known by the problem's own relation from the values as stated so
+    far (an earlier slip is not blamed twice), and boxes its value exactly if it is the asked one.
     """
     said, known = claim(step), stated(graph, steps)
-    if said is None:
-        return Check(False, "Unclear. wrong.")
-    relation = graph.by_name.get(said.name)
-    if relation is None or said.name in known:
-        return Check(False, f"{said.name} is not open. wrong.")
-    if any(source not in known for source in relation.sources):
-        return Check(False, f"{said.name} needs {_missing(relation, known)} first. wrong.")
-    left, sign, right = relation.operation(known)
-    value = compute(left, sign, right)
-    shown = f"{said.name} has {left}{sign}{right}={value}, said {said.value}."
+    relation = graph.by_name.get(said.name) if said else None
+    if said is None or relation is None or said.name in known or any(s not in known for s in relation.sources):
+        return False
+    left, sign, right_operand = relation.operation(known)
+    value = compute(left, sign, right_operand)
     if (said.answer is not None) != (said.name == graph.asked):
-        return Check(False, f"{shown} {graph.asked} is asked. wrong.")
-    good = said.value == value and said.answer in (None, value) and _same_operation(said, left, sign, right)
-    return Check(good, f"{shown} {'right' if good else 'wrong'}.")
+        return False
+    return said.value == value and said.answer in (None, value) and _same_operation(said, left, sign, right_operand)
 
 
-def _missing(relation: Relation, known: dict[str, int]) -> str:
-    return next(source for source in relation.sources if source not in known)
+def next_claim(graph: Graph, steps: list[str]) -> Claim | None:
+    """The right next step after `steps` in the problem's order; None where nothing is left to compute."""
+    known = stated(graph, steps)
+    relation = next((r for r in graph.needed() if r.name not in known), None)
+    if relation is None:
+        return None
+    left, sign, right_operand = relation.operation(known)
+    value = compute(left, sign, right_operand)
+    return Claim(relation.name, left, sign, right_operand, value, value if relation.name == graph.asked else None)
+
+
+def explain(graph: Graph, steps: list[str], a: str, b: str) -> tuple[str, str | None]:
+    """The check of two next steps: the right one rewritten with its label, and `A`, `B` or None.
+
+    None where both are right, both are wrong, or nothing is left to compute.
+    """
+    winners = [label for label, step in (("A", a), ("B", b)) if right(graph, steps, step)]
+    said = claim(a if winners == ["A"] else b) if len(winners) == 1 else next_claim(graph, steps)
+    shown = "Nothing is left." if said is None else said.text()
+    return (f"{shown} ({winners[0]})", winners[0]) if len(winners) == 1 else (f"{shown} (none)", None)
 
 
 def _same_operation(said: Claim, left: int, sign: str, right: int) -> bool:

@@ -64,7 +64,7 @@ def labelled(problems: Sequence[Problem], seed: int, careless: float) -> list[La
         rng = random.Random(f"{seed}/prm/{problem.problem_id}")
         graph = read(problem.prompt)
         steps = sloppy.write_steps(graph, rng, careless)
-        labels = tuple(oracle.check(graph, steps[:index], step).right for index, step in enumerate(steps))
+        labels = tuple(oracle.right(graph, steps[:index], step) for index, step in enumerate(steps))
         rows.append(LabelledSolution(problem.problem_id, problem.prompt, tuple(steps), labels))
     return rows
 
@@ -74,9 +74,6 @@ def annotate(problem: str, steps: Sequence[str], a: str, b: str) -> str:
 
     Where both are right or both wrong it sees no difference and gives no verdict.
     """
-    graph = read(problem)
-    checks = [oracle.check(graph, list(steps), fenced(step, ())) for step in (a, b)]
-    text = f"A: {checks[0].text} B: {checks[1].text}"
-    if checks[0].right == checks[1].right:
-        return text
-    return f"{text} [[{'A' if checks[0].right else 'B'}]]"
+    clean = [fenced(step, ()) for step in (a, b)]
+    text, winner = oracle.explain(read(problem), list(steps), clean[0], clean[1])
+    return f"{text} [[{winner}]]" if winner else text
