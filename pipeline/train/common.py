@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, TrainerState, set_seed
 from transformers.utils import logging
 
 from pipeline.command import Progress
 from pipeline.errors import PipelineError
 from pipeline.params import Training
+
+_MODEL_FILES = (".safetensors", ".json", ".jinja", ".txt", ".model")
 
 
 def load(model: Path) -> tuple[Any, Any]:
@@ -32,12 +37,22 @@ def read_tokenizer(model: Path) -> Any:
 
 
 def adopt(source: Path | str, folder: Path) -> None:
-    """Copy a model folder, or download a Hub model, to `folder`; safetensors only, no code of its own."""
-    tokenizer = AutoTokenizer.from_pretrained(str(source), trust_remote_code=False)
-    model = AutoModelForCausalLM.from_pretrained(
-        str(source), dtype="auto", trust_remote_code=False, use_safetensors=True
-    )
-    save(model, tokenizer, folder)
+    """Copy a model folder, or download a Hub model, to `folder`: safetensors, configuration and tokenizer alone.
+
+    Raises PipelineError if there is no such folder or repository, or it has no safetensors.
+    """
+    if Path(source).is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in sorted(Path(source).iterdir()):
+            if file.suffix in _MODEL_FILES:
+                shutil.copyfile(file, folder / file.name)
+    else:
+        try:
+            snapshot_download(str(source), local_dir=folder, allow_patterns=[f"*{s}" for s in _MODEL_FILES])
+        except (RepositoryNotFoundError, LocalEntryNotFoundError, HFValidationError) as error:
+            raise PipelineError(f"world.base: no model folder or reachable Hub model {source!s}; correct it") from error
+    if not list(folder.glob("*.safetensors")):
+        raise PipelineError(f"world.base: {source!s} has no weights as safetensors; convert it first")
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:
