@@ -37,7 +37,7 @@ class Engine:
     """vLLM. context: tokens of prompt and completion; seats: requests run at once by one copy of the model.
 
     copies: processes, each with the whole model (CPU: one a core). window: problems in work at once.
-    memory_gib: KV cache of one copy on a CPU.
+    cache_tokens: KV cache of one copy on a CPU.
     """
 
     dtype: str
@@ -45,7 +45,7 @@ class Engine:
     seats: int
     copies: int
     window: int
-    memory_gib: int
+    cache_tokens: int
 
 
 @dataclass(frozen=True)

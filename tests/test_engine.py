@@ -15,7 +15,7 @@ from pipeline.params import Engine
 
 
 def settings(copies: int) -> Engine:
-    return Engine(dtype="float32", context=256, seats=16, copies=copies, window=8, memory_gib=1)
+    return Engine(dtype="float32", context=256, seats=16, copies=copies, window=8, cache_tokens=8192)
 
 
 def task(words: Any, number: int) -> Generator[list[Request], list[Completion], tuple[Completion, ...]]:

@@ -13,7 +13,9 @@ from typing import Any
 from pipeline.engine.requests import Completion, Request
 from pipeline.params import Engine as EngineParams
 
+_BLOCK = 32  # tokens
 CPU_ENVIRONMENT = {
+    "VLLM_CPU_KVCACHE_SPACE": "1",
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     "OMP_NUM_THREADS": "1",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
@@ -34,7 +36,6 @@ class InProcessEngine:
 
         on_cpu = not torch.cuda.is_available()
         if on_cpu:
-            os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", f"{params.memory_gib}")
             torch.set_num_threads(1)
         settings: dict[str, Any] = {
             "model": str(model),
@@ -51,7 +52,8 @@ class InProcessEngine:
         if on_cpu:
             settings |= {
                 "enforce_eager": True,
-                "block_size": 32,
+                "block_size": _BLOCK,
+                "num_gpu_blocks_override": params.cache_tokens // _BLOCK,  # so vLLM calls them on a CPU too
                 "enable_chunked_prefill": False,
                 "max_num_batched_tokens": max(params.context, 8192),
             }
