@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pipeline.world.problems import Graph, Relation, compute
+from pipeline.world.problems import Graph, compute
 
 STEP = re.compile(
     r"(?:Step \d+: )?(?P<name>\w+) has (?P<left>-?\d+)(?P<sign>[-+*])(?P<right>\d+)=(?P<value>-?\d+)\."
