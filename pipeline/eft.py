@@ -99,21 +99,27 @@ def _annotated(layer: Layer, annotate: Annotate, settings: Eft, taken: int) -> t
     return (None, rows) if straight == "A" else ("disagrees_with_prm", [])
 
 
-def split(rows: Sequence[JudgedPair], test_pairs: int, seed: int) -> tuple[list[JudgedPair], list[JudgedPair]]:
-    """Train and test rows, held out by problem; the test set has one row a pair, its order drawn by hash."""
-    problems = sorted({row.problem_id for row in rows}, key=lambda key: _hash(seed, key))
-    test: list[JudgedPair] = []
-    held_out: set[str] = set()
+def split(
+    rows: Sequence[JudgedPair], test_pairs: int, seed: int
+) -> tuple[list[JudgedPair], list[JudgedPair], list[Dropped]]:
+    """Train rows, test rows, and what neither took, held out by problem.
+
+    The test set has one row a pair, its order drawn by hash. Where the last held-out problem has more pairs than
+    the set still needs, the rest is dropped as `test_set_full`.
+    """
     by_problem: dict[str, list[JudgedPair]] = {}
     for row in rows:
         by_problem.setdefault(row.problem_id, []).append(row)
-    for problem in problems:
+    test: list[JudgedPair] = []
+    held_out: set[str] = set()
+    for problem in sorted(by_problem, key=lambda key: _hash(seed, key)):
         if len(test) >= test_pairs:
             break
         held_out.add(problem)
         pairs = by_problem[problem]
         test += [pairs[i + int(_hash(seed, pairs[i].pair_id), 16) % 2] for i in range(0, len(pairs), 2)]
-    return [row for row in rows if row.problem_id not in held_out], test[:test_pairs]
+    surplus = [Dropped("eft", row.pair_id, "test_set_full", body(row.a)) for row in test[test_pairs:]]
+    return [row for row in rows if row.problem_id not in held_out], test[:test_pairs], surplus
 
 
 def _hash(seed: int, key: str) -> str:

@@ -11,11 +11,11 @@ def main() -> None:
     settings = params.load(args.params, "eft", params.Eft)
     layers = eft.layers(files.read(args.trees / "trees.parquet", SearchTree))
     kept, dropped = eft.judged_pairs(layers, roles.annotate, settings)
-    train, test = eft.split(kept, settings.test_pairs, plan.load(args.params).seed)
+    train, test, surplus = eft.split(kept, settings.test_pairs, plan.load(args.params).seed)
     files.write(args.pairs / "train.parquet", JudgedPair, train)
     files.write(args.pairs / "test.parquet", JudgedPair, test)
-    files.write(args.pairs / "dropped.parquet", Dropped, dropped)
-    reasons = files.counts([row.reason for row in dropped])
+    files.write(args.pairs / "dropped.parquet", Dropped, [*dropped, *surplus])
+    reasons = files.counts([row.reason for row in [*dropped, *surplus]])
     statistics = {"layers": len(layers), "train_rows": len(train), "test_rows": len(test), "dropped": reasons}
     files.write_json(args.stats, statistics)
 

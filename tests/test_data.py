@@ -85,7 +85,8 @@ def test_a_pair_that_is_left_out_keeps_its_reason(scores, annotate, reason: str)
 def test_the_judge_test_set_is_held_out_by_problem_with_one_row_a_pair() -> None:
     trees = [tree(f"p{i}", 0.9, 0.1) for i in range(10)]
     rows, _ = eft.judged_pairs(eft.layers(trees), prefers("s0"), SETTINGS)
-    train, test = eft.split(rows, 4, seed=1)
+    train, test, surplus = eft.split(rows, 4, seed=1)
+    assert not surplus
     assert len(test) == 4 and len(train) == 12
     assert not {row.problem_id for row in test} & {row.problem_id for row in train}
     assert {row.winner for row in eft.split(rows, 10, seed=1)[1]} == {"A", "B"}

@@ -63,7 +63,7 @@ def test_no_row_is_lost_between_trees_and_pairs(clone: Path) -> None:
     assert len(kept) + len(dropped) == len(states) and kept
     layers = json.loads((clone / "reports/data/eft.json").read_text())["layers"]
     train, test, left = (rows(clone / f"data/eft/pairs/{name}.parquet") for name in ("train", "test", "dropped"))
-    assert len(train) // 2 + len(test) + len(left) >= layers - 10
+    assert len(train) // 2 + len(test) + len(left) == layers
     assert all(row["reason"] for row in dropped + left)
 
 
