@@ -60,7 +60,7 @@ def test_a_layer_gives_best_against_worst_in_both_orders() -> None:
     ]
 
 
-SETTINGS = Eft(margin=0.2, pairs_per_problem=1, test_pairs=2, annotator="oracle")
+SETTINGS = Eft(margin=0.2, pairs_per_problem=1, test_pairs=2)
 
 
 def prefers(word: str):

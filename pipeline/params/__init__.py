@@ -1,0 +1,46 @@
+"""Strict, typed sections of params.yaml."""
+
+from pipeline.params.sections import (
+    Base,
+    Dpo,
+    Eft,
+    EftSearch,
+    Engine,
+    Evaluate,
+    Judge,
+    JudgeEval,
+    Pairs,
+    Problems,
+    Prompts,
+    Sampling,
+    Scale,
+    Search,
+    Source,
+    Training,
+    World,
+)
+from pipeline.params.strict import build, load, merged, read_yaml
+
+__all__ = [
+    "Base",
+    "Dpo",
+    "Eft",
+    "EftSearch",
+    "Engine",
+    "Evaluate",
+    "Judge",
+    "JudgeEval",
+    "Pairs",
+    "Problems",
+    "Prompts",
+    "Sampling",
+    "Scale",
+    "Search",
+    "Source",
+    "Training",
+    "World",
+    "build",
+    "load",
+    "merged",
+    "read_yaml",
+]
