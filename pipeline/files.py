@@ -125,6 +125,12 @@ def read_json(path: Path) -> Any:
         raise PipelineError(f"{path}: line {error.lineno}: not JSON ({error.msg})") from error
 
 
+def require_weights(model: Path) -> None:
+    """Refuse a model folder without safetensors (PipelineError)."""
+    if not list(model.glob("*.safetensors")):
+        raise PipelineError(f"{model}: no weights (*.safetensors) in this model folder; run the stage that trains it")
+
+
 def counts(values: Sequence[str]) -> dict[str, int]:
     """How often each value occurs, for the statistics beside a data set."""
     return {value: values.count(value) for value in sorted(set(values))}

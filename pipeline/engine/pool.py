@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engine.requests import Completion, Engine, Request
-from pipeline.errors import PipelineError
+from pipeline.files import require_weights
 from pipeline.params import Engine as EngineParams
 
 _PARENT_DEATH = 1  # PR_SET_PDEATHSIG
@@ -31,10 +31,7 @@ class PooledEngine:
     """Copies of one model in child processes that die with this one; see `requests.Engine`."""
 
     def __init__(self, model: Path, params: EngineParams) -> None:
-        if not list(model.glob("*.safetensors")):
-            raise PipelineError(
-                f"{model}: no weights (*.safetensors) in this model folder; run the stage that trains it"
-            )
+        require_weights(model)
         self.context = params.context
         context = multiprocessing.get_context("spawn")
         self._connections: list[Connection] = []

@@ -15,6 +15,7 @@ from transformers.utils import logging
 
 from pipeline.command import Progress
 from pipeline.errors import PipelineError
+from pipeline.files import require_weights
 from pipeline.params import Training
 
 _MODEL_FILES = (".safetensors", ".json", ".jinja", ".txt", ".model")
@@ -22,8 +23,7 @@ _MODEL_FILES = (".safetensors", ".json", ".jinja", ".txt", ".model")
 
 def load(model: Path) -> tuple[Any, Any]:
     """Model (fp32 weights) and tokenizer of a model folder; PipelineError if it has no weights."""
-    if not list(model.glob("*.safetensors")):
-        raise PipelineError(f"{model}: no weights (*.safetensors) in this model folder; run the stage that trains it")
+    require_weights(model)
     tokenizer = AutoTokenizer.from_pretrained(str(model), trust_remote_code=False)
     loaded = AutoModelForCausalLM.from_pretrained(
         str(model), dtype=torch.float32, trust_remote_code=False, use_safetensors=True
