@@ -8,7 +8,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 
 bin = PATH="$(abspath $(VENV))/bin:$$PATH"
 
-.PHONY: help install repro test lint lock clean
+.PHONY: help install repro gates test lint lock clean
 .DEFAULT_GOAL := help
 
 help: ## print the targets
@@ -20,6 +20,10 @@ install: ## create .venv from the CPU lock (does nothing when it is up to date)
 repro: install ## run whatever is out of date in the graph, then print the table of all models
 	@$(bin) dvc repro
 	@cat reports/table.md
+
+gates: install ## measure the embedded world with its oracle, after the fact (reports/diagnostics)
+	@$(bin) dvc repro diagnostics/dvc.yaml
+	@cat reports/diagnostics/*.json
 
 test: lint ## lint, then all tests with the end-to-end run
 	@$(bin) python -m pytest

@@ -14,7 +14,7 @@ from typing import Any
 from pipeline import prompts
 from pipeline.steps import join, solution_ids
 from pipeline.world import oracle, sloppy
-from pipeline.world.problems import LARGEST, Graph, generate, read, signature, write
+from pipeline.world.problems import LARGEST, Graph, generate, signature, write
 
 FAMILY = "world"
 
@@ -59,10 +59,10 @@ def row(tokenizer: Any, document: Document) -> dict[str, list[int]]:
 
 
 def problem(rng: random.Random) -> tuple[Graph, str]:
-    """A problem of one to seven steps, short ones more often, as graph (in reading order) and text."""
+    """A problem of one to seven steps, short ones more often, as graph and text."""
     steps = rng.choices(range(1, 8), (20, 20, 18, 14, 11, 9, 8))[0]
-    text = write(generate(rng, steps, rng.randint(0, 1)), rng)
-    return read(text), text
+    graph = generate(rng, steps)
+    return graph, write(graph)
 
 
 def examination(graph: Graph, text: str, rng: random.Random) -> Document:
@@ -80,23 +80,23 @@ def examination(graph: Graph, text: str, rng: random.Random) -> Document:
 def candidate(graph: Graph, before: list[str], rng: random.Random) -> str:
     """A next step as a pupil might write it: right, with a misconception, or with another slip."""
     known = oracle.stated(graph, before)
-    relation = next(r for r in graph.needed() if r.name not in known)
-    marker = f"Step {len(before) + 1}: "
     kind = rng.random()
-    if kind >= 0.85:
-        return marker + _other_slip(graph, known, rng).text()
-    said = sloppy.claim(relation, known, rng, rate=0.0 if kind < 0.45 else 1.0)
-    if kind > 0.8 and 2 <= said.value <= LARGEST:
-        said = replace(said, value=max(0, said.value + rng.choice((-10, -2, -1, 1, 2, 10))))
-    if said.name == graph.asked:
-        said = replace(said, answer=said.value)
-    return marker + said.text()
+    if kind < 0.45:
+        text = oracle.next_step(graph, before)
+    elif kind < 0.85 and graph.asked not in known:
+        relation = next(r for r in graph.needed() if r.name not in known)
+        said = sloppy.claim(relation, known, rng, rate=1.0)
+        off = rng.choice((-10, -2, -1, 1, 2, 10)) if kind > 0.8 else 0
+        text = replace(said, value=max(0, said.value + off)).text()
+    else:
+        text = _other_slip(graph, known, rng)
+    return f"Step {len(before) + 1}: {text}"
 
 
-def _other_slip(graph: Graph, known: dict[str, int], rng: random.Random) -> oracle.Claim:
-    """A step about any quantity: known already, not open yet, or with the answer boxed in the wrong place."""
+def _other_slip(graph: Graph, known: dict[str, int], rng: random.Random) -> str:
+    """A wrong number boxed, the answer given too early, a known quantity computed again, or a wrong source."""
+    if rng.random() < 0.3:
+        return oracle.final(rng.choice(list(known.values())))
     relation = rng.choice([r for r in graph.relations if r.kind != "given"])
-    guess = {**known, **{s: rng.choice(list(known.values())) for s in relation.sources if s not in known}}
-    said = sloppy.claim(relation, guess, rng, rate=0.3)
-    wants_answer = (said.name == graph.asked) != (rng.random() < 0.3)
-    return replace(said, answer=said.value) if wants_answer else said
+    sources = tuple(s if s in known and rng.random() < 0.5 else rng.choice(list(known)) for s in relation.sources)
+    return sloppy.claim(replace(relation, sources=sources), known, rng, rate=0.3).text()

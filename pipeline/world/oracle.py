@@ -9,54 +9,44 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pipeline.world.problems import Graph, compute
+from pipeline.steps import body
+from pipeline.world.problems import Graph, Relation, compute
 
-STEP = re.compile(
-    r"(?:Step \d+: )?(?P<name>\w+) has (?P<left>-?\d+)(?P<sign>[-+*])(?P<right>\d+)=(?P<value>-?\d+)\."
-    r"(?: The answer is \\boxed\{(?P<answer>-?\d+)\}\.)?"
-)
+STEP = re.compile(r"(?P<name>\w+)=\w+[-+*]\w+=-?\d+[-+*]\d+=(?P<value>-?\d+)")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What one step says: `name` has left sign right = value, and (last step only) the boxed answer."""
+    """What one step says: `name` is the formula `left sign right`, and with its operands' values it is `value`."""
 
     name: str
-    left: int
-    sign: str
-    right: int
+    formula: tuple[str, str, str]
+    operands: tuple[int, int]
     value: int
-    answer: int | None = None
 
     def text(self) -> str:
         """The step's body, without its marker."""
-        body = f"{self.name} has {self.left}{self.sign}{self.right}={self.value}."
-        return body if self.answer is None else f"{body} The answer is \\boxed{{{self.answer}}}."
+        (left, sign, right), (a, b) = self.formula, self.operands
+        return f"{self.name}={left}{sign}{right}={a}{sign}{b}={self.value}"
 
 
-def claim(step: str) -> Claim | None:
-    """The claim of a step's text, or None where it is not a step of this world."""
-    match = STEP.fullmatch(step.strip())
-    if match is None:
-        return None
-    answer = match["answer"]
-    return Claim(
-        match["name"],
-        int(match["left"]),
-        match["sign"],
-        int(match["right"]),
-        int(match["value"]),
-        int(answer) if answer is not None else None,
-    )
+def exact(relation: Relation, known: dict[str, int]) -> Claim:
+    """The right claim of a relation, from the values in `known`."""
+    left, sign, right = relation.operation(known)
+    return Claim(relation.name, relation.formula(), (left, right), compute(left, sign, right))
+
+
+def final(value: int) -> str:
+    """The body of a solution's last step."""
+    return f"The answer is \\boxed{{{value}}}"
 
 
 def stated(graph: Graph, steps: list[str]) -> dict[str, int]:
     """Values known after `steps`: the givens and what each readable step states, right or not."""
     known = dict(graph.givens)
     for step in steps:
-        said = claim(step)
-        if said is not None:
-            known[said.name] = said.value
+        if said := STEP.fullmatch(body(step)):
+            known[said["name"]] = int(said["value"])
     return known
 
 
@@ -64,56 +54,45 @@ def right(graph: Graph, steps: list[str], step: str) -> bool:
     """Whether `step` is a right continuation of `steps`.
 
     It is if it computes a quantity not yet known by the problem's own relation from the values as stated so
-    far (an earlier slip is not blamed twice), and boxes its value exactly if it is the asked one.
+    far (an earlier slip is not blamed twice), or boxes the asked quantity's stated value once that is known.
     """
-    said, known = claim(step), stated(graph, steps)
-    relation = graph.by_name.get(said.name) if said else None
-    if said is None or relation is None or said.name in known or any(s not in known for s in relation.sources):
-        return False
-    left, sign, right_operand = relation.operation(known)
-    value = compute(left, sign, right_operand)
-    if (said.answer is not None) != (said.name == graph.asked):
-        return False
-    return said.value == value and said.answer in (None, value) and _same_operation(said, left, sign, right_operand)
-
-
-def next_claim(graph: Graph, steps: list[str]) -> Claim | None:
-    """The right next step after `steps` in the problem's order; None where nothing is left to compute."""
     known = stated(graph, steps)
-    relation = next((r for r in graph.needed() if r.name not in known), None)
-    if relation is None:
-        return None
-    left, sign, right_operand = relation.operation(known)
-    value = compute(left, sign, right_operand)
-    return Claim(relation.name, left, sign, right_operand, value, value if relation.name == graph.asked else None)
+    if graph.asked in known:
+        return body(step) == final(known[graph.asked])
+    said = STEP.fullmatch(body(step))
+    relation = graph.by_name.get(said["name"]) if said else None
+    if relation is None or relation.name in known or any(source not in known for source in relation.sources):
+        return False
+    claim = exact(relation, known)
+    (left, sign, second), (a, b) = claim.formula, claim.operands
+    swapped = Claim(claim.name, (second, sign, left), (b, a), claim.value)
+    return body(step) == claim.text() or (sign != "-" and body(step) == swapped.text())
+
+
+def next_step(graph: Graph, steps: list[str]) -> str:
+    """The body of the right next step after `steps`, in the problem's order."""
+    known = stated(graph, steps)
+    if graph.asked in known:
+        return final(known[graph.asked])
+    return exact(next(r for r in graph.needed() if r.name not in known), known).text()
 
 
 def explain(graph: Graph, steps: list[str], a: str, b: str) -> tuple[str, str | None]:
     """The check of two next steps: the right one rewritten with its label, and `A`, `B` or None.
 
-    None where both are right, both are wrong, or nothing is left to compute.
+    None where both are right or both are wrong.
     """
     winners = [label for label, step in (("A", a), ("B", b)) if right(graph, steps, step)]
-    said = claim(a if winners == ["A"] else b) if len(winners) == 1 else next_claim(graph, steps)
-    shown = "Nothing is left." if said is None else said.text()
-    return (f"{shown} ({winners[0]})", winners[0]) if len(winners) == 1 else (f"{shown} (none)", None)
-
-
-def _same_operation(said: Claim, left: int, sign: str, right: int) -> bool:
-    straight = (said.left, said.sign, said.right) == (left, sign, right)
-    swapped = sign != "-" and (said.left, said.sign, said.right) == (right, sign, left)
-    return straight or swapped
+    if len(winners) != 1:
+        return f"{next_step(graph, steps)} none", None
+    return f"{body(a if winners == ['A'] else b)} {winners[0]}", winners[0]
 
 
 def solve(graph: Graph) -> list[str]:
-    """The exact solution: one step for each needed quantity, in the problem's order, answer boxed."""
-    known, steps = dict(graph.givens), []
-    for number, relation in enumerate(graph.needed(), start=1):
-        left, sign, right = relation.operation(known)
-        known[relation.name] = compute(left, sign, right)
-        answer = known[relation.name] if relation.name == graph.asked else None
-        body = Claim(relation.name, left, sign, right, known[relation.name], answer)
-        steps.append(f"Step {number}: {body.text()}")
+    """The exact solution: one step for each needed quantity, in the problem's order, then the boxed answer."""
+    steps: list[str] = []
+    for number in range(1, len(graph.needed()) + 2):
+        steps.append(f"Step {number}: {next_step(graph, steps)}")
     return steps
 
 
@@ -121,5 +100,5 @@ def answer(graph: Graph) -> int:
     """The exact answer."""
     known = dict(graph.givens)
     for relation in graph.needed():
-        known[relation.name] = compute(*relation.operation(known))
+        known[relation.name] = exact(relation, known).value
     return known[graph.asked]

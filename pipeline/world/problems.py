@@ -6,33 +6,8 @@ import random
 import re
 from dataclasses import dataclass
 
-NAMES = [
-    "Ana",
-    "Ben",
-    "Cleo",
-    "Dan",
-    "Eva",
-    "Finn",
-    "Gia",
-    "Hugo",
-    "Ida",
-    "Jon",
-    "Kira",
-    "Leo",
-    "Mia",
-    "Ned",
-    "Olga",
-    "Paul",
-    "Quin",
-    "Rosa",
-    "Sam",
-    "Tess",
-    "Uma",
-    "Vic",
-    "Wen",
-    "Yara",
-]
-ITEMS = ["apples", "books", "coins", "pens", "cards", "shells", "stamps", "cups", "keys", "beads"]
+MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November"]
+ITEMS = ["letters", "parcels", "visitors", "orders", "calls", "guests", "repairs", "tickets"]
 LARGEST = 99  # every quantity lies in 1..LARGEST, so that each number is one token the model sees often
 
 
@@ -50,19 +25,15 @@ class Relation:
     sources: tuple[str, ...] = ()
     number: int = 0
 
+    def formula(self) -> tuple[str, str, str]:
+        """How the quantity is computed, as (left, sign, right): a source's name, `+`, `-` or `*`, a name or a number."""
+        sign = {"more": "+", "less_than_known": "+", "fewer": "-", "more_than_known": "-", "times": "*", "together": "+"}
+        return self.sources[0], sign[self.kind], self.sources[1] if self.kind == "together" else str(self.number)
+
     def operation(self, known: dict[str, int]) -> tuple[int, str, int]:
-        """The step's arithmetic as (left operand, sign, right operand), with values from `known`."""
-        first = known[self.sources[0]]
-        match self.kind:
-            case "more" | "less_than_known":
-                return first, "+", self.number
-            case "fewer" | "more_than_known":
-                return first, "-", self.number
-            case "times":
-                return first, "*", self.number
-            case "together":
-                return first, "+", known[self.sources[1]]
-        raise ValueError(f"a {self.kind} quantity has no operation")
+        """The formula with values from `known`."""
+        left, sign, right = self.formula()
+        return known[left], sign, known[right] if self.kind == "together" else self.number
 
 
 @dataclass(frozen=True)
@@ -98,33 +69,30 @@ def compute(left: int, sign: str, right: int) -> int:
 
 
 SENTENCES = {
-    "given": "{name} has {number} {item}.",
-    "more": "{name} has {number} more {item} than {0}.",
-    "fewer": "{name} has {number} fewer {item} than {0}.",
-    "times": "{name} has {number} times as many {item} as {0}.",
-    "together": "{name} has as many {item} as {0} and {1} together.",
-    "more_than_known": "{0} has {number} more {item} than {name}.",
-    "less_than_known": "{0} has {number} fewer {item} than {name}.",
+    "given": "{name} brought {number} {item}.",
+    "more": "{name} brought {number} more than {0}.",
+    "fewer": "{name} brought {number} fewer than {0}.",
+    "times": "{name} brought {number} times as many as {0}.",
+    "together": "{name} brought as many as {0} and {1} together.",
+    "more_than_known": "{0} brought {number} more than {name}.",
+    "less_than_known": "{0} brought {number} fewer than {name}.",
 }
-QUESTION = "How many {item} does {asked} have?"
+QUESTION = "How many {item} did {asked} bring?"
 
 
-def write(graph: Graph, rng: random.Random) -> str:
-    """The problem's text: one sentence a relation in computing order, unneeded ones anywhere, then the question."""
-    needed = {relation.name for relation in graph.needed()}
-    ordered = [r for r in graph.relations if r.name in needed or r.kind == "given"]
-    for relation in graph.relations:
-        if relation not in ordered:
-            ordered.insert(rng.randint(1, len(ordered)), relation)
-    sentences = [SENTENCES[r.kind].format(*r.sources, name=r.name, number=r.number, item=graph.item) for r in ordered]
+def write(graph: Graph) -> str:
+    """The problem's text: one sentence a relation in computing order, then the question."""
+    sentences = [
+        SENTENCES[r.kind].format(*r.sources, name=r.name, number=r.number, item=graph.item) for r in graph.relations
+    ]
     return " ".join([*sentences, QUESTION.format(item=graph.item, asked=graph.asked)])
 
 
 _PATTERNS = {
-    "given": r"(?P<name>\w+) has (?P<number>\d+) (?P<item>\w+)",
-    "more_or_fewer": r"(?P<name>\w+) has (?P<number>\d+) (?P<word>more|fewer) (?P<item>\w+) than (?P<source>\w+)",
-    "times": r"(?P<name>\w+) has (?P<number>\d+) times as many (?P<item>\w+) as (?P<source>\w+)",
-    "together": r"(?P<name>\w+) has as many (?P<item>\w+) as (?P<source>\w+) and (?P<second>\w+) together",
+    "given": r"(?P<name>\w+) brought (?P<number>\d+) (?P<item>\w+)",
+    "more_or_fewer": r"(?P<name>\w+) brought (?P<number>\d+) (?P<word>more|fewer) than (?P<source>\w+)",
+    "times": r"(?P<name>\w+) brought (?P<number>\d+) times as many as (?P<source>\w+)",
+    "together": r"(?P<name>\w+) brought as many as (?P<source>\w+) and (?P<second>\w+) together",
 }
 
 
@@ -134,7 +102,7 @@ def read(text: str) -> Graph:
     Raises ValueError where the text is not a problem of this world.
     """
     *sentences, question = re.split(r"(?<=[.?])\s+", text.strip())
-    asked = re.fullmatch(r"How many (\w+) does (\w+) have\?", question)
+    asked = re.fullmatch(r"How many (\w+) did (\w+) bring\?", question)
     if asked is None:
         raise ValueError("not a problem of the embedded world: no question at its end")
     found: list[tuple[str, re.Match[str]]] = []
@@ -181,52 +149,40 @@ def _relation(kind: str, match: re.Match[str], known: dict[str, Relation]) -> Re
     return None
 
 
-def generate(rng: random.Random, steps: int, distractors: int) -> Graph:
-    """A random problem whose solution has exactly `steps` steps, with `distractors` unneeded quantities."""
+def generate(rng: random.Random, steps: int) -> Graph:
+    """A random problem of `steps` quantities to compute, in consecutive months, all of them needed for the last."""
     while True:
-        graph = _attempt(rng, steps, distractors)
+        graph = _attempt(rng, steps)
         if graph is not None and len(graph.needed()) == steps:
             return graph
 
 
-def _attempt(rng: random.Random, steps: int, distractors: int) -> Graph | None:
-    names = rng.sample(NAMES, len(NAMES))
-    relations: list[Relation] = []
-    known: dict[str, int] = {}
-
-    def add(relation: Relation) -> bool:
-        value = relation.number if relation.kind == "given" else compute(*relation.operation(known))
-        if 1 <= value <= LARGEST:
-            known[relation.name] = value
-            relations.append(relation)
-        return 1 <= value <= LARGEST
-
-    add(Relation(names.pop(), "given", (), rng.randint(3, 40)))
-    last = relations[0].name
-    for _ in range(steps):
-        kind = rng.choices(
-            ("more", "fewer", "times", "together", "more_than_known", "less_than_known"), (4, 4, 3, 3, 2, 2)
-        )[0]
-        sources: tuple[str, ...] = (last,)
-        if kind == "together":
-            others = [name for name in known if name != last]
-            if not others or rng.random() < 0.3:
-                add(Relation(names.pop(), "given", (), rng.randint(3, 40)))
-                others = [relations[-1].name]
-            sources = (last, rng.choice(others))
-            if rng.random() < 0.5:
-                sources = sources[::-1]
-        number = 0 if kind == "together" else rng.randint(2, 3) if kind == "times" else rng.randint(2, 12)
-        relation = Relation(names.pop(), kind, sources, number)
-        if not add(relation):
+def _attempt(rng: random.Random, steps: int) -> Graph | None:
+    start = rng.randrange(len(MONTHS) - steps)
+    first, *others = MONTHS[start : start + steps + 1]
+    relations = [Relation(first, "given", (), rng.randint(3, 40))]
+    known = {first: relations[0].number}
+    for name in others:
+        relation = _random_relation(rng, name, list(known))
+        value = compute(*relation.operation(known))
+        if not 1 <= value <= LARGEST:
             return None
-        last = relation.name
-    for _ in range(distractors):
-        source = rng.choice(list(known))
-        if not add(Relation(names.pop(), rng.choice(("more", "fewer")), (source,), rng.randint(2, 12))):
-            return None
-    item = rng.choice(ITEMS)
-    return Graph(item, tuple(relations), last)
+        known[name] = value
+        relations.append(relation)
+    return Graph(rng.choice(ITEMS), tuple(relations), others[-1])
+
+
+def _random_relation(rng: random.Random, name: str, earlier: list[str]) -> Relation:
+    """A relation of a new quantity to the one before it (most often) or to others before that."""
+    kinds, weights = ("more", "fewer", "times", "together", "more_than_known", "less_than_known"), (4, 4, 3, 3, 3, 3)
+    kind = rng.choices(kinds, weights)[0]
+    source = earlier[-1] if rng.random() < 0.8 else rng.choice(earlier)
+    if kind == "together" and len(earlier) > 1:
+        sources = [source, rng.choice([other for other in earlier if other != source])]
+        return Relation(name, kind, tuple(rng.sample(sources, 2)))
+    if kind in ("times", "together"):
+        return Relation(name, "times", (source,), rng.randint(2, 3))
+    return Relation(name, kind, (source,), rng.randint(2, 12))
 
 
 def signature(graph: Graph) -> str:

@@ -45,11 +45,10 @@ def role(seed: int, name: str, count: int, forbidden: set[str], solved: bool) ->
 def _fresh(rng: random.Random, fewest: int, most: int, seen: set[str]) -> tuple[Graph, str]:
     """A problem whose arithmetic is not in `seen`, to which it is added."""
     while True:
-        text = write(generate(rng, rng.randint(fewest, most), rng.randint(0, 1)), rng)
-        graph = read(text)
+        graph = generate(rng, rng.randint(fewest, most))
         if signature(graph) not in seen:
             seen.add(signature(graph))
-            return graph, text
+            return graph, write(graph)
 
 
 def signatures(problems: Sequence[Problem]) -> set[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 
-from pipeline.world.oracle import Claim
+from pipeline.world import oracle
 from pipeline.world.problems import LARGEST, Graph, Relation, compute
 
 
@@ -24,9 +24,9 @@ def careless(left: int, sign: str, right: int) -> int:
     return 10 * (tens * right) + (units * right) % 10
 
 
-def misread(relation: Relation, known: dict[str, int]) -> tuple[int, str, int]:
-    """The operation with the misconception about the key word; the exact one where it does not apply."""
-    left, sign, right = relation.operation(known)
+def misread(relation: Relation) -> tuple[str, str, str]:
+    """The formula with the misconception about the key word; the exact one where it does not apply."""
+    left, sign, right = relation.formula()
     if relation.kind in ("more_than_known", "less_than_known"):
         sign = {"+": "-", "-": "+"}[sign]
     return left, sign, right
@@ -34,26 +34,23 @@ def misread(relation: Relation, known: dict[str, int]) -> tuple[int, str, int]:
 
 def write_steps(graph: Graph, rng: random.Random, rate: float) -> list[str]:
     """A solution in which each step open to a misconception shows it with probability `rate`."""
-    known, steps = dict(graph.givens), []
-    for number, relation in enumerate(graph.needed(), start=1):
-        body = claim(relation, known, rng, rate)
-        known[relation.name] = body.value
-        if relation.name == graph.asked:
-            body = Claim(body.name, body.left, body.sign, body.right, body.value, body.value)
-        steps.append(f"Step {number}: {body.text()}")
-    return steps
+    known, bodies = dict(graph.givens), []
+    for relation in graph.needed():
+        said = claim(relation, known, rng, rate)
+        known[relation.name] = said.value
+        bodies.append(said.text())
+    bodies.append(oracle.final(known[graph.asked]))
+    return [f"Step {number}: {text}" for number, text in enumerate(bodies, start=1)]
 
 
-def claim(relation: Relation, known: dict[str, int], rng: random.Random, rate: float) -> Claim:
-    """One step's claim, unboxed: exact, or (where one applies, with probability `rate`) with a misconception."""
-    left, sign, right = relation.operation(known)
-    exact = compute(left, sign, right)
-    wrong_sign = misread(relation, known)[1]
-    choices = [
-        (wrong_sign, compute(left, wrong_sign, right)) if wrong_sign != sign else None,
-        (sign, careless(left, sign, right)) if careless(left, sign, right) != exact else None,
+def claim(relation: Relation, known: dict[str, int], rng: random.Random, rate: float) -> oracle.Claim:
+    """One step's claim: exact, or (where one applies, with probability `rate`) with a misconception."""
+    exact = oracle.exact(relation, known)
+    (_, sign, _), (left, right) = exact.formula, exact.operands
+    turned = misread(relation)
+    slips = [
+        oracle.Claim(relation.name, turned, exact.operands, compute(left, turned[1], right)),
+        oracle.Claim(relation.name, exact.formula, exact.operands, careless(left, sign, right)),
     ]
-    slips = [slip for slip in choices if slip is not None and 0 <= slip[1] <= 3 * LARGEST]
-    if slips and rng.random() < rate:
-        sign, exact = rng.choice(slips)
-    return Claim(relation.name, left, sign, right, exact)
+    slips = [slip for slip in slips if slip.value != exact.value and 0 <= slip.value <= 3 * LARGEST]
+    return rng.choice(slips) if slips and rng.random() < rate else exact

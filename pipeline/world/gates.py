@@ -1,0 +1,95 @@
+"""Measurements made with the oracle after the fact: how a model's own judgments and candidates look to it.
+
+Diagnostics for the world alone. Nothing here is read by a round: the stages of a round cannot import it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pipeline.files import counts
+from pipeline.records import Dropped, Preference, State, Tree
+from pipeline.world import oracle
+from pipeline.world.problems import read
+
+
+def labels(tree: Tree, state: State) -> list[bool]:
+    """The oracle's label of each candidate of a state; an unusable candidate is wrong."""
+    graph = read(tree.prompt)
+    return [c.finish == "step" and oracle.right(graph, list(state.steps), c.text) for c in state.candidates]
+
+
+def on_policy(trees: Sequence[Tree]) -> dict[str, Any]:
+    """Shares over the states of searches, with standard errors.
+
+    mixed: states that hold both a right and a wrong step. right_way: among mixed states whose best and worst
+    differ in label, those whose best is the right one. verdict_accuracy, verdict_consistency: over pairs of one
+    right and one wrong candidate.
+    """
+    mixed: list[bool] = []
+    right_way: list[bool] = []
+    verdicts: list[bool] = []
+    consistent: list[bool] = []
+    kinds: list[str] = []
+    for tree in trees:
+        for state in tree.states:
+            known = labels(tree, state)
+            mixed.append(any(known) and not all(known))
+            if state.best is not None and state.worst is not None:
+                pair = known[state.best], known[state.worst]
+                kinds.append({(True, False): "right", (False, True): "inverted"}.get(pair, f"both_{pair[0]}".lower()))
+                if pair[0] != pair[1]:
+                    right_way.append(pair[0])
+            named: dict[frozenset[int], list[bool | None]] = {}
+            for verdict in state.verdicts:
+                if known[verdict.a] != known[verdict.b]:
+                    said = None if verdict.winner is None else known[verdict.a if verdict.winner == "A" else verdict.b]
+                    named.setdefault(frozenset((verdict.a, verdict.b)), []).append(said)
+            verdicts += [said is True for both in named.values() for said in both]
+            consistent += [both[0] is not None and both[0] == both[1] for both in named.values() if len(both) == 2]
+    return {
+        "states": len(mixed),
+        **_share("mixed", mixed),
+        **_share("right_way", right_way),
+        **_share("verdict_accuracy", verdicts),
+        **_share("verdict_consistency", consistent),
+        "pairs": counts(kinds),
+    }
+
+
+def _share(name: str, values: Sequence[bool]) -> dict[str, Any]:
+    if not values:
+        return {name: None, f"{name}_se": None, f"{name}_count": 0}
+    share = sum(values) / len(values)
+    return {name: share, f"{name}_se": math.sqrt(share * (1 - share) / len(values)), f"{name}_count": len(values)}
+
+
+def control_pairs(trees: Iterable[Tree]) -> tuple[list[Preference], list[Dropped]]:
+    """The control's pairs: at each mixed state the right and the wrong candidate with the most votes.
+
+    A state that is not mixed is dropped as `all_right` or `all_wrong`.
+    """
+    kept: list[Preference] = []
+    dropped: list[Dropped] = []
+    for tree in trees:
+        for index, state in enumerate(tree.states):
+            known = labels(tree, state)
+            usable = [i for i, candidate in enumerate(state.candidates) if candidate.finish == "step"]
+            order = sorted(usable, key=lambda i: (-state.candidates[i].votes, i))
+            chosen = next((i for i in order if known[i]), None)
+            rejected = next((i for i in order if not known[i]), None)
+            if chosen is None or rejected is None:
+                reason = "all_wrong" if chosen is None else "all_right"
+                dropped.append(Dropped("control_pairs", f"{tree.problem_id}/{index}", reason, ""))
+                continue
+            best, worst = (replace(state.candidates[i], score=float(known[i])) for i in (chosen, rejected))
+            kept.append(
+                Preference(
+                    tree.problem_id, len(state.steps) + 1, tree.prompt, state.steps, best.text, worst.text,
+                    best.terminal, worst.terminal, best.score, worst.score, "control",
+                )
+            )  # fmt: skip
+    return kept, dropped
