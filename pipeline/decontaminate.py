@@ -1,11 +1,12 @@
 """Decontamination: which training prompts overlap with evaluation problems, by word n-grams and by whole text.
 
-Words are runs of letters or single digits groups after Unicode folding and lower-casing, so that case, punctuation,
-LaTeX's dollar signs and white space make no difference. Two rules, either one is a hit:
+Text is folded first (Unicode NFKC, lower case), so that case, punctuation, LaTeX's dollar signs and white space make
+no difference. Two rules, either one is a hit:
 
-`ngram`: training prompt and evaluation problem share `n` consecutive words. Texts shorter than `n` words have no
-n-gram; they are compared as wholes.
-`masked`: the whole texts are equal once every number is masked, so a copy with other numbers is found too.
+`ngram`: training prompt and evaluation problem share `n` consecutive words or numbers. Texts shorter than `n` words
+have no n-gram; they are compared as wholes.
+`masked`: the whole texts, operators and other signs included, are equal once every number is masked, so a copy with
+other numbers is found too.
 """
 
 from __future__ import annotations
@@ -16,19 +17,29 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 _WORD = re.compile(r"[^\W\d_]+|\d+")
+_SIGN = re.compile(r"""[^\W\d_]+|\d+|[^\w\s$.,;:?'"]""")
+_NUMBER = re.compile(r"\d+")
 _PLAIN = re.compile(r"[\x00-\x7f]*")
 
 
+def folded(text: str) -> str:
+    """Lower case and compatibility form (NFKC)."""
+    return (text if _PLAIN.fullmatch(text) else unicodedata.normalize("NFKC", text)).lower()
+
+
+def normal(text: str) -> str:
+    """What makes two prompts the same text: words, numbers and signs, without white space and punctuation marks."""
+    return " ".join(_SIGN.findall(folded(text)))
+
+
 def words(text: str) -> list[str]:
-    """The words and numbers of a text, folded to lower case and compatibility form (NFKC)."""
-    if not _PLAIN.fullmatch(text):
-        text = unicodedata.normalize("NFKC", text)
-    return _WORD.findall(text.lower())
+    """The words and numbers of a text, folded."""
+    return _WORD.findall(folded(text))
 
 
-def masked(found: list[str]) -> str:
-    """The text with every number replaced by one mark."""
-    return " ".join("0" if word.isdigit() else word for word in found)
+def masked(text: str) -> str:
+    """The normal text with every number replaced by one mark."""
+    return _NUMBER.sub("0", normal(text))
 
 
 @dataclass(frozen=True)
@@ -55,15 +66,14 @@ class Index:
         self._ids: dict[str, int] = {}
         for key, text in evaluation.items():
             found = words(text)
-            self.whole.setdefault(masked(found), key)
+            self.whole.setdefault(masked(text), key)
             ids = [self._ids.setdefault(word, len(self._ids)) for word in found]
             for start in range(len(ids) - n + 1):
                 self.grams.setdefault(tuple(ids[start : start + n]), key)
 
     def hit(self, prompt: str) -> Hit | None:
         """The first overlap of a training prompt, or None."""
-        found = words(prompt)
-        text = masked(found)
+        found, text = words(prompt), masked(prompt)
         if text in self.whole:
             return Hit("masked", text, self.whole[text])
         ids = [self._ids.get(word, -1) for word in found]

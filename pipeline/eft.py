@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline import judge
 from pipeline.params import Eft
 from pipeline.records import Dropped, JudgedPair, SearchTree
 from pipeline.steps import body
-
-Annotate = Callable[[str, Sequence[str], str, str], str]  # problem, steps, a, b -> explanation and verdict
 
 
 @dataclass(frozen=True)
@@ -57,46 +55,70 @@ def layers(trees: Iterable[SearchTree]) -> list[Layer]:
     return found
 
 
-def judged_pairs(found: Sequence[Layer], annotate: Annotate, settings: Eft) -> tuple[list[JudgedPair], list[Dropped]]:
-    """Annotated pairs, two rows each (both orders), and every layer that was left out with its reason.
+@dataclass(frozen=True)
+class Question:
+    """What an annotator is asked about a layer: which of `a` and `b` is the better step after `steps`."""
 
-    Reasons: `margin`, `per_problem` (more than eft.pairs_per_problem), `unreadable`, `inconsistent`,
-    `disagrees_with_prm`.
+    key: str
+    problem: str
+    steps: tuple[str, ...]
+    a: str
+    b: str
+
+
+def questions(found: Sequence[Layer], settings: Eft) -> tuple[list[tuple[Layer, Question, Question]], list[Dropped]]:
+    """The layers worth asking about, each with its question in both orders, and the others with their reason.
+
+    Reasons: `margin`, `per_problem` (more than eft.pairs_per_problem).
     """
-    kept: list[JudgedPair] = []
+    asked: list[tuple[Layer, Question, Question]] = []
     dropped: list[Dropped] = []
     taken: dict[str, int] = {}
     for layer in found:
-        reason, rows = _annotated(layer, annotate, settings, taken.get(layer.problem_id, 0))
-        if reason is None:
-            taken[layer.problem_id] = taken.get(layer.problem_id, 0) + 1
-            kept += rows
+        if layer.best_score - layer.worst_score < settings.margin:
+            dropped.append(_dropped(layer, "margin"))
+        elif taken.get(layer.problem_id, 0) >= settings.pairs_per_problem:
+            dropped.append(_dropped(layer, "per_problem"))
         else:
-            dropped.append(Dropped("eft", layer.key, reason, f"{body(layer.best)} | {body(layer.worst)}"))
+            taken[layer.problem_id] = taken.get(layer.problem_id, 0) + 1
+            straight = Question(f"{layer.key}/0", layer.prompt, layer.steps, layer.best, layer.worst)
+            swapped = Question(f"{layer.key}/1", layer.prompt, layer.steps, layer.worst, layer.best)
+            asked.append((layer, straight, swapped))
+    return asked, dropped
+
+
+def judged_pairs(
+    asked: Sequence[tuple[Layer, Question, Question]], answers: Mapping[str, str]
+) -> tuple[list[JudgedPair], list[Dropped]]:
+    """Annotated pairs, two rows each (both orders), and every layer that was left out with its reason.
+
+    answers: the annotator's text by the question's key. Reasons: `unreadable`, `inconsistent`, `disagrees_with_prm`.
+    """
+    kept: list[JudgedPair] = []
+    dropped: list[Dropped] = []
+    for layer, straight, swapped in asked:
+        winners = judge.parse(answers[straight.key]), judge.parse(answers[swapped.key])
+        if None in winners:
+            dropped.append(_dropped(layer, "unreadable"))
+        elif winners[0] == winners[1]:
+            dropped.append(_dropped(layer, "inconsistent"))
+        elif winners[0] != "A":
+            dropped.append(_dropped(layer, "disagrees_with_prm"))
+        else:
+            best, worst = layer.best_score, layer.worst_score
+            kept.append(_row(layer, straight, answers[straight.key], "A", best, worst))
+            kept.append(_row(layer, swapped, answers[swapped.key], "B", worst, best))
     return kept, dropped
 
 
-def _annotated(layer: Layer, annotate: Annotate, settings: Eft, taken: int) -> tuple[str | None, list[JudgedPair]]:
-    if layer.best_score - layer.worst_score < settings.margin:
-        return "margin", []
-    if taken >= settings.pairs_per_problem:
-        return "per_problem", []
-    rows = []
-    for order, (a, b) in enumerate(((layer.best, layer.worst), (layer.worst, layer.best))):
-        judgment = annotate(layer.prompt, layer.steps, a, b)
-        score_a, score_b = (layer.best_score, layer.worst_score)[:: 1 if order == 0 else -1]
-        rows.append(
-            JudgedPair(
-                f"{layer.key}/{order}", layer.problem_id, layer.prompt, layer.steps, a, b, judgment,
-                judge.parse(judgment) or "", score_a, score_b,
-            )
-        )  # fmt: skip
-    straight, swapped = rows[0].winner, rows[1].winner
-    if not straight or not swapped:
-        return "unreadable", []
-    if straight == swapped:
-        return "inconsistent", []
-    return (None, rows) if straight == "A" else ("disagrees_with_prm", [])
+def _row(layer: Layer, asked: Question, judgment: str, winner: str, score_a: float, score_b: float) -> JudgedPair:
+    return JudgedPair(
+        asked.key, layer.problem_id, layer.prompt, layer.steps, asked.a, asked.b, judgment, winner, score_a, score_b
+    )
+
+
+def _dropped(layer: Layer, reason: str) -> Dropped:
+    return Dropped("eft", layer.key, reason, f"{body(layer.best)} | {body(layer.worst)}")
 
 
 def split(

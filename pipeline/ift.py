@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 
 from pipeline import steps
 from pipeline.records import Dropped, Problem, Solution
 
-Segment = Callable[[str, str], str]  # problem, solution -> solution in `Step n: ` form
-
 _MARKER_ANYWHERE = re.compile(r"Step \d+: ?")
 
 
-def segmented(problems: Iterable[Problem], segment: Segment) -> tuple[list[Solution], list[Dropped]]:
+def segmented(problems: Iterable[Problem], texts: Mapping[str, str]) -> tuple[list[Solution], list[Dropped]]:
     """IFT rows and every row that was left out with its reason.
 
-    Reasons: `no_solution`, `no_steps` (not in `Step n: ` form), `altered` (a character other than white space
-    and the markers changed), `no_boxed_answer`.
+    texts: each problem's solution in `Step n: ` form, by problem_id. Reasons: `no_solution`, `no_steps` (not in that
+    form), `altered` (a character other than white space and the markers changed), `no_boxed_answer`.
     """
     kept: list[Solution] = []
     dropped: list[Dropped] = []
     for problem in problems:
-        reason, parts = _segmented(problem, segment)
+        reason, parts = _segmented(problem, texts.get(problem.problem_id, ""))
         if reason is None:
             kept.append(Solution(problem.problem_id, problem.prompt, tuple(parts)))
         else:
@@ -30,10 +28,9 @@ def segmented(problems: Iterable[Problem], segment: Segment) -> tuple[list[Solut
     return kept, dropped
 
 
-def _segmented(problem: Problem, segment: Segment) -> tuple[str | None, list[str]]:
+def _segmented(problem: Problem, text: str) -> tuple[str | None, list[str]]:
     if not problem.solution:
         return "no_solution", []
-    text = segment(problem.prompt, problem.solution)
     try:
         parts = steps.split(text)
     except ValueError:
@@ -54,7 +51,7 @@ def _bare(text: str) -> str:
     return "".join(_MARKER_ANYWHERE.sub("", text).split())
 
 
-def by_line(_problem: str, solution: str) -> str:
+def by_line(solution: str) -> str:
     """The rule-based segmenter: every line that is not empty is one step; a formula over lines is never cut."""
     parts: list[str] = []
     for line in solution.splitlines():

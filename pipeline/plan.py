@@ -18,6 +18,8 @@ SECTIONS: dict[str, type] = {
     "problems": params.Problems,
     "world": params.World,
     "base": params.Base,
+    "ift": params.Ift,
+    "annotator": params.Annotator,
     "prm": params.Training,
     "eft_search": params.EftSearch,
     "eft": params.Eft,

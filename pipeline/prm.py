@@ -16,7 +16,7 @@ from pipeline.engine import Completion, Request, Task
 from pipeline.errors import PipelineError
 from pipeline.records import LabelledSolution
 
-MARK = " ?\n"
+MARK = "\n"
 LABELS = ("+", "-")
 
 

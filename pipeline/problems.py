@@ -1,41 +1,92 @@
-"""Problems from files: JSONL, Parquet or CSV with a column mapping, sampled by content, never by row order."""
+"""Problems by role from files and Hub datasets: chosen by content, apart from each other and from the evaluation sets.
+
+A problem's place in the order is a hash of its text, so rows added upstream do not reshuffle a role. The source is
+streamed once a role; only the chosen rows are held.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import json
+import heapq
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-import polars as pl
-
+from pipeline.decontaminate import Index, normal
 from pipeline.errors import PipelineError
 from pipeline.params import Source
-from pipeline.records import Problem
+from pipeline.records import Overlap, Problem
+from pipeline.sources import rows
 
 
-def from_file(source: Source, role: str, split: str, seed: int, taken: set[str]) -> list[Problem]:
-    """`source.rows` problems (0: all) of a file, chosen and ordered by a hash of their text.
+class Selection:
+    """Takes problems for one role after another; no text is given twice, none overlaps with the evaluation sets.
 
-    Prompts in `taken` are left out and the chosen ones are added to it, so that roles stay disjoint. Raises
-    PipelineError naming file and row for an absent column, an empty prompt or a value that is not text.
+    evaluation: the held-out problems. ngram: words in a row that count as an overlap. overlaps: every training prompt
+    that was left out for one, with both texts. duplicates: how many prompts of a role had been given to an earlier one.
     """
-    path = Path(source.path)
-    found = {problem.prompt: problem for problem in _problems(path, source, role, split)}
-    ordered = sorted(found.values(), key=lambda problem: _hash(f"{seed}/{problem.prompt}"))
-    fresh = [problem for problem in ordered if problem.prompt not in taken]
-    if source.rows > len(fresh):
-        raise PipelineError(f"{path}: role {role} needs {source.rows} problems, only {len(fresh)} are left; lower rows")
-    chosen = fresh[: source.rows or None]
-    taken.update(problem.prompt for problem in chosen)
-    return sorted(chosen, key=lambda problem: problem.problem_id)
+
+    def __init__(self, evaluation: Sequence[Problem], ngram: int, seed: int) -> None:
+        self.seed = seed
+        self.overlaps: list[Overlap] = []
+        self.duplicates: dict[str, int] = {}
+        self._evaluation = {problem.problem_id: problem.prompt for problem in evaluation}
+        self._index = Index(self._evaluation, ngram)
+        self._taken: set[str] = set()
+
+    def take(self, source: Source, role: str) -> list[Problem]:
+        """`source.rows` problems (0: all) for `role`, those with the smallest hashes.
+
+        Raises PipelineError naming source and row for an absent column, an empty prompt or a value that is not text,
+        and if fewer problems than asked for are left.
+        """
+        chosen: dict[str, Problem] = {}
+        heap: list[tuple[str, str]] = []  # largest hash first: what leaves when a smaller one comes
+        seen = 0
+        for problem in problems(source, role, role):
+            seen += 1
+            key = normal(problem.prompt)
+            place = _hash(f"{self.seed}/{key}")
+            if key in chosen or (source.rows and len(heap) == source.rows and place > _inverted(heap[0][0])):
+                continue
+            if key in self._taken:
+                self.duplicates[role] = self.duplicates.get(role, 0) + 1
+                continue
+            if (hit := self._index.hit(problem.prompt)) is not None:
+                held_out = self._evaluation[hit.evaluation_id]
+                self.overlaps.append(
+                    Overlap(role, problem.problem_id, hit.rule, hit.shared, problem.prompt, hit.evaluation_id, held_out)
+                )
+                continue
+            chosen[key] = problem
+            heapq.heappush(heap, (_inverted(place), key))
+            if source.rows and len(heap) > source.rows:
+                del chosen[heapq.heappop(heap)[1]]
+        if len(chosen) < source.rows:
+            raise PipelineError(
+                f"{source.path}: role {role} needs {source.rows} problems, only {len(chosen)} of {seen} rows are left "
+                "(others are duplicates or overlap with evaluation); lower `rows`"
+            )
+        self._taken |= set(chosen)
+        return sorted(chosen.values(), key=lambda problem: problem.problem_id)
 
 
-def _problems(path: Path, source: Source, role: str, split: str) -> Iterator[Problem]:
-    for number, row in _rows(path):
-        where = f"{path}: row {number}"
+def held_out(source: Source, split: str, seed: int) -> list[Problem]:
+    """Evaluation problems of one split, each row one problem: all of the source, or `source.rows` chosen by hash."""
+    numbered = enumerate(problems(source, split, split), start=1)
+    found = [replace(problem, problem_id=f"{split}-{number:05d}") for number, problem in numbered]
+    if source.rows > len(found):
+        raise PipelineError(f"{source.path}: split {split} needs {source.rows} problems, only {len(found)} are there")
+    if source.rows:
+        found = sorted(found, key=lambda problem: _hash(f"{seed}/{problem.prompt}"))[: source.rows]
+    return sorted(found, key=lambda problem: problem.problem_id)
+
+
+def problems(source: Source, role: str, split: str) -> Iterator[Problem]:
+    """Every problem of a source, in its order; ids are the role and a hash of the text."""
+    for number, row in rows(source):
+        where = f"{source.path}: row {number}"
         prompt = _text(row, source.prompt, where)
         if not prompt.strip():
             raise PipelineError(f"{where}: column {source.prompt!r} is empty; every problem needs a text")
@@ -44,40 +95,6 @@ def _problems(path: Path, source: Source, role: str, split: str) -> Iterator[Pro
         if source.format == "gsm8k" and solution is not None:
             solution = boxed_gsm8k(solution)
         yield Problem(f"{role}-{_hash(prompt)[:16]}", prompt, split, answer, solution)
-
-
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Rows with their number, counted from 1."""
-    if not path.is_file():
-        raise PipelineError(f"{path}: no such file; correct the path in params.yaml, section `problems`")
-    if path.suffix == ".jsonl":
-        yield from _json_lines(path)
-    elif path.suffix in (".parquet", ".csv"):
-        try:
-            frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
-        except (pl.exceptions.ComputeError, pl.exceptions.NoDataError) as error:
-            raise PipelineError(f"{path}: cannot be read ({' '.join(str(error).split())[:200]})") from error
-        yield from enumerate(frame.iter_rows(named=True), start=1)
-    else:
-        raise PipelineError(f"{path}: unknown kind of file; give .jsonl, .parquet or .csv")
-
-
-def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line.decode("utf-8"))
-            except UnicodeDecodeError as error:
-                raise PipelineError(
-                    f"{path}: row {number}: not UTF-8 (byte {error.start}); save it as UTF-8"
-                ) from error
-            except json.JSONDecodeError as error:
-                raise PipelineError(f"{path}: row {number}: not JSON ({error.msg}); one object a line") from error
-            if not isinstance(row, dict):
-                raise PipelineError(f"{path}: row {number}: not a JSON object; one object a line")
-            yield number, row
 
 
 def _text(row: dict[str, Any], column: str, where: str) -> str:
@@ -107,3 +124,11 @@ def boxed_gsm8k(solution: str) -> str:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _inverted(place: str) -> str:
+    """A hash turned around, so that the heap's first is the largest (its own inverse)."""
+    return place.translate(_INVERSE)
+
+
+_INVERSE = str.maketrans("0123456789abcdef", "fedcba9876543210")

@@ -16,6 +16,7 @@ FIELDS = {
     "reasoning": ("problem",),
     "segmentation": ("problem", "solution"),
     "step_judge": ("problem", "steps", "a", "b"),
+    "homework": ("problem",),
     "examination": ("problem", "steps", "a", "b"),  # the world's corpus alone
 }
 SHIPPED = Path(__file__).parent / "templates"

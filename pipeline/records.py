@@ -166,6 +166,19 @@ class Answered:
 
 
 @dataclass(frozen=True)
+class Overlap:
+    """A training prompt left out because of an evaluation problem: the rule, what they share, and both texts."""
+
+    role: str
+    problem_id: str
+    rule: str
+    shared: str
+    prompt: str
+    evaluation_id: str
+    evaluation_prompt: str
+
+
+@dataclass(frozen=True)
 class Dropped:
     """Something that was left out: where, which row, why, and a piece of it."""
 

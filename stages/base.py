@@ -15,8 +15,9 @@ def main() -> None:
         return
     recipe = params.load(args.params, "base", params.Base)
     forbidden = roles.signatures(roles.evaluation(world.seed, world.splits))
-    words = tokenizer.train(corpus.texts(world.seed, world.careless, world.checks))
-    documents = corpus.documents(world.seed, recipe.documents, world.careless, world.checks, forbidden)
+    shares = world.careless, world.checks, world.homework
+    words = tokenizer.train(corpus.texts(world.seed, *shares))
+    documents = corpus.documents(world.seed, recipe.documents, *shares, forbidden)
     rows = (corpus.row(words, document) for document in documents)
     statistics = pretrain(words, rows, recipe, world.seed, args.model)
     files.write_json(args.stats, {"base": "train", **statistics})

@@ -1,6 +1,6 @@
 """EFT data: pairs of a layer, filtered, annotated in both orders, split into train and test by problem."""
 
-from pipeline import eft, files, params, plan
+from pipeline import annotator, eft, files, judge, params, plan
 from pipeline.command import arguments, run
 from pipeline.records import Dropped, JudgedPair, SearchTree
 from pipeline.world import roles
@@ -9,13 +9,24 @@ from pipeline.world import roles
 def main() -> None:
     args = arguments(__doc__, reads=["trees"], writes=["pairs", "stats"])
     settings = params.load(args.params, "eft", params.Eft)
+    who = params.load(args.params, "annotator", params.Annotator)
+    engine = params.load(args.params, "engine", params.Engine)
+    family = params.load(args.params, "prompts", params.Prompts).family
     layers = eft.layers(files.read(args.trees / "trees.parquet", SearchTree))
-    kept, dropped = eft.judged_pairs(layers, roles.annotate, settings)
+    asked, unasked = eft.questions(layers, settings)
+    pairs = [question for _, *both in asked for question in both]
+    if who.kind == "world":
+        answers = {q.key: roles.annotate(q.problem, q.steps, q.a, q.b) for q in pairs}
+    else:
+        texts = {q.key: judge.prompt(family, q.problem, q.steps, q.a, q.b, ()) for q in pairs}
+        answers = annotator.answers("eft", texts, who, engine)
+    kept, dropped = eft.judged_pairs(asked, answers)
     train, test, surplus = eft.split(kept, settings.test_pairs, plan.load(args.params).seed)
+    left_out = [*unasked, *dropped, *surplus]
     files.write(args.pairs / "train.parquet", JudgedPair, train)
     files.write(args.pairs / "test.parquet", JudgedPair, test)
-    files.write(args.pairs / "dropped.parquet", Dropped, [*dropped, *surplus])
-    reasons = files.counts([row.reason for row in [*dropped, *surplus]])
+    files.write(args.pairs / "dropped.parquet", Dropped, left_out)
+    reasons = files.counts([row.reason for row in left_out])
     statistics = {"layers": len(layers), "train_rows": len(train), "test_rows": len(test), "dropped": reasons}
     files.write_json(args.stats, statistics)
 

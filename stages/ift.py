@@ -1,14 +1,32 @@
 """IFT data: solutions segmented into `Step n: ` form; what was left out is kept with its reason."""
 
-from pipeline import files, ift
+from pipeline import annotator, files, ift, params, prompts
 from pipeline.command import arguments, run
 from pipeline.records import Dropped, Problem, Solution
 
 
 def main() -> None:
     args = arguments(__doc__, reads=["problems"], writes=["ift", "stats"])
+    settings = params.load(args.params, "annotator", params.Annotator)
+    engine = params.load(args.params, "engine", params.Engine)
+    family = params.load(args.params, "prompts", params.Prompts).family
     problems = files.read(args.problems, Problem)
-    kept, dropped = ift.segmented(problems, ift.by_line)
+    solutions = {p.problem_id: p for p in problems if p.solution}
+
+    def segment(chosen: list[str], attempt: int) -> dict[str, str]:
+        asked = {
+            key: prompts.fill(family, "segmentation", problem=p.prompt, solution=p.solution or "")
+            for key in chosen
+            if (p := solutions[key])
+        }
+        return annotator.answers("ift", asked, settings, engine, attempt)
+
+    if params.load(args.params, "ift", params.Ift).segmenter == "rule":
+        kept, dropped = ift.segmented(problems, {key: ift.by_line(p.solution or "") for key, p in solutions.items()})
+    else:
+        texts = segment(list(solutions), 0)
+        _, refused = ift.segmented(solutions.values(), texts)
+        kept, dropped = ift.segmented(problems, texts | segment([row.key for row in refused], 1))
     files.write(args.ift / "train.parquet", Solution, kept)
     files.write(args.ift / "dropped.parquet", Dropped, dropped)
     reasons = files.counts([row.reason for row in dropped])

@@ -2,8 +2,8 @@
 
 from pipeline import files, params, plan
 from pipeline.command import arguments, run
-from pipeline.problems import from_file
-from pipeline.records import Problem
+from pipeline.problems import Selection, held_out
+from pipeline.records import Overlap, Problem
 from pipeline.world import roles
 
 
@@ -12,26 +12,28 @@ def main() -> None:
     settings = params.load(args.params, "problems", params.Problems)
     world = params.load(args.params, "world", params.World)
     everything = plan.load(args.params)
-    held_out = roles.evaluation(world.seed, world.splits)
-    forbidden, taken = roles.signatures(held_out), {problem.prompt for problem in held_out}
+    inside = roles.evaluation(world.seed, world.splits)
+    forbidden = roles.signatures(inside)
+    evaluation: list[Problem] = []
+    for split, source in settings.evaluation.items():
+        evaluation += inside if source.path == "world" else held_out(source, split, everything.seed)
+    selection = Selection(evaluation, settings.ngram, everything.seed)
 
-    def take(source: params.Source, role: str, split: str) -> list[Problem]:
+    def take(source: params.Source, role: str) -> list[Problem]:
         if source.path != "world":
-            return from_file(source, role, split, everything.seed, taken)
+            return selection.take(source, role)
         return roles.role(everything.seed, role, source.rows, forbidden, solved=role == "ift")
 
-    written: dict[str, list[Problem]] = {"evaluation": []}
-    for split, source in settings.evaluation.items():
-        part = held_out if source.path == "world" else take(source, split, split)
-        written["evaluation"] += part
-    for role in ("ift", "prm", "eft"):
-        written[role] = take(getattr(settings, role), role, role)
+    written = {"evaluation": evaluation}
+    written |= {role: take(getattr(settings, role), role) for role in ("ift", "prm", "eft")}
     for key, size in everything.round_sizes(settings.rounds.rows).items():
-        chosen = take(plan.sized(settings.rounds, size), f"round-{key}", key)
+        chosen = take(plan.sized(settings.rounds, size), f"round-{key}")
         written[f"round-{key}"] = [Problem(p.problem_id, p.prompt, p.split) for p in chosen]
     for name, rows in written.items():
         files.write(args.problems / f"{name}.parquet", Problem, rows)
-    files.write_json(args.stats, {name: len(rows) for name, rows in written.items()})
+    files.write(args.problems / "overlaps.parquet", Overlap, selection.overlaps)
+    left_out = {"overlaps": files.counts([o.role for o in selection.overlaps]), "duplicates": selection.duplicates}
+    files.write_json(args.stats, {name: len(rows) for name, rows in written.items()} | left_out)
 
 
 if __name__ == "__main__":

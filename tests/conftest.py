@@ -19,7 +19,7 @@ from pipeline.world import corpus, tokenizer  # noqa: E402
 @pytest.fixture(scope="session")
 def words() -> Any:
     """The world's tokenizer, trained on a few documents."""
-    documents = corpus.documents(1, 300, 0.5, 0.5, set())
+    documents = corpus.documents(1, 300, 0.5, 0.4, 0.2, set())
     return tokenizer.train(d.prompt + "\n".join(d.steps) for d in documents)
 
 

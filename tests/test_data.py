@@ -11,7 +11,7 @@ import pytest
 from pipeline import eft, ift
 from pipeline.errors import PipelineError
 from pipeline.params import Eft, Source
-from pipeline.problems import from_file
+from pipeline.problems import Selection, held_out
 from pipeline.records import Node, Problem, SearchTree
 
 SHARED = os.environ.get("PSR_SHARED_DATA")
@@ -24,7 +24,7 @@ def jsonl(path: Path, rows: list[object]) -> Path:
 
 def test_segmenting_adds_markers_and_changes_nothing_else() -> None:
     problem = Problem("p", "q", "ift", None, "First 1+1=2.\n\nSo\n$$x\n= 2$$ it is \\boxed{2}.")
-    (row,), dropped = ift.segmented([problem], ift.by_line)
+    (row,), dropped = ift.segmented([problem], {"p": ift.by_line(problem.solution or "")})
     assert not dropped
     assert row.steps == ("Step 1: First 1+1=2.", "Step 2: So", "Step 3: $$x\n= 2$$ it is \\boxed{2}.")
 
@@ -39,7 +39,7 @@ def test_segmenting_adds_markers_and_changes_nothing_else() -> None:
     ],
 )
 def test_a_changed_solution_is_dropped_with_its_reason(solution: str, segmented: str, reason: str) -> None:
-    kept, dropped = ift.segmented([Problem("p", "q", "ift", None, solution)], lambda _p, _s: segmented)
+    kept, dropped = ift.segmented([Problem("p", "q", "ift", None, solution)], {"p": segmented})
     assert not kept
     assert [row.reason for row in dropped] == [reason]
 
@@ -52,7 +52,7 @@ def tree(problem: str, *scores: float) -> SearchTree:
 
 
 def test_a_layer_gives_best_against_worst_in_both_orders() -> None:
-    rows, dropped = eft.judged_pairs(eft.layers([tree("p", 0.4, 0.9, 0.1)]), prefers("s1"), SETTINGS)
+    rows, dropped = judged([tree("p", 0.4, 0.9, 0.1)], prefers("s1"))
     assert not dropped
     assert [(row.a, row.b, row.winner) for row in rows] == [
         ("Step 1: s1", "Step 1: s2", "A"),
@@ -64,7 +64,13 @@ SETTINGS = Eft(margin=0.2, pairs_per_problem=1, test_pairs=2)
 
 
 def prefers(word: str):
-    return lambda _problem, _steps, a, b: "[[A]]" if word in a else "[[B]]"
+    return lambda question: "[[A]]" if word in question.a else "[[B]]"
+
+
+def judged(trees, annotate):
+    asked, unasked = eft.questions(eft.layers(trees), SETTINGS)
+    rows, dropped = eft.judged_pairs(asked, {q.key: annotate(q) for _, *both in asked for q in both})
+    return rows, [*unasked, *dropped]
 
 
 @pytest.mark.parametrize(
@@ -77,14 +83,14 @@ def prefers(word: str):
     ],
 )
 def test_a_pair_that_is_left_out_keeps_its_reason(scores, annotate, reason: str) -> None:
-    rows, dropped = eft.judged_pairs(eft.layers([tree("p", *scores)]), annotate, SETTINGS)
+    rows, dropped = judged([tree("p", *scores)], annotate)
     assert not rows
     assert [row.reason for row in dropped] == [reason]
 
 
 def test_the_judge_test_set_is_held_out_by_problem_with_one_row_a_pair() -> None:
     trees = [tree(f"p{i}", 0.9, 0.1) for i in range(10)]
-    rows, _ = eft.judged_pairs(eft.layers(trees), prefers("s0"), SETTINGS)
+    rows, _ = judged(trees, prefers("s0"))
     train, test, surplus = eft.split(rows, 4, seed=1)
     assert not surplus
     assert len(test) == 4 and len(train) == 12
@@ -96,11 +102,47 @@ def test_sampling_follows_content_not_row_order(tmp_path: Path) -> None:
     rows = [{"q": f"problem {i}"} for i in range(50)]
     source = Source(str(jsonl(tmp_path / "a.jsonl", rows)), 10, "q")
     other = Source(str(jsonl(tmp_path / "b.jsonl", rows[::-1])), 10, "q")
-    assert from_file(source, "eft", "eft", 1, set()) == from_file(other, "eft", "eft", 1, set())
-    taken: set[str] = set()
-    first = from_file(source, "eft", "eft", 1, taken)
-    second = from_file(source, "ift", "ift", 1, taken)
+    assert Selection([], 8, 1).take(source, "eft") == Selection([], 8, 1).take(other, "eft")
+    selection = Selection([], 8, 1)
+    first, second = selection.take(source, "eft"), selection.take(source, "ift")
+    assert len(first) == len(second) == 10
     assert not {p.prompt for p in first} & {p.prompt for p in second}
+
+
+def test_a_row_added_upstream_changes_at_most_one_chosen_problem(tmp_path: Path) -> None:
+    rows = [{"q": f"problem {i}"} for i in range(50)]
+    before = Selection([], 8, 1).take(Source(str(jsonl(tmp_path / "a.jsonl", rows)), 10, "q"), "eft")
+    rows.insert(7, {"q": "a new one"})
+    after = Selection([], 8, 1).take(Source(str(jsonl(tmp_path / "b.jsonl", rows)), 10, "q"), "eft")
+    assert len({p.prompt for p in before} - {p.prompt for p in after}) <= 1
+
+
+def test_a_training_prompt_that_overlaps_with_evaluation_is_left_out_with_both_texts(tmp_path: Path) -> None:
+    held = "Anna picks seven red apples from the old tree behind her house. How many are left?"
+    overlapping = [
+        held.upper().replace(".", " !"),
+        "Note: " + held.replace("How many are left?", "What is the sum?"),
+        held.replace("seven", "7").replace("7", "seven"),
+    ]
+    short = "What is 3 + 4?"
+    clean = ["Anna picks seven green pears from a young tree.", "What is 3 - 4?", "Bob has 2 dogs."]
+    rows = [{"q": text} for text in [*overlapping, "what is 12+30 ?", *clean]]
+    evaluation = [Problem("e-1", held, "e"), Problem("e-2", short, "e")]
+    selection = Selection(evaluation, 8, 1)
+    kept = selection.take(Source(str(jsonl(tmp_path / "a.jsonl", rows)), 0, "q"), "eft")
+    assert {p.prompt for p in kept} == set(clean)
+    assert {(o.evaluation_id, o.evaluation_prompt) for o in selection.overlaps} == {("e-1", held), ("e-2", short)}
+    assert {o.prompt for o in selection.overlaps} == {*overlapping, "what is 12+30 ?"}
+
+
+def test_every_row_of_an_evaluation_file_is_a_problem_even_if_two_are_equal(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "a.jsonl", [{"q": "x", "a": 1}, {"q": "x", "a": 1}, {"q": "y", "a": 2}])
+    found = held_out(Source(str(path), 0, "q", "a"), "math", 1)
+    assert [(p.problem_id, p.prompt, p.answer) for p in found] == [
+        ("math-00001", "x", "1"),
+        ("math-00002", "x", "1"),
+        ("math-00003", "y", "2"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -119,15 +161,15 @@ def test_a_bad_problems_file_is_named_with_its_row(content: bytes, message: str,
     path = tmp_path / "bad.jsonl"
     path.write_bytes(content)
     with pytest.raises(PipelineError, match=message) as caught:
-        from_file(Source(str(path), 5, "q"), "eft", "eft", 1, set())
+        Selection([], 8, 1).take(Source(str(path), 5, "q"), "eft")
     assert str(path) in str(caught.value)
 
 
 @pytest.mark.skipif(SHARED is None, reason="PSR_SHARED_DATA does not name a folder with the real data")
 def test_real_gsm8k_solutions_become_ift_rows_or_drops_with_nothing_lost() -> None:
     source = Source(f"{SHARED}/process/gsm8k_train.jsonl", 200, "question", "answer", "answer", "gsm8k")
-    problems = from_file(source, "ift", "ift", 1, set())
-    kept, dropped = ift.segmented(problems, ift.by_line)
+    problems = Selection([], 8, 1).take(source, "ift")
+    kept, dropped = ift.segmented(problems, {p.problem_id: ift.by_line(p.solution or "") for p in problems})
     assert len(problems) == 200 == len(kept) + len(dropped)
     assert len(kept) > 190
     for row in kept:

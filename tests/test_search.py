@@ -34,7 +34,7 @@ def script(prefers: Any, last: int = 3) -> Any:
 
     def answer(prompt: str, request: Request) -> Completion:
         if "[Check]" in prompt:
-            a, b = re.findall(r"\n(Step .*) [AB]\n", prompt)
+            a, b = re.findall(r"\n(Step .*) [AB](?=\n)", prompt)
             return Completion(f"because [[{prefers(a, b)}]]", "stop", 5, True)
         number = prompt.count("Step ") + 1
         word = ("good", "fair", "bad")[request.seed % 3]

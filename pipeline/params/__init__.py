@@ -1,12 +1,14 @@
 """Strict, typed sections of params.yaml."""
 
 from pipeline.params.sections import (
+    Annotator,
     Base,
     Dpo,
     Eft,
     EftSearch,
     Engine,
     Evaluate,
+    Ift,
     Judge,
     JudgeEval,
     Pairs,
@@ -22,12 +24,14 @@ from pipeline.params.sections import (
 from pipeline.params.strict import build, load, merged, read_yaml
 
 __all__ = [
+    "Annotator",
     "Base",
     "Dpo",
     "Eft",
     "EftSearch",
     "Engine",
     "Evaluate",
+    "Ift",
     "Judge",
     "JudgeEval",
     "Pairs",

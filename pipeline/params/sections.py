@@ -39,7 +39,8 @@ class Engine:
 
 @dataclass(frozen=True)
 class Source:
-    """Where problems come from. path: `world`, or a local .jsonl/.parquet/.csv file; rows: how many (0: all).
+    """Where problems come from. path: `world`, a local .jsonl/.parquet/.csv file, or `hub:<dataset id>` with its
+    config, split and pinned revision; rows: how many (0: all).
 
     prompt, answer, solution: names of columns; an empty string means that the file has none. format: `plain`,
     or `gsm8k` (calculator marks removed, the answer after `####`).
@@ -51,12 +52,19 @@ class Source:
     answer: str = ""
     solution: str = ""
     format: str = "plain"
+    config: str = ""
+    split: str = "train"
+    revision: str = ""
 
 
 @dataclass(frozen=True)
 class Problems:
-    """Sources by role. rounds: every round takes `rounds.rows` of it, or as many as its own `problems` key says."""
+    """Sources by role. rounds: every round takes `rounds.rows` of it, or as many as its own `problems` key says.
 
+    ngram: so many words in a row shared with an evaluation problem keep a prompt out of training.
+    """
+
+    ngram: int
     ift: Source
     prm: Source
     eft: Source
@@ -68,7 +76,8 @@ class Problems:
 class World:
     """The embedded world. base: `shipped`, `train`, or a model folder or Hub id to start from.
 
-    careless: how often a step open to a misconception shows it in the corpus. checks: share of examiners' notes.
+    careless: how often a step open to a misconception shows it in the corpus. checks, homework: shares of examiners'
+    notes and of marked homework in it; the rest are careless solutions.
     splits: evaluation splits as name: [fewest steps, most steps, problems].
     """
 
@@ -76,6 +85,7 @@ class World:
     seed: int
     careless: float
     checks: float
+    homework: float
     splits: dict[str, list[int]]
 
 
@@ -124,11 +134,42 @@ class EftSearch:
 
 @dataclass(frozen=True)
 class Eft:
-    """margin: smallest difference of P("+") between best and worst; test_pairs are held out by problem."""
+    """margin: smallest difference of P("+") between best and worst; pairs_per_problem: annotated at most.
+
+    test_pairs are held out by problem.
+    """
 
     margin: float
     pairs_per_problem: int
     test_pairs: int
+
+
+@dataclass(frozen=True)
+class Ift:
+    """segmenter: `rule` (every line that is not empty is a step) or `annotator`."""
+
+    segmenter: str
+
+
+@dataclass(frozen=True)
+class Annotator:
+    """Who segments solutions and judges EFT pairs. kind: `world` (the oracle), `endpoint` (OpenAI-compatible, at `url`)
+    or `model` (a model folder, served here).
+
+    api: `chat` or `completions`. key_variable: name of the environment variable that holds the key ("" for none).
+    retries: with back-off, for each request; seconds: time limit of one. max_tokens_spent: stop there (0: no cap).
+    """
+
+    kind: str
+    url: str
+    model: str
+    api: str
+    key_variable: str
+    concurrency: int
+    retries: int
+    seconds: float
+    max_tokens_spent: int
+    sampling: Sampling
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""The pre-training corpus of mixed quality: careless solutions, and examiners' careful checks.
+"""The pre-training corpus of mixed quality: careless solutions, examiners' careful notes, marked homework.
 
-The careless solutions teach the base model to solve, misconceptions included; the examiners' notes teach it
-the skill of recomputing somebody's step. Neither holds a verdict on a pair: that is what EFT adds.
+The careless solutions teach the base model to solve, misconceptions included; the notes teach it to find the right one
+of two steps, the homework to mark a step. None holds a judgment as EFT adds it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline import prompts
-from pipeline.steps import join, solution_ids
+from pipeline.steps import is_answer, join, solution_ids
 from pipeline.world import oracle, sloppy
-from pipeline.world.problems import LARGEST, Graph, generate, signature, write
+from pipeline.world.problems import Graph, generate, signature, write
 
 FAMILY = "world"
 
@@ -28,7 +28,7 @@ class Document:
 
 
 def documents(
-    seed: int, count: int, careless_rate: float, check_share: float, forbidden: set[str]
+    seed: int, count: int, careless_rate: float, check_share: float, homework_share: float, forbidden: set[str]
 ) -> Iterator[Document]:
     """`count` documents whose problems' arithmetic is not in `forbidden` (signatures of held-out problems)."""
     rng = random.Random(seed)
@@ -38,16 +38,19 @@ def documents(
         if signature(graph) in forbidden:
             continue
         produced += 1
-        if rng.random() < check_share:
+        kind = rng.random()
+        if kind < check_share:
             yield examination(graph, text, rng)
+        elif kind < check_share + homework_share:
+            yield homework(graph, text, rng)
         else:
             prompt = prompts.fill(FAMILY, "reasoning", problem=text)
             yield Document(prompt, tuple(sloppy.write_steps(graph, rng, careless_rate)))
 
 
-def texts(seed: int, careless_rate: float, check_share: float) -> Iterator[str]:
+def texts(seed: int, careless_rate: float, check_share: float, homework_share: float) -> Iterator[str]:
     """Text for the tokenizer: 20,000 documents of the same kind, from a seed of its own."""
-    for document in documents(seed + 1, 20_000, careless_rate, check_share, set()):
+    for document in documents(seed + 1, 20_000, careless_rate, check_share, homework_share, set()):
         yield document.prompt + join(document.steps)
 
 
@@ -74,7 +77,21 @@ def examination(graph: Graph, text: str, rng: random.Random) -> Document:
     while a == b or (oracle.right(graph, before, a) and oracle.right(graph, before, b)):
         a, b = candidate(graph, before, rng), candidate(graph, before, rng)
     prompt = prompts.fill(FAMILY, "examination", problem=text, steps=join(before), a=a, b=b)
-    return Document(prompt, (oracle.explain(graph, before, a, b)[0],))
+    text, winner = oracle.explain(graph, before, a, b)
+    return Document(prompt, (f"{text} ({winner})" if winner else text,))
+
+
+def homework(graph: Graph, text: str, rng: random.Random) -> Document:
+    """Somebody's solution, slips of every kind in it, with a teacher's mark after each step."""
+    rate = rng.choice((0.0, 0.5, 1.0))
+    steps: list[str] = []
+    marked: list[str] = []
+    while len(steps) <= len(graph.needed()) and not (steps and is_answer(steps[-1])):
+        odd = rng.random() < 0.15
+        step = candidate(graph, steps, rng) if odd else sloppy.next_step(graph, steps, rng, rate)
+        marked.append(f"{step} {'right' if oracle.right(graph, steps, step) else 'wrong'}")
+        steps.append(step)
+    return Document(prompts.fill(FAMILY, "homework", problem=text), tuple(marked))
 
 
 def candidate(graph: Graph, before: list[str], rng: random.Random) -> str:

@@ -16,8 +16,8 @@ class Relation:
     """How one quantity follows from others.
 
     kind: `given` (number), `more`/`fewer`/`times` (one source and a number), `together` (two sources),
-    `less_than_known`/`more_than_known` (the sentence compares a known quantity with this one, so that the
-    right operation is the opposite of the word in the sentence).
+    `less_than_known`/`more_than_known` (the sentence says how much less or more the known quantity was, so that
+    the right operation is the opposite of its word).
     """
 
     name: str
@@ -26,9 +26,9 @@ class Relation:
     number: int = 0
 
     def formula(self) -> tuple[str, str, str]:
-        """How the quantity is computed, as (left, sign, right): a source's name, `+`, `-` or `*`, a name or a number."""
-        sign = {"more": "+", "less_than_known": "+", "fewer": "-", "more_than_known": "-", "times": "*", "together": "+"}
-        return self.sources[0], sign[self.kind], self.sources[1] if self.kind == "together" else str(self.number)
+        """How the quantity is computed: a source's name, `+`, `-` or `*`, then a source's name or a number."""
+        sign = {"fewer": "-", "more_than_known": "-", "times": "*"}.get(self.kind, "+")
+        return self.sources[0], sign, self.sources[1] if self.kind == "together" else str(self.number)
 
     def operation(self, known: dict[str, int]) -> tuple[int, str, int]:
         """The formula with values from `known`."""
@@ -74,8 +74,8 @@ SENTENCES = {
     "fewer": "{name} brought {number} fewer than {0}.",
     "times": "{name} brought {number} times as many as {0}.",
     "together": "{name} brought as many as {0} and {1} together.",
-    "more_than_known": "{0} brought {number} more than {name}.",
-    "less_than_known": "{0} brought {number} fewer than {name}.",
+    "more_than_known": "That was {number} more than {name}.",
+    "less_than_known": "That was {number} fewer than {name}.",
 }
 QUESTION = "How many {item} did {asked} bring?"
 
@@ -89,10 +89,11 @@ def write(graph: Graph) -> str:
 
 
 _PATTERNS = {
-    "given": r"(?P<name>\w+) brought (?P<number>\d+) (?P<item>\w+)",
-    "more_or_fewer": r"(?P<name>\w+) brought (?P<number>\d+) (?P<word>more|fewer) than (?P<source>\w+)",
-    "times": r"(?P<name>\w+) brought (?P<number>\d+) times as many as (?P<source>\w+)",
-    "together": r"(?P<name>\w+) brought as many as (?P<source>\w+) and (?P<second>\w+) together",
+    "given": r"(?P<name>\w+) brought (?P<number>\d+) (?P<item>\w+)\.",
+    "comparison": r"(?P<name>\w+) brought (?P<number>\d+) (?P<word>more|fewer) than (?P<source>\w+)\.",
+    "times": r"(?P<name>\w+) brought (?P<number>\d+) times as many as (?P<source>\w+)\.",
+    "together": r"(?P<name>\w+) brought as many as (?P<source>\w+) and (?P<second>\w+) together\.",
+    "inverse": r"That was (?P<number>\d+) (?P<word>more|fewer) than (?P<name>\w+)\.",
 }
 
 
@@ -105,48 +106,27 @@ def read(text: str) -> Graph:
     asked = re.fullmatch(r"How many (\w+) did (\w+) bring\?", question)
     if asked is None:
         raise ValueError("not a problem of the embedded world: no question at its end")
-    found: list[tuple[str, re.Match[str]]] = []
+    relations: list[Relation] = []
     for sentence in sentences:
-        matches = [(kind, re.fullmatch(p + r"\.", sentence)) for kind, p in _PATTERNS.items()]
-        kind, match = next(((k, m) for k, m in matches if m), (None, None))
-        if kind is None or match is None:
-            raise ValueError(f"not a sentence of the embedded world: {sentence!r}")
-        found.append((kind, match))
-    return Graph(asked[1], tuple(_computing_order(found)), asked[2])
+        relation = _relation(sentence, relations[-1].name if relations else "")
+        if any(source not in {r.name for r in relations} for source in relation.sources):
+            raise ValueError(f"not a problem of the embedded world: {sentence!r} names an unknown quantity")
+        relations.append(relation)
+    return Graph(asked[1], tuple(relations), asked[2])
 
 
-def _computing_order(found: list[tuple[str, re.Match[str]]]) -> list[Relation]:
-    """Relations so that each one's sources stand before it; a comparison is read from its known side."""
-    done: dict[str, Relation] = {}
-    waiting = list(found)
-    while waiting:
-        ready = next((pair for pair in waiting if _relation(*pair, known=done) is not None), None)
-        if ready is None:
-            raise ValueError("the problem's quantities cannot be computed from its givens")
-        relation = _relation(*ready, known=done)
-        assert relation is not None
-        done[relation.name] = relation
-        waiting.remove(ready)
-    return list(done.values())
-
-
-def _relation(kind: str, match: re.Match[str], known: dict[str, Relation]) -> Relation | None:
-    """The relation that a sentence states about a quantity not yet known, or None if it has to wait."""
-    part = match.groupdict()
-    number = int(part.get("number") or 0)
-    if kind == "given":
-        return Relation(part["name"], "given", (), number)
-    if kind == "together":
-        sources = (part["source"], part["second"])
-        return Relation(part["name"], kind, sources) if all(s in known for s in sources) else None
-    if kind == "times":
-        return Relation(part["name"], kind, (part["source"],), number) if part["source"] in known else None
-    if part["source"] in known:
-        return Relation(part["name"], part["word"], (part["source"],), number)
-    if part["name"] in known:
-        turned = {"more": "more_than_known", "fewer": "less_than_known"}[part["word"]]
-        return Relation(part["source"], turned, (part["name"],), number)
-    return None
+def _relation(sentence: str, previous: str) -> Relation:
+    """The relation that a sentence states; "That" is the quantity of the sentence before."""
+    for kind, pattern in _PATTERNS.items():
+        if match := re.fullmatch(pattern, sentence):
+            part = match.groupdict()
+            number = int(part.get("number") or 0)
+            if kind == "inverse":
+                turned = {"more": "more_than_known", "fewer": "less_than_known"}[part["word"]]
+                return Relation(part["name"], turned, (previous,), number)
+            sources = tuple(part[key] for key in ("source", "second") if key in part)
+            return Relation(part["name"], part.get("word") or kind, sources, number)
+    raise ValueError(f"not a sentence of the embedded world: {sentence!r}")
 
 
 def generate(rng: random.Random, steps: int) -> Graph:
@@ -176,6 +156,8 @@ def _random_relation(rng: random.Random, name: str, earlier: list[str]) -> Relat
     """A relation of a new quantity to the one before it (most often) or to others before that."""
     kinds, weights = ("more", "fewer", "times", "together", "more_than_known", "less_than_known"), (4, 4, 3, 3, 3, 3)
     kind = rng.choices(kinds, weights)[0]
+    if kind in ("more_than_known", "less_than_known"):
+        return Relation(name, kind, (earlier[-1],), rng.randint(2, 12))
     source = earlier[-1] if rng.random() < 0.8 else rng.choice(earlier)
     if kind == "together" and len(earlier) > 1:
         sources = [source, rng.choice([other for other in earlier if other != source])]

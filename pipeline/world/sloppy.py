@@ -34,13 +34,19 @@ def misread(relation: Relation) -> tuple[str, str, str]:
 
 def write_steps(graph: Graph, rng: random.Random, rate: float) -> list[str]:
     """A solution in which each step open to a misconception shows it with probability `rate`."""
-    known, bodies = dict(graph.givens), []
-    for relation in graph.needed():
-        said = claim(relation, known, rng, rate)
-        known[relation.name] = said.value
-        bodies.append(said.text())
-    bodies.append(oracle.final(known[graph.asked]))
-    return [f"Step {number}: {text}" for number, text in enumerate(bodies, start=1)]
+    steps: list[str] = []
+    for _ in range(len(graph.needed()) + 1):
+        steps.append(next_step(graph, steps, rng, rate))
+    return steps
+
+
+def next_step(graph: Graph, steps: list[str], rng: random.Random, rate: float) -> str:
+    """The step after `steps`, with its marker; a misconception shows with probability `rate` where one applies."""
+    known = oracle.stated(graph, steps)
+    if graph.asked in known:
+        return f"Step {len(steps) + 1}: {oracle.final(known[graph.asked])}"
+    relation = next(r for r in graph.needed() if r.name not in known)
+    return f"Step {len(steps) + 1}: {claim(relation, known, rng, rate).text()}"
 
 
 def claim(relation: Relation, known: dict[str, int], rng: random.Random, rate: float) -> oracle.Claim:

@@ -1,0 +1,104 @@
+"""Rows of problem files, one at a time: local JSONL, Parquet or CSV, or a dataset of the Hugging Face Hub, streamed.
+
+Memory stays that of one batch, however long the source is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from pipeline.errors import PipelineError
+from pipeline.params import Source
+
+HUB = "hub:"
+Rows = Iterator[tuple[int, dict[str, Any]]]
+
+
+def rows(source: Source) -> Rows:
+    """Rows of a source as mappings, each with its number counted from 1 (for JSONL: the line's number).
+
+    Raises PipelineError naming file or dataset, and the row where there is one.
+    """
+    if source.path.startswith(HUB):
+        return _from_hub(source)
+    path = Path(source.path)
+    if not path.is_file():
+        raise PipelineError(f"{path}: no such file; correct the path in params.yaml, section `problems`")
+    match path.suffix:
+        case ".jsonl":
+            return _json_lines(path)
+        case ".parquet" | ".csv":
+            return _table(path, [name for name in (source.prompt, source.answer, source.solution) if name])
+    raise PipelineError(f"{path}: unknown kind of file; give .jsonl, .parquet, .csv or `{HUB}<dataset id>`")
+
+
+def _json_lines(path: Path) -> Rows:
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line.decode("utf-8"))
+            except UnicodeDecodeError as error:
+                raise PipelineError(
+                    f"{path}: row {number}: not UTF-8 (byte {error.start}); save it as UTF-8"
+                ) from error
+            except json.JSONDecodeError as error:
+                raise PipelineError(f"{path}: row {number}: not JSON ({error.msg}); one object a line") from error
+            if not isinstance(row, dict):
+                raise PipelineError(f"{path}: row {number}: not a JSON object; one object a line")
+            yield number, row
+
+
+def _table(path: Path, wanted: list[str]) -> Rows:
+    """Rows of Parquet or CSV, only the wanted columns, read batch by batch."""
+    number = 0
+    try:
+        for batch in _batches(path, wanted):
+            for row in batch.to_pylist():
+                number += 1
+                yield number, row
+    except (pa.ArrowInvalid, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise PipelineError(f"{path}: cannot be read after row {number} ({reason}); save it again") from error
+
+
+def _batches(path: Path, wanted: list[str]) -> Iterator[pa.RecordBatch]:
+    if path.suffix == ".csv":
+        parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
+        reader = pyarrow.csv.open_csv(path, parse_options=parse)
+        _require(path, wanted, reader.schema.names)
+        for batch in reader:
+            yield batch.select(wanted)
+        return
+    with pq.ParquetFile(path) as file:
+        _require(path, wanted, file.schema_arrow.names)
+        yield from file.iter_batches(batch_size=4096, columns=wanted)
+
+
+def _require(path: Path, wanted: list[str], names: list[str]) -> None:
+    for name in wanted:
+        if name not in names:
+            raise PipelineError(f"{path}: column {name!r} is missing; it has {', '.join(names)}")
+
+
+def _from_hub(source: Source) -> Rows:
+    import datasets
+
+    name = source.path.removeprefix(HUB)
+    where = " ".join([name, source.config, source.split, source.revision]).strip()
+    try:
+        found = datasets.load_dataset(
+            name, source.config or None, split=source.split, revision=source.revision or None, streaming=True
+        )
+        yield from enumerate(found, start=1)
+    except (datasets.exceptions.DatasetNotFoundError, ConnectionError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise PipelineError(f"{source.path}: dataset {where!r} cannot be read from the Hub ({reason})") from error
