@@ -46,7 +46,8 @@ lock_options = pyproject.toml --quiet --extra dev --no-annotate --custom-compile
 # The marker that holds wherever requirements/install.sh runs.
 always = python_full_version < '3\.15' and (implementation_name [!=]= '[A-Za-z]+' and )?platform_machine == 'x86_64' and (platform_python_implementation != 'PyPy' and )?sys_platform == 'linux'
 
-clean: ## remove .venv, the tools' caches and journals of unfinished stages (data/ and DVC's cache stay)
+clean: ## remove .venv, the tools' caches and journals of unfinished stages (data/, DVC's cache and annotator answers stay)
 	[ ! -f "$(VENV)/.installed" ] || rm -rf "$(VENV)"
-	rm -rf .work .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dvc_plots *.egg-info
+	[ ! -d .work ] || find .work -mindepth 1 -maxdepth 1 ! -name annotator -exec rm -rf {} +
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dvc_plots *.egg-info
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

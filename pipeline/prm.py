@@ -42,7 +42,7 @@ def training_row(tokenizer: Any, family: str, row: LabelledSolution) -> dict[str
     The label stands where the token after a mark would be predicted; the input there is the next step's first
     token (the end-of-sequence token after the last), so the model never reads a label.
     """
-    question = prompts.fill(family, "reasoning", problem=row.prompt)
+    question = prompts.fill(family, "step_label", problem=row.prompt)
     input_ids: list[int] = tokenizer.encode(question, add_special_tokens=False)
     labels = [-100] * len(input_ids)
     plus, minus = label_ids(tokenizer)
@@ -58,7 +58,7 @@ def training_row(tokenizer: Any, family: str, row: LabelledSolution) -> dict[str
 
 def request(tokenizer: Any, family: str, problem: str, before: Sequence[str], step: str, model: str) -> Request:
     """Ask for P("+") of `step` after the steps `before`."""
-    question = prompts.fill(family, "reasoning", problem=problem)
+    question = prompts.fill(family, "step_label", problem=problem)
     ids = tokenizer.encode(question, add_special_tokens=False)
     for text in (*before, step):
         ids += marked_ids(tokenizer, text)

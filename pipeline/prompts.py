@@ -14,10 +14,12 @@ from pipeline.errors import PipelineError
 
 FIELDS = {
     "reasoning": ("problem",),
+    "step_label": ("problem",),
     "segmentation": ("problem", "solution"),
     "step_judge": ("problem", "steps", "a", "b"),
-    "homework": ("problem",),
-    "examination": ("problem", "steps", "a", "b"),  # the world's corpus alone
+    # the world's corpus alone
+    "examination": ("problem", "steps", "a", "b"),
+    "lines": ("a", "b"),
 }
 SHIPPED = Path(__file__).parent / "templates"
 

@@ -1,5 +1,7 @@
 """The base model M0: the world's shipped one, one trained by its recipe, or any model folder or Hub id."""
 
+from collections.abc import Iterator
+
 from pipeline import files, params
 from pipeline.command import arguments, run
 from pipeline.train import adopt, pretrain
@@ -15,12 +17,14 @@ def main() -> None:
         return
     recipe = params.load(args.params, "base", params.Base)
     forbidden = roles.signatures(roles.evaluation(world.seed, world.splits))
-    shares = world.careless, world.checks, world.homework
-    words = tokenizer.train(corpus.texts(world.seed, *shares))
-    documents = corpus.documents(world.seed, recipe.documents, *shares, forbidden)
-    rows = (corpus.row(words, document) for document in documents)
+    words = tokenizer.train(corpus.texts(world.seed, recipe.phases[0], world.careless))
+
+    def rows(number: int) -> Iterator[dict[str, list[int]]]:
+        documents = corpus.documents(world.seed + 1000 * number, recipe.phases[number], world.careless, forbidden)
+        return (corpus.row(words, document) for document in documents)
+
     statistics = pretrain(words, rows, recipe, world.seed, args.model)
-    files.write_json(args.stats, {"base": "train", **statistics})
+    files.write_json(args.stats, {"base": "train", "phases": statistics})
 
 
 if __name__ == "__main__":

@@ -13,13 +13,14 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from pipeline.engine import Completion, Request  # noqa: E402
+from pipeline.params import Phase  # noqa: E402
 from pipeline.world import corpus, tokenizer  # noqa: E402
 
 
 @pytest.fixture(scope="session")
 def words() -> Any:
     """The world's tokenizer, trained on a few documents."""
-    documents = corpus.documents(1, 300, 0.5, 0.4, 0.2, set())
+    documents = corpus.documents(1, Phase(300, 0.3, 0.2, 0.1, 0.1, 0.0, 0.0), 0.5, set())
     return tokenizer.train(d.prompt + "\n".join(d.steps) for d in documents)
 
 

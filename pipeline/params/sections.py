@@ -76,16 +76,13 @@ class Problems:
 class World:
     """The embedded world. base: `shipped`, `train`, or a model folder or Hub id to start from.
 
-    careless: how often a step open to a misconception shows it in the corpus. checks, homework: shares of examiners'
-    notes and of marked homework in it; the rest are careless solutions.
+    careless: how often a step open to a misconception shows it in the corpus.
     splits: evaluation splits as name: [fewest steps, most steps, problems].
     """
 
     base: str
     seed: int
     careless: float
-    checks: float
-    homework: float
     splits: dict[str, list[int]]
 
 
@@ -103,21 +100,34 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Base:
-    """The recipe of the world's base model: its size, documents seen once each, batch in documents.
+class Phase:
+    """One phase of pre-training: documents, each seen once, and the shares of their kinds; the rest are solutions.
 
-    matrix_rate: Muon's learning rate for hidden matrices; other_rate: AdamW's for embeddings and norms.
+    checks: examiners' notes, some undecided; contrasts: decided ones alone; lines: short ones without a problem;
+    homework: marked solutions. matrix_rate: Muon's learning rate for hidden matrices; other_rate: AdamW's for
+    embeddings and norms.
     """
+
+    documents: int
+    checks: float
+    homework: float
+    contrasts: float
+    lines: float
+    matrix_rate: float
+    other_rate: float
+
+
+@dataclass(frozen=True)
+class Base:
+    """The recipe of the world's base model: its size, the phases of its pre-training, batch in documents."""
 
     width: int
     layers: int
     context: int
-    documents: int
     batch: int
-    matrix_rate: float
-    other_rate: float
     warmup: float
     threads: int
+    phases: list[Phase]
 
 
 @dataclass(frozen=True)

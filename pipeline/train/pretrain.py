@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from pipeline.command import Progress
-from pipeline.params import Base
+from pipeline.params import Base, Phase
 from pipeline.train.common import determined, save
 
 Row = dict[str, list[int]]
@@ -46,25 +46,34 @@ def fresh_model(tokenizer: PreTrainedTokenizerBase, width: int, layers: int, con
 
 
 def pretrain(
-    tokenizer: PreTrainedTokenizerBase, rows: Iterable[Row], recipe: Base, seed: int, folder: Path
-) -> dict[str, Any]:
-    """Train a fresh model once over `rows` (input_ids, labels) and save it; returns statistics.
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Callable[[int], Iterable[Row]],
+    recipe: Base,
+    seed: int,
+    folder: Path,
+) -> list[dict[str, Any]]:
+    """Train a fresh model once over the rows (input_ids, labels) of each phase and save it; statistics by phase.
 
-    Loss is the mean over labelled tokens of a batch, in nats; bf16 autocast, weights and optimizers in fp32.
+    rows: gives the rows of the phase with that number, from 0. Each phase has a schedule and optimizers of its own.
     """
     model = fresh_model(tokenizer, recipe.width, recipe.layers, recipe.context, seed)
     determined(seed, recipe.threads)
+    statistics = [_phase(model, rows(n), phase, recipe, seed, n) for n, phase in enumerate(recipe.phases)]
+    save(model, tokenizer, folder)
+    return statistics
+
+
+def _phase(model: Any, rows: Iterable[Row], phase: Phase, recipe: Base, seed: int, number: int) -> dict[str, Any]:
+    """One pass over `rows`. Loss is the mean over labelled tokens of a batch, in nats; bf16 autocast, weights and
+    optimizers in fp32."""
     hidden = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
     others = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed" in name]
     optimizers = [
-        (torch.optim.Muon(hidden, lr=recipe.matrix_rate, weight_decay=0.01), recipe.matrix_rate),
-        (
-            torch.optim.AdamW(others, lr=recipe.other_rate, betas=(0.9, 0.98), weight_decay=0.0),
-            recipe.other_rate,
-        ),
+        (torch.optim.Muon(hidden, lr=phase.matrix_rate, weight_decay=0.01), phase.matrix_rate),
+        (torch.optim.AdamW(others, lr=phase.other_rate, betas=(0.9, 0.98), weight_decay=0.0), phase.other_rate),
     ]
-    updates = math.ceil(recipe.documents / recipe.batch)
-    progress = Progress("base", updates)
+    updates = math.ceil(phase.documents / recipe.batch)
+    progress = Progress(f"base, phase {number + 1}", updates)
     losses: list[float] = []
     tokens = 0
     for update, batch in enumerate(_batches(rows, recipe.batch, seed)):
@@ -81,10 +90,9 @@ def pretrain(
         tokens += sum(len(row["input_ids"]) for row in batch)
         progress.advance()
     progress.close()
-    save(model, tokenizer, folder)
     last = losses[-100:]
     return {
-        "documents": recipe.documents,
+        "documents": phase.documents,
         "tokens": tokens,
         "updates": updates,
         "last_loss": sum(last) / len(last),

@@ -6,12 +6,14 @@ of two steps, the homework to mark a step. None holds a judgment as EFT adds it.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline import prompts
+from pipeline.params import Phase
 from pipeline.steps import is_answer, join, solution_ids
 from pipeline.world import oracle, sloppy
 from pipeline.world.problems import Graph, generate, signature, write
@@ -27,30 +29,32 @@ class Document:
     steps: tuple[str, ...]
 
 
-def documents(
-    seed: int, count: int, careless_rate: float, check_share: float, homework_share: float, forbidden: set[str]
-) -> Iterator[Document]:
-    """`count` documents whose problems' arithmetic is not in `forbidden` (signatures of held-out problems)."""
+def documents(seed: int, phase: Phase, careless_rate: float, forbidden: set[str]) -> Iterator[Document]:
+    """A phase's documents; their problems' arithmetic is not in `forbidden` (signatures of held-out problems)."""
     rng = random.Random(seed)
     produced = 0
-    while produced < count:
+    while produced < phase.documents:
         graph, text = problem(rng)
         if signature(graph) in forbidden:
             continue
         produced += 1
         kind = rng.random()
-        if kind < check_share:
+        if (kind := kind - phase.checks) < 0:
             yield examination(graph, text, rng)
-        elif kind < check_share + homework_share:
+        elif (kind := kind - phase.homework) < 0:
             yield homework(graph, text, rng)
+        elif (kind := kind - phase.contrasts) < 0:
+            yield examination(graph, text, rng, decided=True)
+        elif kind < phase.lines:
+            yield two_lines(graph, rng)
         else:
             prompt = prompts.fill(FAMILY, "reasoning", problem=text)
             yield Document(prompt, tuple(sloppy.write_steps(graph, rng, careless_rate)))
 
 
-def texts(seed: int, careless_rate: float, check_share: float, homework_share: float) -> Iterator[str]:
-    """Text for the tokenizer: 20,000 documents of the same kind, from a seed of its own."""
-    for document in documents(seed + 1, 20_000, careless_rate, check_share, homework_share, set()):
+def texts(seed: int, phase: Phase, careless_rate: float) -> Iterator[str]:
+    """Text for the tokenizer: 20,000 documents of a phase's kinds, from a seed of its own."""
+    for document in documents(seed + 1, replace(phase, documents=20_000), careless_rate, set()):
         yield document.prompt + join(document.steps)
 
 
@@ -68,17 +72,37 @@ def problem(rng: random.Random) -> tuple[Graph, str]:
     return graph, write(graph)
 
 
-def examination(graph: Graph, text: str, rng: random.Random) -> Document:
-    """An examiner's note: a state of somebody's solution, two next steps, the right one rewritten with its label."""
+def examination(graph: Graph, text: str, rng: random.Random, decided: bool = False) -> Document:
+    """An examiner's note: a state of somebody's solution, two next steps, the right one rewritten with its label.
+
+    Both may be wrong, and the note says so, unless it must be `decided`.
+    """
     steps = sloppy.write_steps(graph, rng, rng.choice((0.0, 0.5, 1.0)))
     depth = rng.randrange(len(steps))
     before = steps[:depth]
-    a = b = ""
-    while a == b or (oracle.right(graph, before, a) and oracle.right(graph, before, b)):
+    for attempt in itertools.count():
         a, b = candidate(graph, before, rng), candidate(graph, before, rng)
+        both_right = oracle.right(graph, before, a) and oracle.right(graph, before, b)
+        note, winner = oracle.explain(graph, before, a, b)
+        # After other people's slips a state may have no right next step (a negative number to add).
+        if a != b and not both_right and (winner or not decided or attempt > 20):
+            break
     prompt = prompts.fill(FAMILY, "examination", problem=text, steps=join(before), a=a, b=b)
-    text, winner = oracle.explain(graph, before, a, b)
-    return Document(prompt, (f"{text} ({winner})" if winner else text,))
+    return Document(prompt, (f"{note} ({winner})" if winner else note,))
+
+
+def two_lines(graph: Graph, rng: random.Random) -> Document:
+    """A short note: the same computation with two results, the right line rewritten with its label."""
+    depth = rng.randrange(len(graph.needed()))
+    known = oracle.stated(graph, oracle.solve(graph)[:depth])
+    right = oracle.exact(graph.needed()[depth], known)
+    slip = sloppy.careless(right.operands[0], right.formula[1], right.operands[1])
+    if slip == right.value or rng.random() < 0.5:
+        slip = max(0, right.value + rng.choice((-10, -2, -1, 1, 2, 10)))
+    winner = rng.choice("AB")
+    lines = right.text(), replace(right, value=slip).text()
+    a, b = lines if winner == "A" else lines[::-1]
+    return Document(prompts.fill(FAMILY, "lines", a=a, b=b), (f"{right.text()} {winner} ({winner})",))
 
 
 def homework(graph: Graph, text: str, rng: random.Random) -> Document:
@@ -91,7 +115,7 @@ def homework(graph: Graph, text: str, rng: random.Random) -> Document:
         step = candidate(graph, steps, rng) if odd else sloppy.next_step(graph, steps, rng, rate)
         marked.append(f"{step} {'right' if oracle.right(graph, steps, step) else 'wrong'}")
         steps.append(step)
-    return Document(prompts.fill(FAMILY, "homework", problem=text), tuple(marked))
+    return Document(prompts.fill(FAMILY, "step_label", problem=text), tuple(marked))
 
 
 def candidate(graph: Graph, before: list[str], rng: random.Random) -> str:
