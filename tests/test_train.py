@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,17 @@ import pytest
 
 from pipeline import prm, prompts, steps
 from pipeline.errors import PipelineError
-from pipeline.params import Dpo, Training
+from pipeline.params import Base, Dpo, Phase, Training
 from pipeline.records import JudgedPair, LabelledSolution, Preference, Solution
-from pipeline.train import judgment_row, preference_rows, solution_row, train_preferences, train_supervised
+from pipeline.train import (
+    judgment_row,
+    preference_rows,
+    pretrain,
+    solution_row,
+    train_preferences,
+    train_supervised,
+)
+from pipeline.world import corpus
 
 TRAINING = Training(epochs=1, batch=4, learning_rate=1e-2, warmup=0.1, max_length=300, bf16=False, threads=1)
 SOLUTION = Solution(
@@ -87,3 +96,17 @@ def test_rows_over_the_length_are_kept_as_drops_with_their_reason(words: Any, ti
 def test_a_model_folder_without_weights_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match="no weights"):
         train_supervised(tmp_path, [], TRAINING, 1, tmp_path / "out")
+
+
+def test_pretraining_runs_every_phase_and_gives_the_same_bytes_again(words: Any, tmp_path: Path) -> None:
+    phases = [Phase(24, 0.4, 0.2, 0.0, 0.0, 0.01, 1e-3), Phase(12, 0.0, 0.2, 0.4, 0.2, 0.01, 1e-3)]
+    recipe = Base(width=32, layers=1, context=256, batch=6, warmup=0.1, threads=1, phases=phases)
+
+    def rows(number: int) -> Iterator[dict[str, list[int]]]:
+        return (corpus.row(words, document) for document in corpus.documents(number, phases[number], 0.5, set()))
+
+    statistics = [pretrain(words, rows, recipe, 1, tmp_path / name) for name in ("first", "again")]
+    assert [phase["updates"] for phase in statistics[0]] == [4, 2]
+    assert statistics[0] == statistics[1]
+    first, again = (tmp_path / name / "model.safetensors" for name in ("first", "again"))
+    assert first.read_bytes() == again.read_bytes()
