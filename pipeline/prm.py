@@ -1,7 +1,9 @@
 """The process reward model: P("+") of a step given the problem and the steps before it (OpenR's recipe).
 
-The language-model head predicts the label token `+` or `-` after a mark that follows the step; the loss is on
-those tokens only. Served by vLLM as the log-probabilities of the two label tokens after the last mark.
+The language-model head predicts the label token `+` or `-` after a mark that follows the step (template `step_mark`);
+the loss is on those tokens only. Served by vLLM as the log-probabilities of the two label tokens after the last mark.
+The world's mark is empty: its small model compares a result with its own in the last layer, at the result itself, and
+has no layer left to carry the outcome to a later token (accuracy 0.92 against 0.71 with a newline as mark).
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from pipeline.engine import Completion, Request, Task
 from pipeline.errors import PipelineError
 from pipeline.records import LabelledSolution
 
-MARK = "\n"
 LABELS = ("+", "-")
 
 
@@ -28,11 +29,11 @@ def label_ids(tokenizer: Any) -> tuple[int, int]:
     return ids[0][0], ids[1][0]
 
 
-def marked_ids(tokenizer: Any, step: str) -> list[int]:
+def marked_ids(tokenizer: Any, family: str, step: str) -> list[int]:
     """Ids of one step and the mark after it, where its label is predicted."""
     return [
         *tokenizer.encode(step, add_special_tokens=False),
-        *tokenizer.encode(MARK, add_special_tokens=False),
+        *tokenizer.encode(prompts.template(family, "step_mark"), add_special_tokens=False),
     ]
 
 
@@ -48,7 +49,7 @@ def training_row(tokenizer: Any, family: str, row: LabelledSolution) -> dict[str
     plus, minus = label_ids(tokenizer)
     due: int | None = None
     for text, right in zip(row.completions, row.labels, strict=True):
-        ids = marked_ids(tokenizer, text)
+        ids = marked_ids(tokenizer, family, text)
         labels += [-100 if due is None else due] + [-100] * (len(ids) - 1)
         input_ids += ids
         due = plus if right else minus
@@ -61,7 +62,7 @@ def request(tokenizer: Any, family: str, problem: str, before: Sequence[str], st
     question = prompts.fill(family, "step_label", problem=problem)
     ids = tokenizer.encode(question, add_special_tokens=False)
     for text in (*before, step):
-        ids += marked_ids(tokenizer, text)
+        ids += marked_ids(tokenizer, family, text)
     return Request(tuple(ids), 1, labels=label_ids(tokenizer), model=model)
 
 

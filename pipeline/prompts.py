@@ -15,6 +15,7 @@ from pipeline.errors import PipelineError
 FIELDS = {
     "reasoning": ("problem",),
     "step_label": ("problem",),
+    "step_mark": (),
     "segmentation": ("problem", "solution"),
     "step_judge": ("problem", "steps", "a", "b"),
     # the world's corpus alone

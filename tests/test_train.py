@@ -43,15 +43,16 @@ def test_the_loss_is_on_the_completion_alone(words: Any) -> None:
     assert loss_text(words, judgment_row(words, "world", pair)) == "A: right. [[A]]<|endoftext|>"
 
 
-def test_the_prm_is_trained_on_label_tokens_after_the_marks_and_never_reads_one(words: Any) -> None:
-    row = prm.training_row(words, "world", LabelledSolution("p", "q", ("Step 1: a", "Step 2: b"), (True, False)))
+@pytest.mark.parametrize("family", ["world", "paper"])
+def test_the_prm_is_trained_on_label_tokens_after_the_marks_and_never_reads_one(words: Any, family: str) -> None:
+    row = prm.training_row(words, family, LabelledSolution("p", "q", ("Step 1: a", "Step 2: b"), (True, False)))
     assert loss_text(words, row) == "+-"
     assert len(row["input_ids"]) == len(row["labels"])
-    for label_at in (i for i, label in enumerate(row["labels"]) if label >= 0):
-        before = row["input_ids"][:label_at]
-        mark = words.encode(prm.MARK, add_special_tokens=False)
-        assert before[-len(mark) :] == mark
-    asked = prm.request(words, "world", "q", ("Step 1: a",), "Step 2: b", "prm")
+    labelled = [i for i, label in enumerate(row["labels"]) if label >= 0]
+    for label_at, step in zip(labelled, ("Step 1: a", "Step 2: b"), strict=True):
+        marked = prm.marked_ids(words, family, step)
+        assert row["input_ids"][label_at - len(marked) : label_at] == marked
+    asked = prm.request(words, family, "q", ("Step 1: a",), "Step 2: b", "prm")
     assert list(asked.prompt_ids) == row["input_ids"][:-1]
 
 
