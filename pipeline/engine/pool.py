@@ -20,6 +20,8 @@ from pipeline.files import require_weights
 from pipeline.params import Engine as EngineParams
 
 _PARENT_DEATH = 1  # PR_SET_PDEATHSIG
+# A killed child leaves a semaphore to Python's tracker, which removes it and would warn about it.
+_QUIET = "ignore:resource_tracker:UserWarning"
 
 
 def open_engine(model: Path, params: EngineParams) -> Engine:
@@ -32,6 +34,8 @@ class PooledEngine:
 
     def __init__(self, model: Path, params: EngineParams) -> None:
         require_weights(model)
+        if _QUIET not in (warnings := os.environ.get("PYTHONWARNINGS", "")):
+            os.environ["PYTHONWARNINGS"] = f"{warnings},{_QUIET}".lstrip(",")
         self.context = params.context
         context = multiprocessing.get_context("spawn")
         self._connections: list[Connection] = []

@@ -1,0 +1,46 @@
+"""The diagnostics see with the oracle what a search did, and change nothing of it."""
+
+from __future__ import annotations
+
+import random
+
+from pipeline.records import Candidate, State, Tree, Verdict
+from pipeline.world import gates, oracle
+from pipeline.world.problems import generate, write
+
+
+def tree(best: int | None, worst: int | None, verdicts: tuple[Verdict, ...]) -> Tree:
+    """A search whose first state holds a right step (0), a wrong one (1) and something that is no step (2)."""
+    graph = generate(random.Random(1), 2)
+    right = oracle.solve(graph)[0]
+    texts = (right, right + "0", "hm")
+    finishes = ("step", "step", "no_marker")
+    candidates = tuple(Candidate(t, 3 - i, 0.0, f, False) for i, (t, f) in enumerate(zip(texts, finishes, strict=True)))
+    state = State((), candidates, verdicts, "step" if best is not None else "tie", best, worst, False)
+    return Tree("p", write(graph), (state,), (), "answer")
+
+
+BOTH_RIGHT = (Verdict(0, 1, "", "A"), Verdict(1, 0, "", "B"))
+ALWAYS_A = (Verdict(0, 1, "", "A"), Verdict(1, 0, "", "A"))
+
+
+def test_a_pair_the_right_way_round_counts_for_the_judge_and_an_inverted_one_against_it() -> None:
+    found = gates.on_policy([tree(0, 1, BOTH_RIGHT), tree(1, 0, ALWAYS_A), tree(None, None, ())])
+    assert found["mixed"] == 1.0
+    assert found["right_way"] == 0.5 and found["right_way_count"] == 2
+    assert found["pairs"] == {"inverted": 1, "right": 1}
+    assert found["verdict_accuracy"] == 0.75
+    assert found["verdict_consistency"] == 0.5
+
+
+def test_the_control_takes_one_right_and_one_wrong_step_of_each_mixed_state() -> None:
+    (pair,), dropped = gates.control_pairs([tree(1, 0, ALWAYS_A)])
+    assert not dropped
+    assert oracle.right(generate(random.Random(1), 2), [], pair.chosen)
+    assert not oracle.right(generate(random.Random(1), 2), [], pair.rejected)
+    single = tree(None, None, ())
+    alone = Tree(
+        "p", single.prompt, (State((), single.states[0].candidates[:1], (), "single", 0, None, False),), (), "x"
+    )
+    kept, dropped = gates.control_pairs([alone])
+    assert not kept and [row.reason for row in dropped] == ["all_right"]
