@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline import judge
+from pipeline.files import counts
 from pipeline.params import Eft
+from pipeline.ratings import RatedStep, best_and_worst
 from pipeline.records import Dropped, JudgedPair, SearchTree
 from pipeline.steps import body
 
@@ -55,6 +58,15 @@ def layers(trees: Iterable[SearchTree]) -> list[Layer]:
     return found
 
 
+def rated_layers(rated: Iterable[RatedStep]) -> list[Layer]:
+    """Layers from human ratings: the first good against the first bad candidate of a prefix, scores the ratings."""
+    found = []
+    for number, (good, bad) in enumerate(best_and_worst(rated)):
+        key = f"rated-{good.problem_id}/{number}"
+        found.append(Layer(key, good.problem_id, good.prompt, good.steps, good.text, bad.text, 1.0, -1.0))
+    return found
+
+
 @dataclass(frozen=True)
 class Question:
     """What an annotator is asked about a layer: which of `a` and `b` is the better step after `steps`."""
@@ -85,6 +97,11 @@ def questions(found: Sequence[Layer], settings: Eft) -> tuple[list[tuple[Layer, 
             swapped = Question(f"{layer.key}/1", layer.prompt, layer.steps, layer.worst, layer.best)
             asked.append((layer, straight, swapped))
     return asked, dropped
+
+
+def human_answers(asked: Sequence[tuple[Layer, Question, Question]]) -> dict[str, str]:
+    """The verdicts that the ratings already hold, in both orders; people left no explanation."""
+    return {q.key: verdict for _, *both in asked for q, verdict in zip(both, ("[[A]]", "[[B]]"), strict=True)}
 
 
 def judged_pairs(
@@ -142,6 +159,14 @@ def split(
         test += [pairs[i + int(_hash(seed, pairs[i].pair_id), 16) % 2] for i in range(0, len(pairs), 2)]
     surplus = [Dropped("eft", row.pair_id, "test_set_full", body(row.a)) for row in test[test_pairs:]]
     return [row for row in rows if row.problem_id not in held_out], test[:test_pairs], surplus
+
+
+def statistics(
+    found: int, train: Sequence[JudgedPair], test: Sequence[JudgedPair], dropped: Sequence[Dropped]
+) -> dict[str, Any]:
+    """Layers found, rows of both splits, and why layers were left out."""
+    reasons = counts([row.reason for row in dropped])
+    return {"layers": found, "train_rows": len(train), "test_rows": len(test), "dropped": reasons}
 
 
 def _hash(seed: int, key: str) -> str:

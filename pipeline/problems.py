@@ -41,6 +41,8 @@ class Selection:
         Raises PipelineError naming source and row for an absent column, an empty prompt or a value that is not text,
         and if fewer problems than asked for are left.
         """
+        if source.format == "prm800k":
+            return []  # human ratings bring their own problems
         chosen: dict[str, Problem] = {}
         heap: list[tuple[str, str]] = []  # largest hash first: what leaves when a smaller one comes
         seen = 0

@@ -6,7 +6,7 @@ Memory stays that of one batch, however long the source is.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,10 @@ HUB = "hub:"
 Rows = Iterator[tuple[int, dict[str, Any]]]
 
 
-def rows(source: Source) -> Rows:
+def rows(source: Source, columns: Sequence[str] = ()) -> Rows:
     """Rows of a source as mappings, each with its number counted from 1 (for JSONL: the line's number).
 
+    columns: those that a table is read for, if not the ones that the source names.
     Raises PipelineError naming file or dataset, and the row where there is one.
     """
     if source.path.startswith(HUB):
@@ -35,7 +36,8 @@ def rows(source: Source) -> Rows:
         case ".jsonl":
             return _json_lines(path)
         case ".parquet" | ".csv":
-            return _table(path, [name for name in (source.prompt, source.answer, source.solution) if name])
+            named = [name for name in (source.prompt, source.answer, source.solution) if name]
+            return _table(path, list(columns) or named)
     raise PipelineError(f"{path}: unknown kind of file; give .jsonl, .parquet, .csv or `{HUB}<dataset id>`")
 
 

@@ -1,6 +1,6 @@
 """EFT data: pairs of a layer, filtered, annotated in both orders, split into train and test by problem."""
 
-from pipeline import annotator, eft, files, judge, params, plan
+from pipeline import annotator, eft, files, judge, params, plan, ratings
 from pipeline.command import arguments, run
 from pipeline.records import Dropped, JudgedPair, SearchTree
 from pipeline.world import roles
@@ -20,15 +20,16 @@ def main() -> None:
     else:
         texts = {q.key: judge.prompt(family, q.problem, q.steps, q.a, q.b, ()) for q in pairs}
         answers = annotator.answers("eft", texts, who, engine)
+    if settings.ratings:
+        rated, left = eft.questions(eft.rated_layers(ratings.read(params.Source(settings.ratings, 0))), settings)
+        asked, unasked, answers = asked + rated, unasked + left, answers | eft.human_answers(rated)
     kept, dropped = eft.judged_pairs(asked, answers)
     train, test, surplus = eft.split(kept, settings.test_pairs, plan.load(args.params).seed)
     left_out = [*unasked, *dropped, *surplus]
     files.write(args.pairs / "train.parquet", JudgedPair, train)
     files.write(args.pairs / "test.parquet", JudgedPair, test)
     files.write(args.pairs / "dropped.parquet", Dropped, left_out)
-    reasons = files.counts([row.reason for row in left_out])
-    statistics = {"layers": len(layers), "train_rows": len(train), "test_rows": len(test), "dropped": reasons}
-    files.write_json(args.stats, statistics)
+    files.write_json(args.stats, eft.statistics(len(layers), train, test, left_out))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Labelled steps for the process reward model, from the world's oracle; every tenth problem is held out."""
+"""Labelled steps for the process reward model: the world's oracle or human ratings; every tenth problem is held out."""
 
-from pipeline import files, params, plan
+from pipeline import files, params, plan, ratings
 from pipeline.command import arguments, run
 from pipeline.records import LabelledSolution, Problem
 from pipeline.world import roles
@@ -8,11 +8,15 @@ from pipeline.world import roles
 
 def main() -> None:
     args = arguments(__doc__, reads=["problems"], writes=["steps", "stats"])
-    world = params.load(args.params, "world", params.World)
-    rows = roles.labelled(files.read(args.problems, Problem), plan.load(args.params).seed, world.careless)
-    test, train = rows[::10], [row for index, row in enumerate(rows) if index % 10]
-    files.write(args.steps / "train.parquet", LabelledSolution, train)
-    files.write(args.steps / "test.parquet", LabelledSolution, test)
+    source = params.load(args.params, "problems", params.Problems).prm
+    if source.format == "prm800k":
+        rows = ratings.labelled(ratings.read(source), neutral=True)
+    else:
+        world = params.load(args.params, "world", params.World)
+        rows = roles.labelled(files.read(args.problems, Problem), plan.load(args.params).seed, world.careless)
+    held_out = set(list(dict.fromkeys(row.problem_id for row in rows))[::10])
+    files.write(args.steps / "train.parquet", LabelledSolution, [r for r in rows if r.problem_id not in held_out])
+    files.write(args.steps / "test.parquet", LabelledSolution, [r for r in rows if r.problem_id in held_out])
     labels = [label for row in rows for label in row.labels]
     statistics = {"solutions": len(rows), "steps": len(labels), "right": sum(labels) / len(labels)}
     files.write_json(args.stats, statistics)

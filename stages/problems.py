@@ -12,8 +12,7 @@ def main() -> None:
     settings = params.load(args.params, "problems", params.Problems)
     world = params.load(args.params, "world", params.World)
     everything = plan.load(args.params)
-    inside = roles.evaluation(world.seed, world.splits)
-    forbidden = roles.signatures(inside)
+    forbidden = roles.signatures(inside := roles.evaluation(world.seed, world.splits))
     evaluation: list[Problem] = []
     for split, source in settings.evaluation.items():
         evaluation += inside if source.path == "world" else held_out(source, split, everything.seed)
@@ -24,8 +23,8 @@ def main() -> None:
             return selection.take(source, role)
         return roles.role(everything.seed, role, source.rows, forbidden, solved=role == "ift")
 
-    written = {"evaluation": evaluation}
-    written |= {role: take(getattr(settings, role), role) for role in ("ift", "prm", "eft")}
+    written = {role: take(getattr(settings, role), role) for role in ("ift", "prm", "eft")}
+    written["evaluation"] = evaluation
     for key, size in everything.round_sizes(settings.rounds.rows).items():
         chosen = take(plan.sized(settings.rounds, size), f"round-{key}")
         written[f"round-{key}"] = [Problem(p.problem_id, p.prompt, p.split) for p in chosen]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pipeline import eft, ift
+from pipeline import eft, ift, ratings
 from pipeline.errors import PipelineError
 from pipeline.params import Eft, Source
 from pipeline.problems import Selection, held_out
@@ -60,7 +61,7 @@ def test_a_layer_gives_best_against_worst_in_both_orders() -> None:
     ]
 
 
-SETTINGS = Eft(margin=0.2, pairs_per_problem=1, test_pairs=2)
+SETTINGS = Eft(ratings="", margin=0.2, pairs_per_problem=1, test_pairs=2)
 
 
 def prefers(word: str):
@@ -163,6 +164,54 @@ def test_a_bad_problems_file_is_named_with_its_row(content: bytes, message: str,
     with pytest.raises(PipelineError, match=message) as caught:
         Selection([], 8, 1).take(Source(str(path), 5, "q"), "eft")
     assert str(path) in str(caught.value)
+
+
+TABLE = {"instruction": "q", "responses": ["a"], "next_response": "b", "rating": 1}
+RECORD = {
+    "question": {"problem": "q"},
+    "label": {
+        "steps": [
+            {"completions": [{"text": "a", "rating": 1}], "chosen_completion": 0, "human_completion": None},
+            {
+                "completions": [{"text": "b", "rating": 1}, {"text": "c", "rating": -1}],
+                "chosen_completion": None,
+                "human_completion": {"text": "d"},
+            },
+            {"completions": [{"text": "e", "rating": None}], "chosen_completion": None, "human_completion": None},
+        ]
+    },
+}
+
+
+def test_both_layouts_of_human_ratings_give_the_same_steps_pairs_and_labels(tmp_path: Path) -> None:
+    table = [
+        TABLE | {"responses": [], "next_response": "a"},
+        TABLE,
+        TABLE | {"next_response": "c", "rating": -1},
+        TABLE | {"responses": ["a", "d"], "next_response": "e", "rating": None},
+    ]
+    from_table = ratings.read(Source(str(jsonl(tmp_path / "t.jsonl", table)), 0))
+    from_records = ratings.read(Source(str(jsonl(tmp_path / "r.jsonl", [RECORD])), 0))
+    assert from_table == from_records
+    (layer,) = eft.rated_layers(from_table)
+    assert (layer.steps, layer.best, layer.worst) == (("Step 1: a",), "Step 2: b", "Step 2: c")
+    asked, _ = eft.questions([layer], SETTINGS)
+    rows, dropped = eft.judged_pairs(asked, eft.human_answers(asked))
+    assert not dropped and [(row.winner, row.score_a, row.score_b) for row in rows] == [
+        ("A", 1.0, -1.0),
+        ("B", -1.0, 1.0),
+    ]
+    assert [row.labels for row in ratings.labelled(from_table, neutral=True)] == [(True,), (True, True), (True, False)]
+
+
+@pytest.mark.skipif(SHARED is None, reason="PSR_SHARED_DATA does not name a folder with the real data")
+def test_every_real_prefix_with_a_good_and_a_bad_step_becomes_a_pair_in_both_orders() -> None:
+    rated = ratings.read(Source(f"{SHARED}/process/prm800k_phase1_test.stepwise.parquet", 0))
+    layers = eft.rated_layers(rated)
+    assert len(layers) == 237
+    asked, _ = eft.questions(layers, replace(SETTINGS, pairs_per_problem=1000))
+    rows, dropped = eft.judged_pairs(asked, eft.human_answers(asked))
+    assert len(rows) == 474 and not dropped
 
 
 @pytest.mark.skipif(SHARED is None, reason="PSR_SHARED_DATA does not name a folder with the real data")

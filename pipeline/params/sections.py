@@ -43,7 +43,7 @@ class Source:
     config, split and pinned revision; rows: how many (0: all).
 
     prompt, answer, solution: names of columns; an empty string means that the file has none. format: `plain`,
-    or `gsm8k` (calculator marks removed, the answer after `####`).
+    `gsm8k` (calculator marks removed, the answer after `####`), or for the role prm `prm800k` (human step ratings).
     """
 
     path: str
@@ -146,9 +146,10 @@ class EftSearch:
 class Eft:
     """margin: smallest difference of P("+") between best and worst; pairs_per_problem: annotated at most.
 
-    test_pairs are held out by problem.
+    test_pairs are held out by problem. ratings: a file of human step ratings (PRM800K) whose pairs are added, or "".
     """
 
+    ratings: str
     margin: float
     pairs_per_problem: int
     test_pairs: int
