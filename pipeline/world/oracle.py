@@ -7,7 +7,7 @@ data and measurements made after the fact. No stage of a round may import it; a 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.steps import body
 from pipeline.world.problems import Graph, Relation, compute
@@ -54,7 +54,8 @@ def right(graph: Graph, steps: list[str], step: str) -> bool:
     """Whether `step` is a right continuation of `steps`.
 
     It is if it computes a quantity not yet known by the problem's own relation from the values as stated so
-    far (an earlier slip is not blamed twice), or boxes the asked quantity's stated value once that is known.
+    far (an earlier slip is not blamed twice), or boxes the asked quantity's stated value once that is known. The order
+    of what is added or multiplied does not matter.
     """
     known = stated(graph, steps)
     if graph.asked in known:
@@ -64,9 +65,10 @@ def right(graph: Graph, steps: list[str], step: str) -> bool:
     if relation is None or relation.name in known or any(source not in known for source in relation.sources):
         return False
     claim = exact(relation, known)
-    (left, sign, second), (a, b) = claim.formula, claim.operands
-    swapped = Claim(claim.name, (second, sign, left), (b, a), claim.value)
-    return body(step) == claim.text() or (sign != "-" and body(step) == swapped.text())
+    if claim.formula[1] == "-":
+        return body(step) == claim.text()
+    formulas, operands = (claim.formula, claim.formula[::-1]), (claim.operands, claim.operands[::-1])
+    return body(step) in {replace(claim, formula=f, operands=o).text() for f in formulas for o in operands}
 
 
 def next_step(graph: Graph, steps: list[str]) -> str:
