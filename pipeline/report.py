@@ -17,16 +17,18 @@ PAPER = Path(__file__).parent / "paper.yaml"
 Metrics = dict[str, dict[str, Any]]
 
 
-def collect(folder: Path, models: Sequence[str], start_of: Mapping[str, str | None]) -> Metrics:
+def collect(folder: Path, models: Sequence[str], start_of: Mapping[str, str | None], splits: Sequence[str]) -> Metrics:
     """Each model's own statistics files as one mapping, with differences to the model it was trained from.
 
-    Reads `<folder>/<model>/*.json` for the listed models only, so a model taken off the list leaves the report.
+    splits: the order of the evaluation splits in tables and curves; `pooled` comes last. Reads
+    `<folder>/<model>/*.json` for the listed models only, so a model taken off the list leaves the report.
     """
     metrics: Metrics = {}
     for model in models:
         found = {path.stem: read_json(path) for path in sorted((folder / model).glob("*.json"))}
         if "evaluation" not in found:
             raise PipelineError(f"{folder / model}: no evaluation.json; run `dvc repro evaluate@{model}`")
+        found["evaluation"] = {split: found["evaluation"][split] for split in [*splits, "pooled"]}
         metrics[model] = found
     for model, start in start_of.items():
         if start in metrics and model in metrics:

@@ -32,7 +32,7 @@ def written(folder: Path, models: list[str]) -> Path:
 
 def test_a_model_off_the_list_leaves_the_report_and_deltas_follow_the_plan(tmp_path: Path) -> None:
     folder = written(tmp_path / "models", ["m0", "m1", "m2"])
-    found = report.collect(folder, ["m0", "m2"], {"m0": None, "m2": "m0"})
+    found = report.collect(folder, ["m0", "m2"], {"m0": None, "m2": "m0"}, ["easy"])
     assert list(found) == ["m0", "m2"]
     assert found["m2"]["delta"]["delta_pooled"] == pytest.approx(0.4)
     report.write(found, tmp_path / "out")
@@ -44,7 +44,7 @@ def test_a_model_off_the_list_leaves_the_report_and_deltas_follow_the_plan(tmp_p
 
 def test_a_model_without_evaluation_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match=r"dvc repro evaluate@m9"):
-        report.collect(tmp_path, ["m9"], {})
+        report.collect(tmp_path, ["m9"], {}, ["easy"])
 
 
 def test_how_a_solution_ends_is_told_apart() -> None:
