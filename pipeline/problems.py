@@ -10,11 +10,11 @@ import hashlib
 import heapq
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from pipeline import formats, ratings
+from pipeline import files, formats, ratings
 from pipeline.decontaminate import Index, normal
 from pipeline.errors import PipelineError
-from pipeline.files import counts
 from pipeline.params import Source
 from pipeline.records import Duplicate, Overlap, Problem
 from pipeline.sources import known, rows
@@ -74,11 +74,16 @@ class Selection:
         """Every problem of a file of human step ratings (none for ""), those of other roles too."""
         return self.take(Source(path, 0, format="prm800k"), "ratings", shared=True) if path else []
 
+    def write_left_out(self, folder: Path) -> None:
+        """Write `overlaps.parquet` and `duplicates.parquet`."""
+        files.write(folder / "overlaps.parquet", Overlap, self.overlaps)
+        files.write(folder / "duplicates.parquet", Duplicate, self.duplicates)
+
     def statistics(self) -> dict[str, dict[str, int]]:
         """How many prompts were left out of each role."""
         return {
-            "overlaps": counts([overlap.role for overlap in self.overlaps]),
-            "duplicates": counts([duplicate.role for duplicate in self.duplicates]),
+            "overlaps": files.counts([overlap.role for overlap in self.overlaps]),
+            "duplicates": files.counts([duplicate.role for duplicate in self.duplicates]),
         }
 
     def _refused(

@@ -3,7 +3,7 @@
 from pipeline import files, params, plan
 from pipeline.command import arguments, run
 from pipeline.problems import Selection, held_out
-from pipeline.records import Duplicate, Overlap, Problem
+from pipeline.records import Problem
 from pipeline.world import roles
 
 
@@ -12,8 +12,7 @@ def main() -> None:
     settings = params.load(args.params, "problems", params.Problems)
     world = params.load(args.params, "world", params.World)
     everything = plan.load(args.params)
-    seen: set[str] = set()
-    evaluation: list[Problem] = []
+    seen, evaluation = set[str](), list[Problem]()
     for split, source in settings.evaluation.items():
         inside = source.path == "world"
         evaluation += roles.evaluation(world.seed, world.splits) if inside else held_out(source, split, everything.seed)
@@ -32,8 +31,7 @@ def main() -> None:
             written[f"round-{key}"] = [Problem(p.problem_id, p.prompt, p.split) for p in chosen[:size]]
     for name, rows in written.items():
         files.write(args.problems / f"{name}.parquet", Problem, rows)
-    files.write(args.problems / "overlaps.parquet", Overlap, selection.overlaps)
-    files.write(args.problems / "duplicates.parquet", Duplicate, selection.duplicates)
+    selection.write_left_out(args.problems)
     kept = {name: {"rows": len(rows), "content": files.content(rows)} for name, rows in written.items()}
     files.write_json(args.stats, kept | selection.statistics())
 

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import compare, evaluate, files
+from pipeline import evaluate, files
+from pipeline.compare import compare
+from pipeline.compare.runs import Run, paired
 from pipeline.errors import PipelineError
 from pipeline.judge import Opinion
 from pipeline.records import Answered, JudgedPair
@@ -107,14 +109,14 @@ def there(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("there")
 def test_paired_differences_are_those_of_the_metrics() -> None:
-    run = compare.Run("workspace")
+    run = Run("workspace")
     before, after = run.metrics["m1"], run.metrics["m2"]
-    solved = compare.paired(run.solutions("m1"), run.solutions("m2"))
+    solved = paired(run.solutions("m1"), run.solutions("m2"))
     assert len(solved) == 9
     for (split, metric), (difference, _) in solved.items():
         expected = after["evaluation"][split][metric] - before["evaluation"][split][metric]
         assert difference == pytest.approx(expected, abs=2e-6)
-    judged = compare.paired(run.judgments("m1"), run.judgments("m2"))
+    judged = paired(run.judgments("m1"), run.judgments("m2"))
     assert {metric for _, metric in judged} == {"judge_accuracy", "consistency"}
     for (_, metric), (difference, _) in judged.items():
         assert difference == pytest.approx(after["judge"][metric] - before["judge"][metric], abs=2e-6)
@@ -122,23 +124,23 @@ def test_paired_differences_are_those_of_the_metrics() -> None:
 
 @pytest.mark.usefixtures("there")
 def test_the_paired_error_is_that_of_the_differences() -> None:
-    run = compare.Run("workspace")
-    _, error = compare.paired(run.solutions("m1"), run.solutions("m2"))["pooled", "accuracy"]
+    run = Run("workspace")
+    _, error = paired(run.solutions("m1"), run.solutions("m2"))["pooled", "accuracy"]
     differences = [(i in {1, 2, 3, 4, 12}) - (i in {1, 2, 11}) for i in range(20)]
     assert error == pytest.approx(statistics.stdev(differences) / math.sqrt(20))
 
 
 @pytest.mark.usefixtures("there")
 def test_answers_to_other_problems_are_never_paired() -> None:
-    solutions = compare.Run("workspace").solutions("m1")
+    solutions = Run("workspace").solutions("m1")
     assert solutions is not None
-    assert compare.paired(solutions, solutions.filter(solutions["item"] != solutions["item"][0])) == {}
-    assert compare.paired(solutions, None) == {}
+    assert paired(solutions, solutions.filter(solutions["item"] != solutions["item"][0])) == {}
+    assert paired(solutions, None) == {}
 
 
 @pytest.mark.usefixtures("there")
 def test_two_models_are_printed_as_markdown_when_piped(capsys: pytest.CaptureFixture[str]) -> None:
-    compare.compare("m1", "m2")
+    compare("m1", "m2")
     text = capsys.readouterr().out
     assert "## Greedy accuracy, %\n\n|  | m1 | m2 | difference | standard errors | paired |\n| --- |" in text
     assert "| pooled | 15.0 ± 8.0 | 25.0 ± 9.7 | +10.0 ± 10.0 | +1.0 | yes |" in text
@@ -149,7 +151,7 @@ def test_two_models_are_printed_as_markdown_when_piped(capsys: pytest.CaptureFix
 def test_commits_experiments_and_the_workspace_are_compared_model_by_model(
     before: str, after: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    compare.compare(before, after)
+    compare(before, after)
     text = capsys.readouterr().out
     assert f"|  | {before} | {after} | difference" in text
     assert "| m2 pooled |" in text and "| m1 " not in text and "the same in both: m1, m2 (judge)" in text
@@ -163,5 +165,5 @@ def test_commits_experiments_and_the_workspace_are_compared_model_by_model(
 @pytest.mark.usefixtures("there")
 def test_a_name_that_is_nothing_is_one_clear_error(before: str, after: str, message: str) -> None:
     with pytest.raises(PipelineError, match=message) as error:
-        compare.compare(before, after)
+        compare(before, after)
     assert "\n" not in str(error.value)

@@ -242,10 +242,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Scale:
-    """Test-time step search at evaluation; models that get it, and problems a split.
-
-    sampling: of the whole solutions that vote beside it, until they have spent as many tokens as the search.
-    """
+    """Test-time step search; sampling: of the whole solutions that vote beside it, at equal tokens."""
 
     models: list[str]
     problems: int
