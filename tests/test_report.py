@@ -15,6 +15,7 @@ from pipeline.errors import PipelineError
 from pipeline.judge import Opinion
 from pipeline.params import Average, Sampling
 from pipeline.records import Answered, Problem
+from pipeline.report import contrast
 
 ROOT = Path(__file__).parent.parent
 
@@ -56,6 +57,24 @@ def test_chains_lead_from_the_base_to_every_last_model() -> None:
         "psrlm": ["m0", "m1", "m2", "m3"], "srlm s2": ["m0", "m1", "s2"], "srlm t2": ["m0", "m1", "t2"]
     }  # fmt: skip
     assert lineage.trained(["m0", "m1", "m2", "m3"]) == ("m1", "m3") and lineage.trained(["m0", "m1"]) is None
+
+
+def test_arms_of_equally_many_rounds_and_models_of_one_start_stand_beside_each_other(tmp_path: Path) -> None:
+    models = ("m0", "s1", "m1", "m2", "o2", "s2")  # right: 40, 60, 80 percent, then all
+    starts = {"m0": None, "s1": "m0", "m1": "m0", "m2": "m1", "o2": "m1", "s2": "s1"}
+    methods = {"m0": "base", "s1": "srlm", "m1": "psrlm", "m2": "psrlm", "o2": "outcome", "s2": "srlm"}
+    lineage = report.Lineage(models, starts, methods, ("s1", "m1"))
+    metrics = report.collect(written(tmp_path, list(models)), lineage, ["easy"])
+    arms, siblings = contrast.contrasts(metrics, lineage)
+    assert (arms.one.name, arms.other.name) == ("psrlm (m1 → m2)", "srlm (s1 → s2)")
+    assert arms.difference == pytest.approx((1 - 0.8) - (1 - 0.6))
+    assert arms.error == pytest.approx((0.8 * 0.2 / 10 + 0.6 * 0.4 / 10) ** 0.5)
+    assert arms.sentence() == (
+        "psrlm (m1 → m2) gained +20.0 ± 12.6, srlm (s1 → s2) gained +40.0 ± 15.5: "
+        "srlm (s1 → s2) gained more by 20.0 ± 20.0 points, within two standard errors."
+    )
+    assert (siblings.one.last, siblings.other.last, siblings.difference, siblings.error) == ("m2", "o2", 0, 0)
+    assert "srlm (s1 → s2) gained more" in report.document(report.tables(metrics, lineage))
 
 
 def test_a_model_without_evaluation_is_one_clear_error(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.report import chart, figures, scaling, viewer
+from pipeline.report import chart, contrast, figures, scaling, viewer
 from pipeline.report.chart import Chart
 from pipeline.report.grid import Grid, Table, number, percent, words
 from pipeline.report.metrics import Lineage, Metrics, difference
@@ -50,6 +50,7 @@ def html(
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         facts=_facts(metrics, lineage, sources),
         findings=_findings(metrics, lineage),
+        contrasts=[found.sentence() for found in contrast.contrasts(metrics, lineage)],
         tables=found,
         charts={
             "accuracy": _drawn(accuracy),

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.report import scaling
+from pipeline.report import contrast, scaling
 from pipeline.report.grid import Cell, Grid, Table, counted, grid, measured, number, percent, words
 from pipeline.report.metrics import Lineage, Metrics, difference
 
@@ -26,6 +26,7 @@ def tables(metrics: Metrics, lineage: Lineage) -> list[Table]:
     return [
         _accuracy(metrics, lineage, paper["accuracy"]),
         _change(metrics, lineage, paper["change"]),
+        contrast.table(metrics, lineage),
         _judge(metrics, paper["judge"]),
         _steps(metrics, paper["steps"]),
         scaling.table(metrics, paper["scaling"]),

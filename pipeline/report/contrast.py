@@ -1,0 +1,98 @@
+"""Which method gained more: arms of equally many rounds, and models trained from the same one, beside each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline.report.grid import Table, grid, number, percent, words
+from pipeline.report.metrics import Lineage, Metrics, difference
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a method gained in average greedy accuracy, with its unpaired standard error (both shares, not percent)."""
+
+    method: str
+    first: str
+    last: str
+    points: float
+    error: float
+
+    @property
+    def name(self) -> str:
+        """The method with the models that it led from and to."""
+        return f"{self.method} ({self.first} → {self.last})"
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Two gains beside each other. error: standard error of their difference, unpaired; a common start cancels out."""
+
+    one: Gain
+    other: Gain
+    error: float
+
+    @property
+    def difference(self) -> float:
+        """How much more `one` gained than `other`."""
+        return self.one.points - self.other.points
+
+    def sentence(self) -> str:
+        """Which gained more, and whether that is beyond noise."""
+        gains = (f"{gain.name} gained {percent(gain.points, gain.error, '+').text}" for gain in (self.one, self.other))
+        more = (self.one if self.difference > 0 else self.other).name
+        said = f"{more} gained more by {percent(abs(self.difference), self.error).text} points"
+        noise = "beyond" if abs(self.difference) > 2 * self.error else "within"
+        return f"{', '.join(gains)}: {said}, {noise} two standard errors."
+
+
+def contrasts(metrics: Metrics, lineage: Lineage) -> list[Contrast]:
+    """The first arm against each later one of as many rounds from another root; each model of a round against the first
+    model that was trained from the same one."""
+    return [*_arms(metrics, lineage), *_siblings(metrics, lineage)]
+
+
+def _arms(metrics: Metrics, lineage: Lineage) -> Iterator[Contrast]:
+    arms = [(chain, ends) for chain in lineage.chains().values() if (ends := lineage.trained(chain))]
+    for chain, ends in arms[1:]:
+        first, start = arms[0]
+        if len(chain) == len(first) and ends[0] != start[0]:
+            one, other = (_gain(metrics, lineage, *pair) for pair in (start, ends))
+            yield Contrast(one, other, math.hypot(one.error, other.error))
+
+
+def _siblings(metrics: Metrics, lineage: Lineage) -> Iterator[Contrast]:
+    trained = [model for model in lineage.models if lineage.starts[model] and model not in lineage.roots]
+    for model in trained:
+        start = lineage.starts[model]
+        first = next(other for other in trained if lineage.starts[other] == start)
+        if model != first and start:
+            error = difference(metrics[first], metrics[model])["delta_average_se"]
+            one, other = (_gain(metrics, lineage, start, last) for last in (first, model))
+            yield Contrast(one, other, error)
+
+
+def _gain(metrics: Metrics, lineage: Lineage, first: str, last: str) -> Gain:
+    delta = difference(metrics[first], metrics[last])
+    return Gain(lineage.methods[last], first, last, delta["delta_average"], delta["delta_average_se"])
+
+
+def table(metrics: Metrics, lineage: Lineage) -> Table:
+    """A line for each contrast."""
+    found = contrasts(metrics, lineage)
+    rows = []
+    for one in found:
+        sides = [cell for g in (one.one, one.other) for cell in (words(g.name), percent(g.points, g.error, "+"))]
+        errors = one.difference / one.error if one.error else None
+        rows.append([*sides, percent(one.difference, one.error, "+"), number(errors, 1, sign="+")])
+    note = " ".join(
+        [
+            "Gains in average greedy accuracy, percentage points with one standard error, all unpaired (the models "
+            "answer the same problems, so the true errors are rather smaller).",
+            *(contrast.sentence() for contrast in found),
+        ]
+    )
+    header = ["method", "gain", "beside", "its gain", "difference", "standard errors"]
+    return Table("methods", "Methods beside each other", note, grid(header, rows))
