@@ -11,7 +11,7 @@ from typing import Any
 from pipeline import judge
 from pipeline.files import content, counts, quantiles
 from pipeline.params import Eft
-from pipeline.ratings import RatedStep, best_and_worst
+from pipeline.ratings import PREFIX, RatedStep, best_and_worst
 from pipeline.records import Dropped, JudgedPair, SearchTree
 from pipeline.steps import body
 
@@ -63,7 +63,7 @@ def rated_layers(rated: Iterable[RatedStep]) -> list[Layer]:
     """Layers from human ratings: the first good against the first bad candidate of a prefix, scores the ratings."""
     found = []
     for number, (good, bad) in enumerate(best_and_worst(rated)):
-        key = f"rated-{good.problem_id}/{number}"
+        key = f"{PREFIX}{good.problem_id}/{number}"
         found.append(Layer(key, good.problem_id, good.prompt, good.steps, good.text, bad.text, 1.0, -1.0))
     return found
 

@@ -1,7 +1,9 @@
-"""Judge accuracy of one model on the held-out EFT pairs, and its consistency under swapped order."""
+"""Judge accuracy of one model on the held-out EFT pairs, consistency under swapped order, calibration."""
 
-from pipeline import evaluate, files, judge, params, work
+from pipeline import calibration, evaluate, files, params, work
 from pipeline.command import arguments, run
+from pipeline.judge import Opinion
+from pipeline.ratings import PREFIX
 from pipeline.records import JudgedPair
 
 
@@ -17,13 +19,20 @@ def main() -> None:
         "judge_eval",
         {"policy": args.model},
         engine,
-        lambda t: {pair.pair_id: judge.opinion(t, family, pair, examples, how) for pair in test},
-        judge.Opinion,
+        lambda t: {pair.pair_id: calibration.weigh(t, family, pair, examples, how) for pair in test},
+        calibration.Weighed,
         (settings, how, family, test, examples),
         window=engine.window,
-    ) as opinions:
-        files.write(args.opinions / "opinions.parquet", judge.Opinion, opinions.values())
-        files.write_json(args.stats, {"shots": len(examples), **evaluate.judge_quality(list(opinions.values()))})
+    ) as weighed:
+        opinions = [found.opinion for found in weighed.values()]
+        rated = [opinion for opinion in opinions if opinion.pair_id.startswith(PREFIX)]
+        stats = {"shots": len(examples), **evaluate.judge_quality(opinions)}
+        stats["calibration"] = calibration.calibration(list(weighed.values()))
+        if rated:
+            stats["human"] = evaluate.judge_quality(rated)
+        files.write(args.opinions / "opinions.parquet", Opinion, opinions)
+        files.write(args.opinions / "weighed.parquet", calibration.Weighed, weighed.values())
+        files.write_json(args.stats, stats)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         files.write_json(folder / "models" / model / "evaluation.json", parts)
         judge = {"pairs": 40, "shots": 0, "judge_accuracy": 0.9, "judge_accuracy_se": 0.04}
         judge |= {"judge_accuracy_swapped": 0.8, "consistency": 0.7, "consistency_se": 0.07, "unreadable": 0.1}
+        known = {"accuracy": 0.95, "error": 0.04, "brier": 0.06, "first": -0.5}
+        bins = [{"pairs": 39, "confidence": 0.98, "accuracy": 0.949, "accuracy_se": 0.035}]
+        judge["calibration"] = (
+            known | {f"{name}_se": 0.01 for name in known} | {"pairs": 39, "without": 1, "bins": bins}
+        )
         files.write_json(folder / "models" / model / "judge.json", judge)
     shares = {"accuracy": 0.5, "greedy_accuracy": 0.4, "majority_accuracy": 0.6, "gain": 0.1, "over_majority": -0.1}
     scale = {"problems": 40, **shares, **{f"{name}_se": 0.05 for name in shares}}
@@ -144,6 +149,16 @@ def test_what_has_no_counterpart_is_said(page: Path) -> None:
     assert "no GPT-4o row" in text and "no model of this run scored any" in text
     assert text.count("This run has no such numbers.") == 1  # scorers
     assert "| 72B PSRLM M4 | 93.7 | 76.6 | 68.1 | 44.1 | 23.3 | 57.5 | 60.6 |" in text
+
+
+def test_calibration_and_what_gained_more_stand_on_the_page(page: Path) -> None:
+    text = page.read_text()
+    assert (
+        "| m2 | 39 | 1 | 95.0 ± 1.0 | 4.0 ± 1.0 | 0.060 ± 0.010 | -0.50 ± 0.01 |"
+        in (page.parent / "table.md").read_text()
+    )
+    assert "right verdicts by confidence" in text and "39 pairs" in text
+    assert "other (m1 → m3) gained more by" in text and "within two standard errors" in text
 
 
 def test_search_and_vote_stand_beside_greedy_with_their_tokens(page: Path) -> None:

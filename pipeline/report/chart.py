@@ -38,7 +38,8 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """One chart. steps: the x axis counts iterations and shows the points' labels; else both axes are numeric."""
+    """One chart. steps: the x axis counts iterations and shows the points' labels; else both axes are numeric, and
+    labels says whether the points' stand beside them."""
 
     title: str
     x_title: str
@@ -46,6 +47,7 @@ class Chart:
     series: tuple[Series, ...]
     steps: bool = True
     y_range: tuple[float, float] | None = None
+    labels: bool = True
 
 
 def svg(chart: Chart) -> str:
@@ -61,7 +63,9 @@ def svg(chart: Chart) -> str:
     parts = [_text(0, 10, chart.y_title, "start"), _y_axis(ticks(y_low, y_high), y, left)]
     parts.append(_step_labels(points, x) if chart.steps else _x_axis(ticks(x_low, x_high), x))
     parts.append(_text(WIDTH - RIGHT, HEIGHT - 4, chart.x_title, "end"))
-    parts += [_series(index, series, x, y, not chart.steps) for index, series in enumerate(chart.series)]
+    parts += [
+        _series(index, series, x, y, chart.labels and not chart.steps) for index, series in enumerate(chart.series)
+    ]
     return _element(parts, chart.title, WIDTH, HEIGHT)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.report import chart, contrast, figures, scaling, viewer
+from pipeline.report import chart, contrast, figures, judging, scaling, viewer
 from pipeline.report.chart import Chart
 from pipeline.report.grid import Grid, Table, number, percent, words
 from pipeline.report.metrics import Lineage, Metrics, difference
@@ -54,7 +54,7 @@ def html(
         tables=found,
         charts={
             "accuracy": _drawn(accuracy),
-            "judge": _drawn(figures.judge(metrics, lineage)),
+            "judge": _drawn([*figures.judge(metrics, lineage), *judging.reliability(metrics)]),
             "steps": _drawn(steps),
             "scaling": _drawn(scaling.curves(metrics)),
         },

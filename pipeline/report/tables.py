@@ -8,15 +8,11 @@ from typing import Any
 
 import yaml
 
-from pipeline.report import contrast, scaling
-from pipeline.report.grid import Cell, Grid, Table, counted, grid, measured, number, percent, words
+from pipeline.report import contrast, judging, scaling
+from pipeline.report.grid import Cell, Grid, Table, grid, measured, number, percent, words
 from pipeline.report.metrics import Lineage, Metrics, difference
 
 PAPER = Path(__file__).parent / "paper.yaml"
-_WAYS = {
-    "judge": ("step-wise pairwise comparison", "judge_accuracy"),
-    "scoring": ("scoring of whole solutions", "order_accuracy"),
-}
 
 
 def tables(metrics: Metrics, lineage: Lineage) -> list[Table]:
@@ -27,12 +23,13 @@ def tables(metrics: Metrics, lineage: Lineage) -> list[Table]:
         _accuracy(metrics, lineage, paper["accuracy"]),
         _change(metrics, lineage, paper["change"]),
         contrast.table(metrics, lineage),
-        _judge(metrics, paper["judge"]),
+        judging.accuracy(metrics, paper["judge"]),
         _steps(metrics, paper["steps"]),
         scaling.table(metrics, paper["scaling"]),
-        _styles(metrics, lineage, paper["styles"]),
-        _scorers(metrics),
-        _verdicts(metrics),
+        judging.ways(metrics, lineage, paper["styles"]),
+        judging.scorers(metrics),
+        judging.calibration(metrics),
+        judging.verdicts(metrics),
         _rounds(metrics),
     ]
 
@@ -98,32 +95,6 @@ def _change(metrics: Metrics, lineage: Lineage, paper: Grid) -> Table:
     )
 
 
-def _judge(metrics: Metrics, paper: Grid) -> Table:
-    rows = []
-    for model, found in metrics.items():
-        if judge := found.get("judge"):
-            pairs = judge["pairs"]
-            rows.append(
-                [
-                    words(model),
-                    number(judge["shots"]),
-                    number(pairs),
-                    measured(judge, "judge_accuracy"),
-                    counted(judge["judge_accuracy_swapped"], pairs),
-                    measured(judge, "consistency"),
-                    counted(judge.get("ties"), pairs),
-                    counted(judge["unreadable"], pairs),
-                ]
-            )
-    header = ["model", "shots", "pairs", "accuracy", "accuracy, swapped", "consistency", "ties", "unreadable"]
-    note = (
-        "Each model as a judge of held-out pairs of steps, percent with one standard error. A tie and an unreadable "
-        "verdict count as wrong. Consistency: the same verdict when the two candidates change places. The paper's M0 "
-        "is measured 3-shot, as ours where shots says so."
-    )
-    return Table("3-judge", "Table 3. Accuracy of the judge", note, grid(header, rows), paper)
-
-
 def _steps(metrics: Metrics, paper: Grid) -> Table:
     splits = _splits(metrics)
     rows = []
@@ -142,69 +113,6 @@ def _steps(metrics: Metrics, paper: Grid) -> Table:
         "4-7-8-steps", "Tables 4, 7 and 8. Number and length of steps", note,
         grid(["model", *names, "boxed"], rows), paper,
     )  # fmt: skip
-
-
-def _styles(metrics: Metrics, lineage: Lineage, paper: Grid) -> Table:
-    rows = []
-    for chain in lineage.chains().values():
-        for kind, (way, agreement) in _WAYS.items():
-            if found := metrics[chain[-1]].get(kind):
-                cells = [number(found[name], 2, found[f"{name}_se"]) for name in ("consistency", agreement)]
-                rows.append([words(chain[-1]), words(way), *cells])
-    note = (
-        "The last model of each method on held-out rows; labels: the annotator's. Agreement: for pairs, of the "
-        "verdict; for scores, of the order of two solutions to one problem that the annotator scored differently. "
-        "Consistency: under swapped order; for scores, all samples of a judgment give one score. "
-    )
-    if not any("scoring" in found for found in metrics.values()):
-        note += "Nothing here stands beside the paper's scoring of whole solutions: no model of this run scored any."
-    header = ["judge", "way of judging", "consistency", "agreement with labels"]
-    return Table("6-ways-of-judging", "Table 6. Ways of judging", note, grid(header, rows), paper)
-
-
-def _scorers(metrics: Metrics) -> Table:
-    rows = []
-    for model, found in metrics.items():
-        if scorer := found.get("scoring"):
-            shares = [measured(scorer, name) for name in ("score_accuracy", "order_accuracy", "consistency")]
-            sizes = [number(scorer["shots"]), number(scorer["solutions"]), number(scorer["ordered_pairs"])]
-            rows.append([words(model), *sizes, *shares, percent(scorer["unreadable"])])
-    header = ["model", "shots", "solutions", "pairs", "same score", "same order", "consistency", "unreadable"]
-    note = (
-        "Each model as a scorer of held-out whole solutions, 0 to 5, percent with one standard error. Same score, same "
-        "order: as the annotator's. An unreadable judgment counts against all three."
-    )
-    return Table("scorers", "Scorers of whole solutions", note, grid(header, rows))
-
-
-def _verdicts(metrics: Metrics) -> Table:
-    rows = []
-    for model, found in metrics.items():
-        if (verdicts := found.get("verdicts")) and verdicts["verdicts"]:
-            shares = ["unreadable", "ties", "consistency", "decided", "named_a", "cyclic", "longer_wins"]
-            correlation = number(verdicts["length_correlation"], 2, verdicts["length_correlation_se"])
-            rows.append(
-                [
-                    words(verdicts["judge"]),
-                    words(model),
-                    number(verdicts["verdicts"]),
-                    *(measured(verdicts, name) for name in shares),
-                    number(verdicts["triples"]),
-                    correlation,
-                ]
-            )
-    header = [
-        "judge", "round of", "verdicts", "unreadable", "ties", "consistency", "decided", "names A", "cyclic",
-        "longer wins", "triples", "length correlation",
-    ]  # fmt: skip
-    note = (
-        "All verdicts of the searches, percent with one standard error (jackknife over problems). Decided: pairs whose "
-        "verdicts name one winner. Names A: share of the verdicts for one candidate that name the one shown first, 50 "
-        "without position bias. Cyclic: triples of decided pairs in which each candidate wins once; a coin gives 25. "
-        "Longer wins: decided pairs of unequal length won by the longer step. Length correlation: of a win with the "
-        "difference in characters."
-    )
-    return Table("judge-diagnostics", "Judge diagnostics", note, grid(header, rows))
 
 
 def _rounds(metrics: Metrics) -> Table:

@@ -1,0 +1,148 @@
+"""What a report says of the judges: Tables 3 and 6 of the paper, and what our run adds to them."""
+
+from __future__ import annotations
+
+from pipeline.report.chart import SERIES, Chart, Point, Series
+from pipeline.report.grid import Grid, Table, counted, grid, measured, number, percent, words
+from pipeline.report.metrics import Lineage, Metrics
+
+_WAYS = {
+    "judge": ("step-wise pairwise comparison", "judge_accuracy"),
+    "human": ("step-wise pairwise comparison, people’s labels", "judge_accuracy"),
+    "scoring": ("scoring of whole solutions", "order_accuracy"),
+}
+
+
+def accuracy(metrics: Metrics, paper: Grid) -> Table:
+    """Every model that judged the held-out pairs."""
+    rows = []
+    for model, found in metrics.items():
+        if judge := found.get("judge"):
+            pairs = judge["pairs"]
+            rows.append(
+                [
+                    words(model),
+                    number(judge["shots"]),
+                    number(pairs),
+                    measured(judge, "judge_accuracy"),
+                    counted(judge["judge_accuracy_swapped"], pairs),
+                    measured(judge, "consistency"),
+                    counted(judge.get("ties"), pairs),
+                    counted(judge["unreadable"], pairs),
+                ]
+            )
+    header = ["model", "shots", "pairs", "accuracy", "accuracy, swapped", "consistency", "ties", "unreadable"]
+    note = (
+        "Each model as a judge of held-out pairs of steps, percent with one standard error. A tie and an unreadable "
+        "verdict count as wrong. Consistency: the same verdict when the two candidates change places. The paper's M0 "
+        "is measured 3-shot, as ours where shots says so."
+    )
+    return Table("3-judge", "Table 3. Accuracy of the judge", note, grid(header, rows), paper)
+
+
+def ways(metrics: Metrics, lineage: Lineage, paper: Grid) -> Table:
+    """Pairs of steps against scores of whole solutions, and people's labels where there are any."""
+    rows = []
+    for chain in lineage.chains().values():
+        for kind, (way, agreement) in _WAYS.items():
+            judged = metrics[chain[-1]]
+            if found := judged.get("judge", {}).get(kind) if kind == "human" else judged.get(kind):
+                cells = [number(found[name], 2, found[f"{name}_se"]) for name in ("consistency", agreement)]
+                rows.append([words(chain[-1]), words(way), *cells])
+    note = (
+        "The last model of each method on held-out rows; labels: the annotator's, and people's in the pairs made of "
+        "their step ratings, which have a line of their own. Agreement: for pairs, of the verdict; for scores, of the "
+        "order of two solutions to one problem that the annotator scored differently. Consistency: under swapped "
+        "order; for scores, all samples of a judgment give one score. "
+    )
+    if not any("scoring" in found for found in metrics.values()):
+        note += "Nothing here stands beside the paper's scoring of whole solutions: no model of this run scored any."
+    header = ["judge", "way of judging", "consistency", "agreement with labels"]
+    return Table("6-ways-of-judging", "Table 6. Ways of judging", note, grid(header, rows), paper)
+
+
+def scorers(metrics: Metrics) -> Table:
+    """Every model that scored held-out solutions."""
+    rows = []
+    for model, found in metrics.items():
+        if scorer := found.get("scoring"):
+            shares = [measured(scorer, name) for name in ("score_accuracy", "order_accuracy", "consistency")]
+            sizes = [number(scorer["shots"]), number(scorer["solutions"]), number(scorer["ordered_pairs"])]
+            rows.append([words(model), *sizes, *shares, percent(scorer["unreadable"])])
+    header = ["model", "shots", "solutions", "pairs", "same score", "same order", "consistency", "unreadable"]
+    note = (
+        "Each model as a scorer of held-out whole solutions, 0 to 5, percent with one standard error. Same score, same "
+        "order: as the annotator's. An unreadable judgment counts against all three."
+    )
+    return Table("scorers", "Scorers of whole solutions", note, grid(header, rows))
+
+
+def calibration(metrics: Metrics) -> Table:
+    """Log-odds of the verdict letters against what was right."""
+    rows = []
+    for model, found in metrics.items():
+        if (known := found.get("judge", {}).get("calibration")) and known["pairs"]:
+            shares = [measured(known, name) for name in ("accuracy", "error")]
+            numbers = [
+                number(known[name], digits, known[f"{name}_se"]) for name, digits in (("brier", 3), ("first", 2))
+            ]
+            rows.append([words(model), number(known["pairs"]), number(known["without"]), *shares, *numbers])
+    header = ["model", "pairs", "without", "accuracy", "calibration error", "Brier score", "log-odds for the first"]
+    note = (
+        "How far the verdicts on held-out pairs can be trusted: log-odds (natural) of A against B where the verdict "
+        "stands, after the judge's own words, mean of both orders. Without: pairs in which a verdict could not be "
+        "read. Accuracy: the likelier step is the better one, percent. Calibration error: mean distance of confidence "
+        "and accuracy over five bins, percentage points. Brier score: 0.25 for a coin. Log-odds for the first: for "
+        "whichever step is shown first, 0 without position bias. One standard error each."
+    )
+    return Table("judge-calibration", "Calibration of the judge", note, grid(header, rows))
+
+
+def reliability(metrics: Metrics) -> list[Chart]:
+    """Share of right verdicts against confidence, one line a model (the last ones, where colours run out)."""
+    lines = []
+    for model, found in metrics.items():
+        if bins := found.get("judge", {}).get("calibration", {}).get("bins"):
+            points = [
+                Point(100 * b["confidence"], 100 * b["accuracy"], f"{b['pairs']} pairs", 100 * b["accuracy_se"])
+                for b in bins
+            ]
+            lines.append(Series(model, tuple(points)))
+    if not lines:
+        return []
+    ideal = Series("calibrated", (Point(50, 50, ""), Point(100, 100, "")))
+    lines = [*lines[1 - SERIES :], ideal]
+    return [
+        Chart("right verdicts by confidence", "confidence, %", "right, %", tuple(lines), False, (0, 100), labels=False)
+    ]
+
+
+def verdicts(metrics: Metrics) -> Table:
+    """What the judges said in the searches, whether or not it was right."""
+    rows = []
+    for model, found in metrics.items():
+        if (said := found.get("verdicts")) and said["verdicts"]:
+            shares = ["unreadable", "ties", "consistency", "decided", "named_a", "cyclic", "longer_wins"]
+            correlation = number(said["length_correlation"], 2, said["length_correlation_se"])
+            rows.append(
+                [
+                    words(said["judge"]),
+                    words(model),
+                    number(said["verdicts"]),
+                    *(measured(said, name) for name in shares),
+                    number(said["triples"]),
+                    correlation,
+                ]
+            )
+    header = [
+        "judge", "round of", "verdicts", "unreadable", "ties", "consistency", "decided", "names A", "cyclic",
+        "longer wins", "triples", "length correlation",
+    ]  # fmt: skip
+    note = (
+        "All verdicts of the searches, percent with one standard error (jackknife over problems). Decided: pairs whose "
+        "verdicts name one winner. Names A: share of the verdicts for one candidate that name the one shown first, 50 "
+        "without position bias. Cyclic: triples of decided pairs in which each candidate wins once; a coin gives 25. "
+        "Longer wins: decided pairs of unequal length won by the longer step. Length correlation: of a win with the "
+        "difference in characters."
+    )
+    return Table("judge-diagnostics", "Judge diagnostics", note, grid(header, rows))
