@@ -12,7 +12,8 @@ def main() -> None:
     starts = {model: everything.start_of(model) for model in everything.models}
     methods = {model: everything.method(model) for model in (*everything.roots, *everything.rounds)}
     methods |= {model: entry["kind"] for model, entry in everything.variants.items()} | {"m0": "base"}
-    lineage = report.Lineage(everything.models, starts, methods, tuple(everything.roots), tuple(references))
+    groups = (tuple(everything.roots), tuple(references), tuple(everything.variants))
+    lineage = report.Lineage(everything.models, starts, methods, *groups)
     metrics = report.collect(args.models, lineage, plan.evaluation_splits(args.params))
     origin = provenance.gather(args.params)
     sources = report.read_sources(

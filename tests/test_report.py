@@ -63,9 +63,9 @@ def test_arms_of_equally_many_rounds_and_models_of_one_start_stand_beside_each_o
     models = ("m0", "s1", "m1", "m2", "o2", "s2")  # right: 40, 60, 80 percent, then all
     starts = {"m0": None, "s1": "m0", "m1": "m0", "m2": "m1", "o2": "m1", "s2": "s1"}
     methods = {"m0": "base", "s1": "srlm", "m1": "psrlm", "m2": "psrlm", "o2": "outcome", "s2": "srlm"}
-    lineage = report.Lineage(models, starts, methods, ("s1", "m1"))
+    lineage = report.Lineage(models, starts, methods, ("s1", "m1"), variants=("o2",))
     metrics = report.collect(written(tmp_path, list(models)), lineage, ["easy"])
-    arms, siblings = contrast.contrasts(metrics, lineage)
+    (arms,), (siblings,) = contrast.arms(metrics, lineage), contrast.siblings(metrics, lineage)
     assert (arms.one.name, arms.other.name) == ("psrlm (m1 → m2)", "srlm (s1 → s2)")
     assert arms.difference == pytest.approx((1 - 0.8) - (1 - 0.6))
     assert arms.error == pytest.approx((0.8 * 0.2 / 10 + 0.6 * 0.4 / 10) ** 0.5)

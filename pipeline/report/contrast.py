@@ -48,22 +48,18 @@ class Contrast:
         return f"{', '.join(gains)}: {said}, {noise} two standard errors."
 
 
-def contrasts(metrics: Metrics, lineage: Lineage) -> list[Contrast]:
-    """The first arm against each later one of as many rounds from another root; each model of a round against the first
-    model that was trained from the same one."""
-    return [*_arms(metrics, lineage), *_siblings(metrics, lineage)]
-
-
-def _arms(metrics: Metrics, lineage: Lineage) -> Iterator[Contrast]:
-    arms = [(chain, ends) for chain in lineage.chains().values() if (ends := lineage.trained(chain))]
-    for chain, ends in arms[1:]:
-        first, start = arms[0]
+def arms(metrics: Metrics, lineage: Lineage) -> Iterator[Contrast]:
+    """The first arm against each later one of as many rounds from another root."""
+    chains = [(chain, ends) for chain in lineage.chains().values() if (ends := lineage.trained(chain))]
+    for chain, ends in chains[1:]:
+        first, start = chains[0]
         if len(chain) == len(first) and ends[0] != start[0]:
             one, other = (_gain(metrics, lineage, *pair) for pair in (start, ends))
             yield Contrast(one, other, math.hypot(one.error, other.error))
 
 
-def _siblings(metrics: Metrics, lineage: Lineage) -> Iterator[Contrast]:
+def siblings(metrics: Metrics, lineage: Lineage) -> Iterator[Contrast]:
+    """Each model of a round, and each variant, against the first one that was trained from the same model."""
     trained = [model for model in lineage.models if lineage.starts[model] and model not in lineage.roots]
     for model in trained:
         start = lineage.starts[model]
@@ -81,7 +77,7 @@ def _gain(metrics: Metrics, lineage: Lineage, first: str, last: str) -> Gain:
 
 def table(metrics: Metrics, lineage: Lineage) -> Table:
     """A line for each contrast."""
-    found = contrasts(metrics, lineage)
+    found = [*arms(metrics, lineage), *siblings(metrics, lineage)]
     rows = []
     for one in found:
         sides = [cell for g in (one.one, one.other) for cell in (words(g.name), percent(g.points, g.error, "+"))]

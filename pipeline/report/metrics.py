@@ -19,7 +19,8 @@ class Lineage:
     """The models of a run in report order: what each was trained from (None: a base) and by which method.
 
     roots: those trained by SFT. A chain leads from a base through a root and its rounds to a last model. references:
-    other models that were evaluated beside them.
+    other models that were evaluated beside them. variants: those trained on other pairs from a round's search, which
+    make no chain.
     """
 
     models: tuple[str, ...]
@@ -27,6 +28,7 @@ class Lineage:
     methods: Mapping[str, str]
     roots: tuple[str, ...]
     references: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
 
     def chain(self, model: str) -> list[str]:
         """The models on the way from the base to `model`, both included."""
@@ -36,7 +38,7 @@ class Lineage:
     def chains(self) -> dict[str, list[str]]:
         """Every chain by a name: the last model's method, with the model where a method has several chains."""
         used = set(self.starts.values())
-        lasts = [model for model in self.models if model not in used]
+        lasts = [model for model in self.models if model not in used and model not in self.variants]
         methods = [self.methods[model] for model in lasts]
         names = [f"{m} {last}" if methods.count(m) > 1 else m for m, last in zip(methods, lasts, strict=True)]
         return {name: self.chain(last) for name, last in zip(names, lasts, strict=True)}

@@ -50,7 +50,7 @@ def html(
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         facts=_facts(metrics, lineage, sources),
         findings=_findings(metrics, lineage),
-        contrasts=[found.sentence() for found in contrast.contrasts(metrics, lineage)],
+        contrasts=[found.sentence() for found in contrast.arms(metrics, lineage)],
         tables=found,
         charts={
             "accuracy": _drawn(accuracy),
@@ -95,6 +95,11 @@ def _facts(metrics: Metrics, lineage: Lineage, sources: Sources) -> list[tuple[s
     sets = ", ".join(f"{split} {part['problems']}" for split, part in parts.items() if split != "pooled")
     searched = [found["search"] for found in metrics.values() if "search" in found]
     facts = [(f"Models ({name})", " → ".join(chain)) for name, chain in lineage.chains().items()]
+    if lineage.variants:
+        said = ", ".join(
+            f"{model} ({lineage.methods[model]}, from {lineage.starts[model]})" for model in lineage.variants
+        )
+        facts.append(("Variants", said))
     base = "the embedded world's, as shipped" if sources.base == "shipped" else sources.base
     facts += [("Base model", base), ("Evaluation", f"{parts['pooled']['problems']} problems ({sets})")]
     if searched:
