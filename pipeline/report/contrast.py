@@ -77,18 +77,15 @@ def _gain(metrics: Metrics, lineage: Lineage, first: str, last: str) -> Gain:
 
 def table(metrics: Metrics, lineage: Lineage) -> Table:
     """A line for each contrast."""
-    found = [*arms(metrics, lineage), *siblings(metrics, lineage)]
     rows = []
-    for one in found:
-        sides = [cell for g in (one.one, one.other) for cell in (words(g.name), percent(g.points, g.error, "+"))]
-        errors = one.difference / one.error if one.error else None
-        rows.append([*sides, percent(one.difference, one.error, "+"), number(errors, 1, sign="+")])
-    note = " ".join(
-        [
-            "Gains in average greedy accuracy, percentage points with one standard error, all unpaired (the models "
-            "answer the same problems, so the true errors are rather smaller).",
-            *(contrast.sentence() for contrast in found),
-        ]
+    for found in (*arms(metrics, lineage), *siblings(metrics, lineage)):
+        sides = [cell for g in (found.one, found.other) for cell in (words(g.name), percent(g.points, g.error, "+"))]
+        errors = found.difference / found.error if found.error else None
+        rows.append([*sides, percent(found.difference, found.error, "+"), number(errors, 1, sign="+")])
+    note = (
+        "Gains in average greedy accuracy, percentage points with one standard error, all unpaired (the models answer "
+        "the same problems, so the true errors are rather smaller; `psr compare` has paired ones). "
     )
+    note += " ".join(found.sentence() for found in arms(metrics, lineage))
     header = ["method", "gain", "beside", "its gain", "difference", "standard errors"]
-    return Table("methods", "Methods beside each other", note, grid(header, rows))
+    return Table("methods", "Methods beside each other", note.strip(), grid(header, rows))
