@@ -158,7 +158,7 @@ def test_calibration_and_what_gained_more_stand_on_the_page(page: Path) -> None:
         in (page.parent / "table.md").read_text()
     )
     assert "right verdicts by confidence" in text and "39 pairs" in text
-    assert "other (m1 → m3) gained more by" in text and "within two standard errors" in text
+    assert "psrlm (m1 → m2)" in text and "other (m1 → m3)" in text
 
 
 def test_search_and_vote_stand_beside_greedy_with_their_tokens(page: Path) -> None:
