@@ -61,6 +61,15 @@ def tasks(
     return once | often
 
 
+def graded(
+    problems: Sequence[Problem], drawn: Mapping[str, Problem], found: Mapping[str, Completion]
+) -> tuple[list[Answered], list[Answered]]:
+    """Every problem's greedy solution and every drawn sample, graded. found: the completions by key, as of `tasks`."""
+    with Grader() as grader:
+        rows = answered(problems, [found[problem.problem_id] for problem in problems], grader)
+        return rows, answered(list(drawn.values()), [found[key] for key in drawn], grader)
+
+
 def answered(problems: Sequence[Problem], completions: Sequence[Completion], grader: Grader) -> list[Answered]:
     """Graded solutions; a solution that is not in `Step n: ` form keeps its text as one step.
 

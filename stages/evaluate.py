@@ -1,7 +1,6 @@
 """Accuracy of one model on the held-out problems, by split and pooled: greedy, and avg@k where params ask for it."""
 
 from pipeline import evaluate, files, params, plan, work
-from pipeline.answers import Grader
 from pipeline.command import arguments, run
 from pipeline.engine import Completion
 from pipeline.records import Answered, Problem
@@ -25,9 +24,7 @@ def main() -> None:
         window=engine.window,
         too_long=evaluate.too_long,
     ) as found:
-        with Grader() as grader:
-            rows = evaluate.answered(problems, [found[p.problem_id] for p in problems], grader)
-            samples = evaluate.answered(list(drawn.values()), [found[key] for key in drawn], grader)
+        rows, samples = evaluate.graded(problems, drawn, found)
         files.write(args.answers / "answers.parquet", Answered, rows)
         files.write(args.answers / "samples.parquet", Answered, samples)
         files.write_json(args.stats, evaluate.accuracy(rows, samples))

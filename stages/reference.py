@@ -1,7 +1,6 @@
 """Accuracy of a model behind an OpenAI-compatible endpoint on the held-out problems, measured as ours is."""
 
 from pipeline import evaluate, files, params, reference
-from pipeline.answers import Grader
 from pipeline.command import arguments, run
 from pipeline.records import Answered, Problem
 
@@ -14,9 +13,7 @@ def main() -> None:
     problems = files.read(args.problems, Problem)
     drawn = evaluate.draws(problems, average)
     found = reference.solutions(args.key, settings, family, problems, drawn, average.sampling)
-    with Grader() as grader:
-        rows = evaluate.answered(problems, [found[p.problem_id] for p in problems], grader)
-        samples = evaluate.answered(list(drawn.values()), [found[key] for key in drawn], grader)
+    rows, samples = evaluate.graded(problems, drawn, found)
     files.write(args.answers / "answers.parquet", Answered, rows)
     files.write(args.answers / "samples.parquet", Answered, samples)
     files.write_json(args.stats, evaluate.accuracy(rows, samples))
