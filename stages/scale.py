@@ -8,7 +8,6 @@ from pipeline.records import Answered, Problem, Tree
 
 def main() -> None:
     args = arguments(__doc__, reads=["model", "problems", "greedy"], writes=["trees", "stats"])
-    how = params.load(args.params, "search", params.Search)
     chosen = params.load(args.params, "scale", params.Scale)
     engine = params.load(args.params, "engine", params.Engine)
     family = params.load(args.params, "prompts", params.Prompts).family
@@ -19,10 +18,10 @@ def main() -> None:
         {"policy": args.model},
         engine,
         lambda t: scale.trials(
-            t, family, problems, lambda p: search.search(t, family, p, how, seed), chosen.sampling, seed
+            t, family, problems, lambda p: search.search(t, family, p, chosen.search, seed), chosen.sampling, seed
         ),
         scale.Trial,
-        (how, chosen, family, seed, args.problems),
+        (chosen, family, seed, args.problems),
         window=engine.window,
         too_long=lambda trial: search.too_long(trial.tree),
     ) as trials:

@@ -246,4 +246,5 @@ class Scale:
 
     models: list[str]
     problems: int
+    search: Search
     sampling: Sampling
