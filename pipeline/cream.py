@@ -11,7 +11,6 @@ from one that only the later judge sees. The price is that noise: of two candida
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,6 +20,7 @@ from scipy.stats import kendalltau
 from pipeline import judge
 from pipeline.engine import Completion, Request, Task, seed_of
 from pipeline.files import counts
+from pipeline.means import ratio_and_error
 from pipeline.params import Judge
 from pipeline.records import Preference, SecondRanking, State, Tree
 
@@ -78,7 +78,11 @@ def statistics(found: Mapping[str, SecondRanking]) -> dict[str, Any]:
     in tenths, pairs whose candidates the second judge all ties, and its verdicts."""
     rankings = list(found.values())
     verdicts = [verdict for ranking in rankings for verdict in ranking.verdicts]
-    mean, error = _mean_and_error(rankings) if rankings else (None, None)
+    by_problem: dict[str, list[float]] = {}
+    for ranking in rankings:
+        by_problem.setdefault(ranking.problem_id, []).append(ranking.consistency)
+    sums, sizes = list(map(sum, by_problem.values())), list(map(len, by_problem.values()))
+    mean, error = ratio_and_error(sums, sizes) if rankings else (None, None)
     return {
         "consistency": mean,
         "consistency_se": error,
@@ -87,13 +91,3 @@ def statistics(found: Mapping[str, SecondRanking]) -> dict[str, Any]:
         "verdicts": len(verdicts),
         "unreadable": sum(verdict.winner is None for verdict in verdicts),
     }
-
-
-def _mean_and_error(rankings: Sequence[SecondRanking]) -> tuple[float, float]:
-    mean = sum(ranking.consistency for ranking in rankings) / len(rankings)
-    residuals: dict[str, float] = {}
-    for ranking in rankings:
-        residuals[ranking.problem_id] = residuals.get(ranking.problem_id, 0.0) + ranking.consistency - mean
-    units = len(residuals)
-    squares = sum(residual**2 for residual in residuals.values())
-    return mean, math.sqrt(squares * units / (units - 1)) / len(rankings) if units > 1 else 0.0
