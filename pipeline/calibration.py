@@ -23,20 +23,21 @@ BINS = 5  # of equal width, from a coin's confidence to 1
 
 
 @dataclass(frozen=True)
-class Weighed:
+class Weighed(Opinion):
     """An opinion with the log-odds (natural) of `A` against `B` in each order as shown.
 
     None where the verdict cannot be read, and where the prompt with the judgment no longer fits the context.
     """
 
-    opinion: Opinion
-    straight: float | None
-    swapped: float | None
+    straight_log_odds: float | None
+    swapped_log_odds: float | None
 
     @property
     def log_odds(self) -> float | None:
         """For the pair's first candidate, mean of both orders."""
-        return None if self.straight is None or self.swapped is None else (self.straight - self.swapped) / 2
+        if self.straight_log_odds is None or self.swapped_log_odds is None:
+            return None
+        return (self.straight_log_odds - self.swapped_log_odds) / 2
 
 
 def weigh(
@@ -51,7 +52,7 @@ def weigh(
         requests.append(_request(tokenizer, text, said))
     answers = iter((yield [request for request in requests if request]))
     straight, swapped = (_log_odds(next(answers)) if request else None for request in requests)
-    return Weighed(opinion, straight, swapped)
+    return Weighed(**vars(opinion), straight_log_odds=straight, swapped_log_odds=swapped)
 
 
 def _request(tokenizer: Any, text: str, said: str) -> Request | None:
@@ -81,7 +82,7 @@ def calibration(rows: Sequence[Weighed]) -> dict[str, Any]:
     if not known:
         return result
     chances = [_probability(row) for row in known]
-    better = [row.opinion.winner == "A" for row in known]
+    better = [row.winner == "A" for row in known]
     sure = [max(chance, 1 - chance) for chance in chances]
     right = [(chance > 0.5) == first for chance, first in zip(chances, better, strict=True)]
     bins: dict[int, list[int]] = {}
@@ -95,7 +96,7 @@ def calibration(rows: Sequence[Weighed]) -> dict[str, Any]:
         "accuracy": proportion(right),
         "brier": mean_and_error([(chance - first) ** 2 for chance, first in zip(chances, better, strict=True)]),
         "error": mean_and_error(signed),
-        "first": mean_and_error([((row.straight or 0) + (row.swapped or 0)) / 2 for row in known]),
+        "first": mean_and_error([((row.straight_log_odds or 0) + (row.swapped_log_odds or 0)) / 2 for row in known]),
     }.items():
         result |= {name: mean, f"{name}_se": error}
     result["bins"] = []

@@ -20,12 +20,12 @@ from rich.text import Text
 from rich.tree import Tree as Drawing
 
 from pipeline import files, records
+from pipeline.calibration import Weighed
 from pipeline.errors import PipelineError
-from pipeline.judge import Opinion
 from pipeline.records import Answered, JudgedPair, LabelledSolution, Node, Preference, SearchTree, State, Tree
 from pipeline.terminal import open_console, visible
 
-KINDS: list[Any] = [*(kind for _, kind in inspect.getmembers(records, dataclasses.is_dataclass)), Opinion]
+KINDS: list[Any] = [*(kind for _, kind in inspect.getmembers(records, dataclasses.is_dataclass)), Weighed]
 KEYS = ("problem_id", "pair_id", "key")  # the columns that say which problem a row belongs to
 OUTCOMES = ("end", "grade", "reason", "rule", "winner")
 JUDGMENTS = ("judgment", "straight_text", "swapped_text", "verdicts")

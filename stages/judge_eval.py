@@ -2,7 +2,6 @@
 
 from pipeline import calibration, evaluate, files, params, work
 from pipeline.command import arguments, run
-from pipeline.judge import Opinion
 from pipeline.ratings import PREFIX
 from pipeline.records import JudgedPair
 
@@ -23,15 +22,14 @@ def main() -> None:
         calibration.Weighed,
         (settings, how, family, test, examples),
         window=engine.window,
-    ) as weighed:
-        opinions = [found.opinion for found in weighed.values()]
+    ) as found:
+        opinions = list(found.values())
         rated = [opinion for opinion in opinions if opinion.pair_id.startswith(PREFIX)]
         stats = {"shots": len(examples), **evaluate.judge_quality(opinions)}
-        stats["calibration"] = calibration.calibration(list(weighed.values()))
+        stats["calibration"] = calibration.calibration(opinions)
         if rated:
             stats["human"] = evaluate.judge_quality(rated)
-        files.write(args.opinions / "opinions.parquet", Opinion, opinions)
-        files.write(args.opinions / "weighed.parquet", calibration.Weighed, weighed.values())
+        files.write(args.opinions / "opinions.parquet", calibration.Weighed, opinions)
         files.write_json(args.stats, stats)
 
 

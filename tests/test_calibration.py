@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from pipeline import calibration, judge
+from pipeline import calibration
 from pipeline.calibration import Weighed
 from pipeline.engine import Completion
-from pipeline.judge import Opinion
 from pipeline.params import Judge, Sampling
 from pipeline.records import JudgedPair
 
@@ -18,7 +17,7 @@ PAIR = JudgedPair("e1/0/0", "e1", "A problem.", ("Step 1: 1+1=2",), "Step 2: 2+2
 
 
 def weighed(straight: float | None, swapped: float | None, winner: str = "A") -> Weighed:
-    return Weighed(Opinion("p", winner, "A", "B", "", ""), straight, swapped)
+    return Weighed("p", winner, "A", "B", "", "", straight, swapped)
 
 
 def test_a_preference_for_the_first_place_cancels_in_the_pair_and_is_reported() -> None:
@@ -56,5 +55,5 @@ def test_the_letters_are_weighed_where_the_verdict_stands_after_the_judge_s_own_
     assert [words.decode([label]).strip() for label in request.labels] == ["A", "B"] and request.max_tokens == 1
     with pytest.raises(StopIteration) as end:
         task.send([Completion("A", "length", 1, label_logprobs=(-0.5, -3.0))])
-    assert (end.value.value.straight, end.value.value.swapped) == (2.5, None)
-    assert end.value.value.opinion.straight == judge.parse("[[A]]")
+    assert (end.value.value.straight_log_odds, end.value.value.swapped_log_odds) == (2.5, None)
+    assert (end.value.value.straight, end.value.value.swapped) == ("A", None)
