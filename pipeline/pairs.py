@@ -12,12 +12,16 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.files import content, counts, quantiles
-from pipeline.params import Pairs
+from pipeline.params import Pairs, SolutionPairs
 from pipeline.records import Dropped, Preference, SampledSolution, SampleSet, State, Tree
 
 
 def preferences(trees: Iterable[Tree], settings: Pairs, iteration: str) -> tuple[list[Preference], list[Dropped]]:
-    """Pairs of all trees in order of problem and step, and every state that gave none, with its reason."""
+    """Pairs of all trees in order of problem and step, and every state that gave none, with its reason.
+
+    Reasons: the state's outcome where that is no `step`, `rolled_back`, `gap`, and `disputed` (its best step does not
+    win all of its comparisons, with `beats_all`).
+    """
     kept: list[Preference] = []
     dropped: list[Dropped] = []
     for tree in trees:
@@ -39,7 +43,10 @@ def _reason(state: State, settings: Pairs) -> str | None:
         return state.outcome
     assert state.best is not None and state.worst is not None
     gap = state.candidates[state.best].score - state.candidates[state.worst].score
-    return "gap" if gap < settings.min_gap else None
+    if gap < settings.min_gap:
+        return "gap"
+    others = sum(candidate.finish == "step" for candidate in state.candidates) - 1
+    return "disputed" if settings.beats_all and state.candidates[state.best].score < others else None
 
 
 def _preference(tree: Tree, state: State, iteration: str) -> Preference:
@@ -75,7 +82,7 @@ def agreeing(
 
 
 def solution_preferences(
-    samples: Iterable[SampleSet], settings: Pairs, iteration: str
+    samples: Iterable[SampleSet], settings: SolutionPairs, iteration: str
 ) -> tuple[list[Preference], list[Dropped]]:
     """One pair a problem, highest against lowest score, and every problem that gave none with its reason.
 
@@ -95,7 +102,7 @@ def solution_preferences(
     return kept, dropped
 
 
-def _gap(best: SampledSolution, worst: SampledSolution, settings: Pairs) -> str | None:
+def _gap(best: SampledSolution, worst: SampledSolution, settings: SolutionPairs) -> str | None:
     gap = (best.score or 0.0) - (worst.score or 0.0)
     return "tie" if gap == 0 else "gap" if gap < settings.min_gap else None
 

@@ -28,7 +28,7 @@ SECTIONS: dict[str, type] = {
     "search": params.Search,
     "pairs": params.Pairs,
     "solutions": params.SolutionSearch,
-    "solution_pairs": params.Pairs,
+    "solution_pairs": params.SolutionPairs,
     "dpo": params.Dpo,
     "evaluate": params.Evaluate,
     "judge_eval": params.JudgeEval,

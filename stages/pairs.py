@@ -8,14 +8,14 @@ from pipeline.records import Dropped, Preference, SampleSet, Tree
 def main() -> None:
     args = arguments(__doc__, reads=["trees"], writes=["pairs", "stats"])
     everything = plan.load(args.params)
-    method = everything.method(args.key)
-    section = {"psrlm": "pairs", "srlm": "solution_pairs"}[method]
-    settings = params.load(args.params, section, params.Pairs, everything.override(args.key, section))
-    if method == "srlm":
+    if everything.method(args.key) == "srlm":
+        changed = everything.override(args.key, "solution_pairs")
+        scores = params.load(args.params, "solution_pairs", params.SolutionPairs, changed)
         samples = files.read(args.trees / "solutions.parquet", SampleSet)
-        kept, dropped = pairs.solution_preferences(samples, settings, args.key)
+        kept, dropped = pairs.solution_preferences(samples, scores, args.key)
     else:
-        kept, dropped = pairs.preferences(files.read(args.trees / "trees.parquet", Tree), settings, args.key)
+        wins = params.load(args.params, "pairs", params.Pairs, everything.override(args.key, "pairs"))
+        kept, dropped = pairs.preferences(files.read(args.trees / "trees.parquet", Tree), wins, args.key)
     files.write(args.pairs / "train.parquet", Preference, kept)
     files.write(args.pairs / "dropped.parquet", Dropped, dropped)
     files.write_json(args.stats, pairs.statistics(kept, dropped))

@@ -56,12 +56,24 @@ def test_the_best_step_is_appended_and_best_and_worst_become_the_pair(words: Any
     trees = grow(words, script(by_quality))
     for tree in trees.values():
         assert tree.end == "answer"
-        kept, _ = pairs.preferences([tree], Pairs(1.0), "m2")
+        kept, _ = pairs.preferences([tree], Pairs(1.0, False), "m2")
         assert kept, "states with several candidates give pairs"
         for pair in kept:
             assert rank_of(pair.chosen) < rank_of(pair.rejected)
             assert pair.chosen_terminal == ("boxed" in pair.chosen)
             assert pair.chosen_score > pair.rejected_score
+
+
+def test_a_best_step_that_does_not_beat_all_others_makes_a_pair_only_where_disputes_are_allowed(words: Any) -> None:
+    def alike_at_the_top(a: str, b: str) -> str:
+        return "C" if rank_of(a) < 2 and rank_of(b) < 2 else by_quality(a, b)
+
+    trees = list(grow(words, script(alike_at_the_top)).values())
+    allowed, _ = pairs.preferences(trees, Pairs(1.0, False), "m2")
+    kept, dropped = pairs.preferences(trees, Pairs(1.0, True), "m2")
+    disputed = [row for row in dropped if row.reason == "disputed"]
+    assert disputed and len(kept) + len(disputed) == len(allowed)
+    assert all(pair.chosen_score == 1 for pair in kept)  # of two candidates
 
 
 def test_the_result_does_not_depend_on_how_many_problems_run_at_once(words: Any) -> None:
@@ -71,7 +83,7 @@ def test_the_result_does_not_depend_on_how_many_problems_run_at_once(words: Any)
 def test_a_judge_that_always_says_a_gives_no_pair_and_the_search_still_ends(words: Any) -> None:
     trees = grow(words, script(lambda a, b: "A"))
     for tree in trees.values():
-        kept, dropped = pairs.preferences([tree], Pairs(1.0), "m2")
+        kept, dropped = pairs.preferences([tree], Pairs(1.0, False), "m2")
         assert not kept
         assert {row.reason for row in dropped} <= {"tie", "forced", "single", "rolled_back"}
         assert tree.end in ("answer", "max_steps")
@@ -83,7 +95,7 @@ def test_a_tie_discards_the_step_before_and_its_pair(words: Any) -> None:
         return "A" if "Step 2" in a else by_quality(a, b)
 
     for tree in grow(words, script(prefers)).values():
-        kept, _ = pairs.preferences([tree], Pairs(1.0), "m2")
+        kept, _ = pairs.preferences([tree], Pairs(1.0, False), "m2")
         ties = [index for index, state in enumerate(tree.states) if state.outcome == "tie"]
         for index in ties:
             assert tree.states[index - 1].discarded or len(tree.states[index].steps) == 0

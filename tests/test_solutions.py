@@ -12,7 +12,7 @@ from conftest import ScriptedEngine
 
 from pipeline import eft_scores, evaluate, pairs, prompts, scoring, solutions, steps
 from pipeline.engine import Completion, Request, run
-from pipeline.params import Dpo, EftScores, Pairs, Sampling, Scorer, SolutionSearch, Training
+from pipeline.params import Dpo, EftScores, Sampling, Scorer, SolutionPairs, SolutionSearch, Training
 from pipeline.records import Problem, SampledSolution, SampleSet, ScoredSolution, Scoring
 from pipeline.train import preference_rows, scoring_row, train_preferences
 from pipeline.world import oracle, roles, sloppy
@@ -106,7 +106,7 @@ def test_a_problem_too_long_for_the_context_is_recorded(words: Any) -> None:
 
 def test_highest_against_lowest_score_is_the_pair_and_votes_order_equal_scores() -> None:
     members = (scored("a", 4, 5), scored("b", 1, 1), scored("c", 5, 4, votes=2), scored("d", None, None))
-    (pair,), dropped = pairs.solution_preferences([SampleSet("p", "q", members)], Pairs(0.1), "s2")
+    (pair,), dropped = pairs.solution_preferences([SampleSet("p", "q", members)], SolutionPairs(0.1), "s2")
     assert not dropped
     assert (pair.chosen, pair.rejected) == (members[2].text, members[1].text)
     assert (pair.chosen_score, pair.rejected_score) == (4.5, 1.0)
@@ -125,13 +125,13 @@ def test_highest_against_lowest_score_is_the_pair_and_votes_order_equal_scores()
     ],
 )
 def test_a_problem_without_a_pair_keeps_its_reason(members: list[SampledSolution], reason: str) -> None:
-    kept, dropped = pairs.solution_preferences([SampleSet("p", "q", tuple(members))], Pairs(1.0), "s2")
+    kept, dropped = pairs.solution_preferences([SampleSet("p", "q", tuple(members))], SolutionPairs(1.0), "s2")
     assert not kept and [(row.key, row.reason) for row in dropped] == [("p", reason)]
 
 
 def test_a_pair_of_whole_solutions_is_trained_on_the_sampled_ids_and_ends(words: Any, tiny_model: Path) -> None:
     members = (scored("a", 5), scored("b", 1))
-    kept, _ = pairs.solution_preferences([SampleSet("p", "Ana has 2 keys.", members)], Pairs(0.1), "s2")
+    kept, _ = pairs.solution_preferences([SampleSet("p", "Ana has 2 keys.", members)], SolutionPairs(0.1), "s2")
     (row,) = preference_rows(words, "world", kept)
     asked: list[Request] = []
 
@@ -149,7 +149,7 @@ def test_a_pair_of_whole_solutions_is_trained_on_the_sampled_ids_and_ends(words:
 
 def test_dpo_takes_pairs_of_whole_solutions(tiny_model: Path, tmp_path: Path) -> None:
     sets = [SampleSet(f"p{i}", f"What is {i}?", (scored("a", 5), scored("b", 1))) for i in range(8)]
-    kept, _ = pairs.solution_preferences(sets, Pairs(0.1), "s2")
+    kept, _ = pairs.solution_preferences(sets, SolutionPairs(0.1), "s2")
     training = Training(2, 4, 1e-2, warmup=0.1, max_length=300, bf16=False, threads=1, checkpoint_updates=0)
     statistics, dropped = train_preferences(tiny_model, kept, "world", Dpo(0.3, 0.0, training), 1, tmp_path / "m")
     assert statistics["pairs"] == 8 and not dropped

@@ -27,7 +27,7 @@ SIDES = (("chosen_ids", 1), ("rejected_ids", -1))
 
 def step_pairs(words: Any) -> tuple[list[Tree], list[Preference]]:
     trees = list(grow(words, script(by_quality)).values())
-    return trees, pairs.preferences(trees, Pairs(1.0), "m2")[0]
+    return trees, pairs.preferences(trees, Pairs(1.0, False), "m2")[0]
 
 
 def completed(words: Any, found: list[Preference], ends: bool = True, answer: str = "7") -> dict[str, Completion]:
@@ -118,7 +118,7 @@ def judged_again(
     """The trees of a search by quality, its pairs, and their states judged by another."""
     how = replace(SETTINGS.judge, orders=orders)
     trees = list(grow(words, script(by_quality), replace(SETTINGS, judge=how)).values())
-    found = pairs.preferences(trees, Pairs(1.0), "m3")[0]
+    found = pairs.preferences(trees, Pairs(1.0, False), "m3")[0]
     rankings: dict[str, SecondRanking] = {}
     tasks = cream.second_rankings(words, "world", found, trees, how, 1)
     run({"policy": ScriptedEngine(words, script(prefers))}, tasks.items(), 4, rankings.__setitem__)

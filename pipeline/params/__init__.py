@@ -1,26 +1,23 @@
 """Strict, typed sections of params.yaml."""
 
 from pipeline.params.inputs import Base, Phase, Problems, Source, World
+from pipeline.params.measures import Average, Evaluate, JudgeEval, Report, Scale
 from pipeline.params.sections import (
     Annotator,
-    Average,
     Dpo,
     Eft,
     EftScores,
     EftSearch,
     Engine,
-    Evaluate,
     Ift,
     Judge,
-    JudgeEval,
     Pairs,
     Prompts,
     Reference,
-    Report,
     Sampling,
-    Scale,
     Scorer,
     Search,
+    SolutionPairs,
     SolutionSearch,
     Training,
 )
@@ -49,6 +46,7 @@ __all__ = [
     "Scale",
     "Scorer",
     "Search",
+    "SolutionPairs",
     "SolutionSearch",
     "Source",
     "Training",

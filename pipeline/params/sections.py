@@ -186,7 +186,16 @@ class SolutionSearch:
 
 @dataclass(frozen=True)
 class Pairs:
-    """min_gap: smallest difference between chosen and rejected: in wins (psrlm) or in points of the score (srlm)."""
+    """Pairs of steps. min_gap: smallest difference in wins. beats_all: the chosen step must win all of its comparisons,
+    else the best and the worst make a pair wherever their wins differ (the paper's rule)."""
+
+    min_gap: float
+    beats_all: bool
+
+
+@dataclass(frozen=True)
+class SolutionPairs:
+    """Pairs of whole solutions (srlm). min_gap: smallest difference in points of the score."""
 
     min_gap: float
 
@@ -198,53 +207,3 @@ class Dpo:
     beta: float
     likelihood: float
     training: Training
-
-
-@dataclass(frozen=True)
-class Average:
-    """avg@k of small evaluation sets: k = `samples` solutions to each problem of the named splits ([]: none)."""
-
-    splits: list[str]
-    samples: int
-    sampling: Sampling
-
-
-@dataclass(frozen=True)
-class Evaluate:
-    """Greedy decoding of whole solutions, max_tokens: cap of one solution; and what is averaged over samples."""
-
-    max_tokens: int
-    average: Average
-
-
-@dataclass(frozen=True)
-class JudgeEval:
-    """Models whose judgments are measured on held-out rows.
-
-    shots: worked examples before the question, for models that never learned to judge (the paper's M0: 3).
-    """
-
-    models: list[str]
-    shots: dict[str, int]
-
-
-@dataclass(frozen=True)
-class Report:
-    """What the report shows. trees: problems of each round in the tree viewer; points: texts of each kind in Figure 2.
-
-    embedder: a sentence-embedding model for Figure 2 (model folder or Hub id), or "" for TF-IDF.
-    """
-
-    trees: int
-    points: int
-    embedder: str
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Test-time step search; sampling: of the whole solutions that vote beside it, at equal tokens."""
-
-    models: list[str]
-    problems: int
-    search: Search
-    sampling: Sampling
