@@ -84,7 +84,7 @@ def table(metrics: Metrics, lineage: Lineage) -> Table:
         rows.append([*sides, percent(found.difference, found.error, "+"), number(errors, 1, sign="+")])
     note = (
         "Gains in average greedy accuracy, percentage points with one standard error, all unpaired (the models answer "
-        "the same problems, so the true errors are rather smaller; `psr compare` has paired ones). "
+        "the same problems, so the true errors are rather smaller; psr compare has paired ones). "
     )
     note += " ".join(found.sentence() for found in arms(metrics, lineage))
     header = ["method", "gain", "beside", "its gain", "difference", "standard errors"]
