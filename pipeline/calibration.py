@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
+from scipy.special import expit
+
 from pipeline import judge
 from pipeline.engine import Completion, Request
 from pipeline.judge import Opinion
@@ -35,34 +37,40 @@ class Weighed(Opinion):
     @property
     def log_odds(self) -> float | None:
         """For the pair's first candidate, mean of both orders."""
+        return self._mean(-1)
+
+    @property
+    def place_log_odds(self) -> float | None:
+        """For whichever candidate is shown first, mean of both orders."""
+        return self._mean(1)
+
+    def _mean(self, sign: int) -> float | None:
         if self.straight_log_odds is None or self.swapped_log_odds is None:
             return None
-        return (self.straight_log_odds - self.swapped_log_odds) / 2
+        return (self.straight_log_odds + sign * self.swapped_log_odds) / 2
 
 
 def weigh(
     tokenizer: Any, family: str, pair: JudgedPair, examples: Sequence[JudgedPair], settings: Judge
 ) -> Generator[list[Request], list[Completion], Weighed]:
     """Judge one held-out pair in both orders, then read the log-odds of each verdict."""
-    opinion = yield from judge.opinion(tokenizer, family, pair, examples, settings)
-    special = tokenizer.all_special_tokens
-    requests = []
-    for a, b, said in ((pair.a, pair.b, opinion.straight_text), (pair.b, pair.a, opinion.swapped_text)):
-        text = judge.few_shot(family, examples, judge.prompt(family, pair.prompt, pair.steps, a, b, special))
-        requests.append(_request(tokenizer, text, said))
-    answers = iter((yield [request for request in requests if request]))
-    straight, swapped = (_log_odds(next(answers)) if request else None for request in requests)
-    return Weighed(**vars(opinion), straight_log_odds=straight, swapped_log_odds=swapped)
+    asked = judge.both_orders(tokenizer, family, pair, examples, settings)
+    said = [answer.text for answer in (yield asked)]
+    again = [_request(tokenizer, one.prompt_ids, text) for one, text in zip(asked, said, strict=True)]
+    answers = iter((yield [request for request in again if request]))
+    odds = [_log_odds(next(answers)) if request else None for request in again]
+    verdicts = [judge.parse(text) for text in said]
+    return Weighed(pair.pair_id, pair.winner, verdicts[0], verdicts[1], said[0], said[1], odds[0], odds[1])
 
 
-def _request(tokenizer: Any, text: str, said: str) -> Request | None:
+def _request(tokenizer: Any, prompt_ids: tuple[int, ...], said: str) -> Request | None:
     """Ask for the probabilities of both letters in place of the verdict in `said`."""
     if judge.parse(said) is None:
         return None
     before = judge.VERDICT.split(said)[0]
     a, b = (tokenizer.encode(f"{before}[[{letter}]]", add_special_tokens=False) for letter in "AB")
     shared = len(list(takewhile(lambda ids: ids[0] == ids[1], zip(a, b, strict=False))))  # ends at the letter
-    return Request((*tokenizer.encode(text, add_special_tokens=False), *a[:shared]), 1, labels=(a[shared], b[shared]))
+    return Request((*prompt_ids, *a[:shared]), 1, labels=(a[shared], b[shared]))
 
 
 def _log_odds(answer: Completion) -> float | None:
@@ -77,12 +85,16 @@ def calibration(rows: Sequence[Weighed]) -> dict[str, Any]:
     confidence and accuracy over bins of confidence, weighted by their pairs (Guo et al. 2017); its standard error takes
     each bin's sign as given. first: log-odds for whichever candidate is shown first.
     """
-    known = [row for row in rows if row.log_odds is not None]
+    known = [
+        (row.winner == "A", odds, place)
+        for row in rows
+        if (odds := row.log_odds) is not None and (place := row.place_log_odds) is not None
+    ]
     result: dict[str, Any] = {"pairs": len(known), "without": len(rows) - len(known)}
     if not known:
         return result
-    chances = [_probability(row) for row in known]
-    better = [row.winner == "A" for row in known]
+    better = [first for first, _, _ in known]
+    chances = [float(expit(odds)) for _, odds, _ in known]
     sure = [max(chance, 1 - chance) for chance in chances]
     right = [(chance > 0.5) == first for chance, first in zip(chances, better, strict=True)]
     bins: dict[int, list[int]] = {}
@@ -96,7 +108,7 @@ def calibration(rows: Sequence[Weighed]) -> dict[str, Any]:
         "accuracy": proportion(right),
         "brier": mean_and_error([(chance - first) ** 2 for chance, first in zip(chances, better, strict=True)]),
         "error": mean_and_error(signed),
-        "first": mean_and_error([((row.straight_log_odds or 0) + (row.swapped_log_odds or 0)) / 2 for row in known]),
+        "first": mean_and_error([place for _, _, place in known]),
     }.items():
         result |= {name: mean, f"{name}_se": error}
     result["bins"] = []
@@ -107,9 +119,3 @@ def calibration(rows: Sequence[Weighed]) -> dict[str, Any]:
             {"pairs": len(members), "confidence": confidence, "accuracy": share, "accuracy_se": error}
         )
     return result
-
-
-def _probability(row: Weighed) -> float:
-    """That the pair's first candidate is the better one."""
-    odds = row.log_odds or 0.0
-    return 1 / (1 + math.exp(-odds)) if odds > 0 else 1 - 1 / (1 + math.exp(odds))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from pipeline import judge, prompts, scoring, steps
+from pipeline import files, judge, prompts, scoring, steps
 from pipeline.answers import Grade, Grader, extract_answer
 from pipeline.engine import Completion, Request, Task, seed_of
 from pipeline.errors import PipelineError
@@ -61,13 +62,23 @@ def tasks(
     return once | often
 
 
-def graded(
-    problems: Sequence[Problem], drawn: Mapping[str, Problem], found: Mapping[str, Completion]
-) -> tuple[list[Answered], list[Answered]]:
-    """Every problem's greedy solution and every drawn sample, graded. found: the completions by key, as of `tasks`."""
+def write(
+    problems: Sequence[Problem],
+    drawn: Mapping[str, Problem],
+    found: Mapping[str, Completion],
+    answers: Path,
+    stats: Path,
+) -> None:
+    """Grade every problem's greedy solution and every drawn sample, and write both with their statistics.
+
+    found: the completions by key, as of `tasks`. answers: the folder of `answers.parquet` and `samples.parquet`.
+    """
     with Grader() as grader:
         rows = answered(problems, [found[problem.problem_id] for problem in problems], grader)
-        return rows, answered(list(drawn.values()), [found[key] for key in drawn], grader)
+        samples = answered(list(drawn.values()), [found[key] for key in drawn], grader)
+    files.write(answers / "answers.parquet", Answered, rows)
+    files.write(answers / "samples.parquet", Answered, samples)
+    files.write_json(stats, accuracy(rows, samples))
 
 
 def answered(problems: Sequence[Problem], completions: Sequence[Completion], grader: Grader) -> list[Answered]:

@@ -126,14 +126,13 @@ class Opinion:
     swapped_text: str
 
 
-def opinion(
+def both_orders(
     tokenizer: Any, family: str, pair: JudgedPair, examples: Sequence[JudgedPair], settings: Judge
-) -> Generator[list[Request], list[Completion], Opinion]:
-    """Judge one held-out pair in both orders."""
+) -> list[Request]:
+    """Ask about one held-out pair as shown, and with its candidates swapped."""
     special = tokenizer.all_special_tokens
     requests = []
     for a, b in ((pair.a, pair.b), (pair.b, pair.a)):
         text = few_shot(family, examples, prompt(family, pair.prompt, pair.steps, a, b, special))
         requests.append(request(tokenizer, text, settings, seed_of(pair.pair_id, a, b)))
-    straight, swapped = yield requests
-    return Opinion(pair.pair_id, pair.winner, parse(straight.text), parse(swapped.text), straight.text, swapped.text)
+    return requests

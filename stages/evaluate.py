@@ -3,7 +3,7 @@
 from pipeline import evaluate, files, params, plan, work
 from pipeline.command import arguments, run
 from pipeline.engine import Completion
-from pipeline.records import Answered, Problem
+from pipeline.records import Problem
 
 
 def main() -> None:
@@ -24,10 +24,7 @@ def main() -> None:
         window=engine.window,
         too_long=evaluate.too_long,
     ) as found:
-        rows, samples = evaluate.graded(problems, drawn, found)
-        files.write(args.answers / "answers.parquet", Answered, rows)
-        files.write(args.answers / "samples.parquet", Answered, samples)
-        files.write_json(args.stats, evaluate.accuracy(rows, samples))
+        evaluate.write(problems, drawn, found, args.answers, args.stats)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from pipeline import evaluate, files, params, reference
 from pipeline.command import arguments, run
-from pipeline.records import Answered, Problem
+from pipeline.records import Problem
 
 
 def main() -> None:
@@ -13,10 +13,7 @@ def main() -> None:
     problems = files.read(args.problems, Problem)
     drawn = evaluate.draws(problems, average)
     found = reference.solutions(args.key, settings, family, problems, drawn, average.sampling)
-    rows, samples = evaluate.graded(problems, drawn, found)
-    files.write(args.answers / "answers.parquet", Answered, rows)
-    files.write(args.answers / "samples.parquet", Answered, samples)
-    files.write_json(args.stats, evaluate.accuracy(rows, samples))
+    evaluate.write(problems, drawn, found, args.answers, args.stats)
 
 
 if __name__ == "__main__":

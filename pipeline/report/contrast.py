@@ -77,8 +77,9 @@ def _gain(metrics: Metrics, lineage: Lineage, first: str, last: str) -> Gain:
 
 def table(metrics: Metrics, lineage: Lineage) -> Table:
     """A line for each contrast."""
+    whole = list(arms(metrics, lineage))
     rows = []
-    for found in (*arms(metrics, lineage), *siblings(metrics, lineage)):
+    for found in (*whole, *siblings(metrics, lineage)):
         sides = [cell for g in (found.one, found.other) for cell in (words(g.name), percent(g.points, g.error, "+"))]
         errors = found.difference / found.error if found.error else None
         rows.append([*sides, percent(found.difference, found.error, "+"), number(errors, 1, sign="+")])
@@ -86,6 +87,6 @@ def table(metrics: Metrics, lineage: Lineage) -> Table:
         "Gains in average greedy accuracy, percentage points with one standard error, all unpaired (the models answer "
         "the same problems, so the true errors are rather smaller; psr compare has paired ones). "
     )
-    note += " ".join(found.sentence() for found in arms(metrics, lineage))
+    note += " ".join(found.sentence() for found in whole)
     header = ["method", "gain", "beside", "its gain", "difference", "standard errors"]
     return Table("methods", "Methods beside each other", note.strip(), grid(header, rows))

@@ -44,9 +44,10 @@ def ways(metrics: Metrics, lineage: Lineage, paper: Grid) -> Table:
     """Pairs of steps against scores of whole solutions, and people's labels where there are any."""
     rows = []
     for chain in lineage.chains().values():
+        last = metrics[chain[-1]]
+        judged = {**last, "human": last.get("judge", {}).get("human")}
         for kind, (way, agreement) in _WAYS.items():
-            judged = metrics[chain[-1]]
-            if found := judged.get("judge", {}).get(kind) if kind == "human" else judged.get(kind):
+            if found := judged.get(kind):
                 cells = [number(found[name], 2, found[f"{name}_se"]) for name in ("consistency", agreement)]
                 rows.append([words(chain[-1]), words(way), *cells])
     note = (
