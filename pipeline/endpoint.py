@@ -20,9 +20,7 @@ from pipeline.command import Progress, note
 from pipeline.engine import seed_of
 from pipeline.errors import PipelineError
 from pipeline.journal import Journal
-from pipeline.params import Annotator, Reference, Sampling
-
-Settings = Annotator | Reference
+from pipeline.params import Endpoint, Sampling
 
 
 @dataclass(frozen=True)
@@ -52,12 +50,12 @@ class _Server:
     """Where questions go. section: of params.yaml, named where something is wrong."""
 
     model: str
-    settings: Settings
+    settings: Endpoint
     section: str
 
 
 def ask(
-    name: str, questions: Mapping[str, Question], model: str, settings: Settings, section: str
+    name: str, questions: Mapping[str, Question], model: str, settings: Endpoint, section: str
 ) -> dict[str, Answer]:
     """The model's answer to each question, by key; `section` of params.yaml is where the settings stand.
 

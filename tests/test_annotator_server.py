@@ -68,7 +68,8 @@ def test_a_served_model_killed_in_the_middle_and_started_again_is_asked_nothing_
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}/v1"
-    settings = Annotator("endpoint", url, str(tiny_model), "completions", "", 2, 1, 60.0, 0, 0, Sampling(0.0, 1.0, 24))
+    sampling = Sampling(0.0, 1.0, 24)
+    settings = Annotator(url, "completions", "", 2, 1, 60.0, 0, 0, sampling, "endpoint", str(tiny_model))
 
     def kept() -> list[str]:
         return [line for file in tmp_path.glob("annotator/*.jsonl") for line in file.read_text().splitlines(True)]

@@ -105,19 +105,16 @@ class Ift:
 
 
 @dataclass(frozen=True)
-class Annotator:
-    """Who segments solutions and judges EFT pairs. kind: `world` (the oracle), `endpoint` (OpenAI-compatible, at `url`)
-    or `model` (a model folder, served here).
+class Endpoint:
+    """An OpenAI-compatible server. api: `chat` or `completions`.
 
-    api: `chat` or `completions`. key_variable: name of the environment variable that holds the key ("" for none).
-    retries: with back-off, for each request; seconds: time limit of one. max_tokens_spent, max_requests: stop where
-    the kept answers of this url and model, of all stages and runs together, have cost so much (0: no cap); requests
-    under way then still end, so tokens may pass their cap by `concurrency` answers.
+    key_variable: name of the environment variable that holds the key ("" for none). retries: with back-off, for each
+    request; seconds: time limit of one. max_tokens_spent, max_requests: stop where the kept answers of this url and
+    model, of all stages and runs together, have cost so much (0: no cap); requests under way then still end, so tokens
+    may pass their cap by `concurrency` answers.
     """
 
-    kind: str
     url: str
-    model: str
     api: str
     key_variable: str
     concurrency: int
@@ -129,23 +126,22 @@ class Annotator:
 
 
 @dataclass(frozen=True)
-class Reference:
-    """Models of an OpenAI-compatible endpoint that are evaluated as ours are (the paper's GPT-4o), by the endpoint's
-    names; its other keys are those of the annotator.
+class Annotator(Endpoint):
+    """Who segments solutions and judges EFT pairs. kind: `world` (the oracle), `endpoint` (OpenAI-compatible, at `url`)
+    or `model` (a model folder, served here)."""
+
+    kind: str
+    model: str
+
+
+@dataclass(frozen=True)
+class Reference(Endpoint):
+    """Models that are evaluated as ours are (the paper's GPT-4o), by the endpoint's names.
 
     sampling: of the solution that counts for accuracy; its cap also holds for samples that are averaged.
     """
 
     models: list[str]
-    url: str
-    api: str
-    key_variable: str
-    concurrency: int
-    retries: int
-    seconds: float
-    max_tokens_spent: int
-    max_requests: int
-    sampling: Sampling
 
 
 @dataclass(frozen=True)
