@@ -143,13 +143,13 @@ def _dropped(layer: Layer, reason: str) -> Dropped:
 
 
 def split(
-    rows: Sequence[JudgedPair], test_pairs: int, ties: float, seed: int
+    rows: Sequence[JudgedPair], settings: Eft, seed: int
 ) -> tuple[list[JudgedPair], list[JudgedPair], list[Dropped]]:
     """Train rows, test rows, and what neither took, held out by problem.
 
-    The test set has one row a pair, its order drawn by hash, and no ties. Where the last held-out problem has more
-    pairs than the set still needs, the rest is dropped as `test_set_full`. ties: largest share of the train rows that
-    are ties; the others are dropped as `tie`.
+    The test set has one row a pair, its order drawn by hash, and no ties. Pairs are dropped as `test_set_full` where
+    the last held-out problem has more than the set still needs, as `train_set_full` beyond settings.train_pairs (drawn
+    by hash), and as `tie` where ties would be more than their share of the train rows.
     """
     tied, rows = [row for row in rows if row.winner == "C"], [row for row in rows if row.winner != "C"]
     by_problem: dict[str, list[JudgedPair]] = {}
@@ -158,18 +158,26 @@ def split(
     test: list[JudgedPair] = []
     held_out: set[str] = set()
     for problem in sorted(by_problem, key=lambda key: _hash(seed, key)):
-        if len(test) >= test_pairs:
+        if len(test) >= settings.test_pairs:
             break
         held_out.add(problem)
         pairs = by_problem[problem]
         test += [pairs[i + int(_hash(seed, pairs[i].pair_id), 16) % 2] for i in range(0, len(pairs), 2)]
-    surplus = [Dropped("eft", row.pair_id, "test_set_full", body(row.a)) for row in test[test_pairs:]]
+    surplus = [Dropped("eft", row.pair_id, "test_set_full", body(row.a)) for row in test[settings.test_pairs :]]
     train = [row for row in rows if row.problem_id not in held_out]
-    room = int(len(train) * ties / (1 - ties)) // 2  # layers; each has two rows
-    layers = sorted(range(0, len(tied), 2), key=lambda i: _hash(seed, tied[i].pair_id))
-    used = set([i for i in layers if tied[i].problem_id not in held_out][:room])
-    surplus += [Dropped("eft", tied[i].pair_id, "tie", body(tied[i].a)) for i in sorted(layers) if i not in used]
-    return train + [row for i in sorted(used) for row in tied[i : i + 2]], test[:test_pairs], surplus
+    train, beyond = _drawn(train, settings.train_pairs or len(train), seed, "train_set_full")
+    room = int(len(train) * settings.ties / (1 - settings.ties)) // 2  # pairs; each has two rows
+    ties, too_many = _drawn([row for row in tied if row.problem_id not in held_out], room, seed, "tie")
+    unused = [row for row in tied[::2] if row.problem_id in held_out]
+    surplus += beyond + too_many + [Dropped("eft", row.pair_id, "tie", body(row.a)) for row in unused]
+    return train + ties, test[: settings.test_pairs], surplus
+
+
+def _drawn(rows: list[JudgedPair], pairs: int, seed: int, reason: str) -> tuple[list[JudgedPair], list[Dropped]]:
+    """At most `pairs` pairs of rows in both orders, drawn by hash and kept in their order, and the others as drops."""
+    order = sorted(range(0, len(rows), 2), key=lambda i: _hash(seed, rows[i].pair_id))
+    kept = [row for i in sorted(order[:pairs]) for row in rows[i : i + 2]]
+    return kept, [Dropped("eft", rows[i].pair_id, reason, body(rows[i].a)) for i in sorted(order[pairs:])]
 
 
 def statistics(

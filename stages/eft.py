@@ -27,7 +27,7 @@ def main() -> None:
         layers += people
         asked, unasked, answers = asked + rated, unasked + left, answers | eft.human_answers(rated)
     kept, dropped = eft.judged_pairs(asked, answers)
-    train, test, surplus = eft.split(kept, settings.test_pairs, settings.ties, plan.load(args.params).seed)
+    train, test, surplus = eft.split(kept, settings, plan.load(args.params).seed)
     left_out = [*unasked, *dropped, *surplus]
     files.write(args.pairs / "train.parquet", JudgedPair, train)
     files.write(args.pairs / "test.parquet", JudgedPair, test)

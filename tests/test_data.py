@@ -62,7 +62,7 @@ def test_a_layer_gives_best_against_worst_in_both_orders() -> None:
     ]
 
 
-SETTINGS = Eft(ratings="", margin=0.2, pairs_per_problem=1, test_pairs=2, ties=0.25)
+SETTINGS = Eft(ratings="", margin=0.2, pairs_per_problem=1, train_pairs=0, test_pairs=4, ties=0.25)
 
 
 def prefers(word: str):
@@ -93,21 +93,31 @@ def test_a_pair_that_is_left_out_keeps_its_reason(scores, annotate, reason: str)
 def test_the_judge_test_set_is_held_out_by_problem_with_one_row_a_pair() -> None:
     trees = [tree(f"p{i}", 0.9, 0.1) for i in range(10)]
     rows, _ = judged(trees, prefers("s0"))
-    train, test, surplus = eft.split(rows, 4, 0.25, seed=1)
+    train, test, surplus = eft.split(rows, SETTINGS, seed=1)
     assert not surplus
     assert len(test) == 4 and len(train) == 12
     assert not {row.problem_id for row in test} & {row.problem_id for row in train}
-    assert {row.winner for row in eft.split(rows, 10, 0.25, seed=1)[1]} == {"A", "B"}
+    assert {row.winner for row in eft.split(rows, replace(SETTINGS, test_pairs=10), seed=1)[1]} == {"A", "B"}
+
+
+def test_a_cap_on_the_train_pairs_leaves_both_orders_of_a_pair_together_and_records_the_rest() -> None:
+    rows, _ = judged([tree(f"p{i}", 0.9, 0.1) for i in range(10)], prefers("s0"))
+    train, test, surplus = eft.split(rows, replace(SETTINGS, train_pairs=2), seed=1)
+    everything, same_test, _ = eft.split(rows, SETTINGS, seed=1)
+    assert test == same_test
+    assert len(train) == 4 and [row for row in everything if row in train] == train
+    assert [train[0].problem_id, train[2].problem_id] == [train[1].problem_id, train[3].problem_id]
+    assert [row.reason for row in surplus] == ["train_set_full"] * 4
 
 
 def test_ties_are_trained_on_up_to_their_share_and_never_tested() -> None:
     trees = [tree(f"p{i}", 0.9, 0.1) for i in range(20)]
     rows, _ = judged(trees, lambda q: "[[C]]" if int(q.key[1:].split("/")[0]) < 10 else prefers("s0")(q))
-    train, test, surplus = eft.split(rows, 4, 0.25, seed=1)
+    train, test, surplus = eft.split(rows, SETTINGS, seed=1)
     assert sum(row.winner == "C" for row in train) == 4 and len(train) == 16
     assert not any(row.winner == "C" for row in test)
     assert [row.reason for row in surplus] == ["tie"] * 8
-    assert not [row for row in eft.split(rows, 4, 0.0, seed=1)[0] if row.winner == "C"]
+    assert not [row for row in eft.split(rows, replace(SETTINGS, ties=0.0), seed=1)[0] if row.winner == "C"]
 
 
 def test_sampling_follows_content_not_row_order(tmp_path: Path) -> None:

@@ -70,13 +70,15 @@ class EftSearch:
 class Eft:
     """margin: smallest difference of P("+") between best and worst; pairs_per_problem: annotated at most.
 
-    test_pairs are held out by problem. ties: largest share of the train rows that the annotator calls a tie (0: none,
-    as in the paper). ratings: a file of human step ratings (PRM800K) whose pairs are added, or "".
+    train_pairs: decided pairs to train on at most (0: all); test_pairs are held out by problem. ties: largest share of
+    the train rows that the annotator calls a tie (0: none, as in the paper). ratings: a file of human step ratings
+    (PRM800K) whose pairs are added, or "".
     """
 
     ratings: str
     margin: float
     pairs_per_problem: int
+    train_pairs: int
     test_pairs: int
     ties: float
 
@@ -198,7 +200,11 @@ class SolutionPairs:
 
 @dataclass(frozen=True)
 class Dpo:
-    """Step-wise DPO: beta, weight of the likelihood term on the chosen step, and the training itself."""
+    """Step-wise DPO: beta, weight of the likelihood term on the chosen step, and the training itself.
+
+    The likelihood term is a mean over tokens, where the preference loss sums over them: a weight of the number of
+    tokens in a step makes it as strong as the summed log-likelihood.
+    """
 
     beta: float
     likelihood: float
