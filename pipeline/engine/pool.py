@@ -21,8 +21,9 @@ from pipeline.files import require_weights
 from pipeline.params import Engine as EngineParams
 
 _PARENT_DEATH = 1  # PR_SET_PDEATHSIG
-# A killed child leaves a semaphore to Python's tracker, which removes it and would warn about it.
-_QUIET = "ignore:resource_tracker:UserWarning"
+# A killed child leaves a semaphore to Python's tracker, which removes it and would warn about it; vLLM touches a name
+# of torch that torch calls deprecated. Neither is the user's to mend.
+_QUIET = "ignore:resource_tracker:UserWarning,ignore:`torch.distributed.reduce_op` is deprecated:FutureWarning"
 
 
 def open_engine(model: Path, params: EngineParams) -> Engine:
