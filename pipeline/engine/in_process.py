@@ -20,7 +20,7 @@ CPU_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "VLLM_LOGGING_LEVEL": "ERROR",
-    "TORCH_LOGS": "-all",  # no warning that there is no Triton
+    "TORCH_LOGS": "-torch._library.triton",  # which warns that there is no Triton
     "TORCH_CPP_LOG_LEVEL": "ERROR",
     "VLLM_NO_USAGE_STATS": "1",
     "TOKENIZERS_PARALLELISM": "false",
