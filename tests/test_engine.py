@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.engine import Completion, Request, open_engine, run, seed_of
+from pipeline.engine.pool import PooledEngine
 from pipeline.errors import PipelineError
 from pipeline.params import Engine
 
@@ -44,6 +45,20 @@ def test_completions_do_not_depend_on_order_window_or_copies(tiny_model: Path, w
         assert all(math.isfinite(x) and x < 0 for x in rated.label_logprobs) and len(rated.label_logprobs) == 2
         assert too_long.finish == "context" and too_long.tokens == 0
         assert greedy.tokens <= 6
+
+
+@pytest.mark.timeout(120)
+def test_more_requests_and_completions_than_pipes_hold_do_not_block_each_other(tiny_model: Path) -> None:
+    engine = PooledEngine(tiny_model, settings(1))
+    done = 0
+    for turn in range(2):
+        for index in range(20_000):
+            engine.submit(f"{turn}/{index}", Request((1,) * 250, max_tokens=250), 0)  # too long: answered at once
+        done += len(engine.step())
+        engine._connections[0].poll(60)  # the child is sending more than a pipe holds, and nobody takes it
+    while done < 40_000:
+        done += len(engine.step())
+    engine.close()
 
 
 def test_a_model_folder_without_weights_is_one_clear_error(tmp_path: Path) -> None:

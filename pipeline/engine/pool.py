@@ -11,8 +11,10 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import threading
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from pipeline.engine.lease import hold_gpus
@@ -91,12 +93,13 @@ def _serve(connection: Connection, model: Path, params: EngineParams, parent: in
     from pipeline.engine.in_process import InProcessEngine
 
     engine = InProcessEngine(model, params)
+    batches: SimpleQueue[list[tuple[str, Request, int]] | None] = SimpleQueue()
+    threading.Thread(target=_receive, args=(connection, batches), daemon=True).start()
     pending = 0
     while True:
-        while pending == 0 or connection.poll():
-            try:
-                batch = connection.recv()
-            except EOFError:
+        while pending == 0 or not batches.empty():
+            batch = batches.get()
+            if batch is None:
                 return
             for key, request, group in batch:
                 engine.submit(key, request, group)
@@ -105,3 +108,14 @@ def _serve(connection: Connection, model: Path, params: EngineParams, parent: in
         pending -= len(done)
         if done:
             connection.send(done)
+
+
+def _receive(connection: Connection, batches: SimpleQueue[list[tuple[str, Request, int]] | None]) -> None:
+    """Take requests whenever they come: with both pipes full, parent and child would wait for each other for ever."""
+    try:
+        while True:
+            batches.put(connection.recv())
+    except EOFError:
+        pass  # the parent has gone
+    finally:
+        batches.put(None)
