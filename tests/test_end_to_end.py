@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -27,6 +30,7 @@ CLONED = (
     "publish",
     "stages",
 )
+MINUTES = 12  # that a command may take; the longest, `dvc repro`, takes four on two quiet cores
 PSR = 'psr() { python -m pipeline.cli "$@"; }\n'
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
@@ -47,13 +51,45 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def call(folder: Path, *command: str, fails: bool = False) -> str:
+    """What a command says; into a file, since DVC's queue workers would keep a pipe open after the command's end."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "GIT_CONFIG_COUNT": "2"}
     for index, key in enumerate(("name", "email")):
         environment |= {f"GIT_CONFIG_KEY_{index}": f"user.{key}", f"GIT_CONFIG_VALUE_{index}": "test"}
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, check=False)
-    assert (done.returncode != 0) == fails, f"{command}:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
-    return done.stdout + done.stderr
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            ended = f"exit code {process.wait(60 * MINUTES)}"
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            ended = f"no end after {MINUTES} minutes"
+        output.seek(0)
+        said = output.read()
+    assert ended.startswith("exit code") and (ended != "exit code 0") == fails, f"{command}: {ended}\n{said[-8000:]}"
+    return said
+
+
+def end_queue(folder: Path, start: str) -> None:
+    """Wait for DVC's queued experiments, then end its workers: these at times end before their work or never."""
+    workers = folder / ".dvc/tmp/exps/celery"
+    deadline = time.monotonic() + 60 * MINUTES
+    idle = 0
+    while re.search(r"Queued|Running", said := call(folder, "dvc", "queue", "status")):
+        logs = "\n".join(path.read_text()[-2000:] for path in workers.glob("*.out"))
+        assert time.monotonic() < deadline, f"experiments after {MINUTES} minutes:\n{said}\n{logs}"
+        idle = 0 if "Running" in said else idle + 1
+        if idle == 10:
+            call(folder, *start.split())
+        time.sleep(4)
+    assert "Failed" not in said, said
+    for path in workers.glob("dvc-exp-worker-*.pid"):
+        with contextlib.suppress(ProcessLookupError):  # which says that it is gone
+            os.kill(int(path.read_text()), signal.SIGTERM)
+            while time.monotonic() < deadline:
+                os.kill(int(path.read_text()), 0)
+                time.sleep(0.1)
 
 
 def rows(path: Path) -> list[dict]:
@@ -140,8 +176,8 @@ def test_every_command_of_the_documents_runs_and_leaves_the_workspace_clean(clon
     said = {}
     for command in documents.to_run():
         said[command] = call(clone, "bash", "-c", PSR + command)
-        while "queue start" in command and re.search(r"Queued|Running", call(clone, "dvc", "queue", "status")):
-            time.sleep(1)
+        if command.startswith("dvc queue start"):
+            end_queue(clone, command)
     assert call(clone, "git", "status", "--porcelain") == ""
     (table,) = (text for command, text in said.items() if command.startswith("dvc exp show"))
     assert all(name in table for name in ("gap-2", "gap-3", "m2.evaluation.pooled.accuracy", "pairs.min_gap"))
