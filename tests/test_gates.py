@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from pipeline.judge import Ranking
-from pipeline.records import Candidate, Node, SearchTree, State, Tree, Verdict
+from pipeline.records import Candidate, Node, Preference, SearchTree, State, Tree, Verdict
 from pipeline.world import gates, oracle
 from pipeline.world.problems import generate, write
 
@@ -45,6 +45,20 @@ def test_the_control_takes_one_right_and_one_wrong_step_of_each_mixed_state() ->
     )
     kept, dropped = gates.control_pairs([alone])
     assert not kept and [row.reason for row in dropped] == ["all_right"]
+
+
+def test_pairs_turned_at_random_are_the_same_pairs_and_about_half_of_them_turned() -> None:
+    judged = [
+        Preference(f"p{number}", 1, "q", (), "best", "worst", True, False, 3.0, 1.0, "m2") for number in range(400)
+    ]
+    turned = gates.turned_at_random(judged, seed=1)
+    assert gates.turned_at_random(judged[::-1], seed=1) == turned[::-1] != gates.turned_at_random(judged, seed=2)[::-1]
+    sides = {
+        (p.chosen, p.chosen_terminal, p.chosen_score, p.rejected, p.rejected_terminal, p.rejected_score) for p in turned
+    }
+    assert sides == {("best", True, 3.0, "worst", False, 1.0), ("worst", False, 1.0, "best", True, 3.0)}
+    assert [pair.problem_id for pair in turned] == [pair.problem_id for pair in judged]
+    assert 160 < sum(pair.chosen == "worst" for pair in turned) < 240
 
 
 def test_pairs_of_a_layer_are_right_only_with_the_right_step_over_the_wrong_one() -> None:

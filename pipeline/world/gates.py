@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
+from pipeline.engine import seed_of
 from pipeline.files import counts
 from pipeline.judge import Ranking
 from pipeline.records import Dropped, Preference, SearchTree, State, Tree
@@ -95,6 +96,21 @@ def control_pairs(trees: Iterable[Tree]) -> tuple[list[Preference], list[Dropped
                 )
             )  # fmt: skip
     return kept, dropped
+
+
+def turned_at_random(judged: Iterable[Preference], seed: int) -> list[Preference]:
+    """Pairs of a judge, each with chosen and rejected exchanged or not, by even odds of its own."""
+    found = []
+    for pair in judged:
+        if seed_of(seed, "turn", pair.problem_id, pair.step_index) % 2:
+            pair = replace(
+                pair,
+                chosen=pair.rejected, rejected=pair.chosen,
+                chosen_terminal=pair.rejected_terminal, rejected_terminal=pair.chosen_terminal,
+                chosen_score=pair.rejected_score, rejected_score=pair.chosen_score,
+            )  # fmt: skip
+        found.append(replace(pair, iteration="control"))
+    return found
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,18 @@
+"""Diagnostic: a round's pairs, a random half of them turned round: what is left of them without the judge's choice."""
+
+from pipeline import files, pairs, plan
+from pipeline.command import arguments, run
+from pipeline.records import Preference
+from pipeline.world import gates
+
+
+def main() -> None:
+    args = arguments(__doc__, reads=["judged"], writes=["pairs", "stats"])
+    judged = files.read(args.judged / "train.parquet", Preference)
+    turned = gates.turned_at_random(judged, plan.load(args.params).seed)
+    files.write(args.pairs / "train.parquet", Preference, turned)
+    files.write_json(args.stats, pairs.statistics(turned, []))
+
+
+if __name__ == "__main__":
+    run(main)
