@@ -20,6 +20,7 @@ from pipeline.errors import PipelineError
 
 RUNS = Path(".work") / "runs.jsonl"  # outside the DVC outs: times differ from run to run, data must not
 _PARENT_DEATH = 1  # PR_SET_PDEATHSIG
+_ISA = ("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")  # AMX adds up in another order: its weights would have other bytes
 _QUIET_SECONDS = 15.0  # without a terminal: one progress line at most this often
 
 
@@ -50,9 +51,11 @@ def run(main: Callable[[], None]) -> None:
     """Run an entry point that dies with its parent; a PipelineError becomes one line and exit code 1.
 
     Everything else propagates with its traceback. A stage that DVC started and that ends well gets a line in `RUNS`:
-    its name in the graph, when it started, seconds, and what it noted.
+    its name in the graph, when it started, seconds, and what it noted. Torch leaves AMX unused, so that CPUs with and
+    without it give the same bytes; a value of ONEDNN_MAX_CPU_ISA in the environment wins.
     """
     begun, started = datetime.now(UTC), time.monotonic()
+    os.environ.setdefault(*_ISA)
     die_with_parent()
     try:
         main()

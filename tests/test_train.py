@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -136,3 +139,26 @@ def test_pretraining_runs_every_phase_and_gives_the_same_bytes_again(words: Any,
     assert statistics[0] == statistics[1]
     first, again = (tmp_path / name / "model.safetensors" for name in ("first", "again"))
     assert first.read_bytes() == again.read_bytes()
+
+
+def test_a_stage_computes_without_amx_whose_sums_have_other_bytes() -> None:
+    script = """if True:
+        import torch
+        from pipeline.command import run
+
+        def main():
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                torch.nn.Linear(64, 64)(torch.ones(64, 64)).sum().backward()
+
+        run(main)
+    """
+    environment = {name: value for name, value in os.environ.items() if name != "ONEDNN_MAX_CPU_ISA"}
+    said = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parent.parent,
+        env={**environment, "ONEDNN_VERBOSE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "cpu,isa:" in said and "AMX" not in said
