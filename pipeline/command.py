@@ -51,8 +51,8 @@ def run(main: Callable[[], None]) -> None:
     """Run an entry point that dies with its parent; a PipelineError becomes one line and exit code 1.
 
     Everything else propagates with its traceback. A stage that DVC started and that ends well gets a line in `RUNS`:
-    its name in the graph, when it started, seconds, and what it noted. Torch leaves AMX unused, so that CPUs with and
-    without it give the same bytes; a value of ONEDNN_MAX_CPU_ISA in the environment wins.
+    its name in the graph, when it started, seconds, and what it noted. Torch leaves AMX unused, which is
+    one cause of other bytes on another CPU; a value of ONEDNN_MAX_CPU_ISA in the environment wins.
     """
     begun, started = datetime.now(UTC), time.monotonic()
     os.environ.setdefault(*_ISA)
