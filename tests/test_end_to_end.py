@@ -61,13 +61,14 @@ def call(folder: Path, *command: str, fails: bool = False) -> str:
             command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
-            ended = f"exit code {process.wait(60 * MINUTES)}"
+            code = process.wait(60 * MINUTES)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            ended = f"no end after {MINUTES} minutes"
+            code = None
         output.seek(0)
         said = output.read()
-    assert ended.startswith("exit code") and (ended != "exit code 0") == fails, f"{command}: {ended}\n{said[-8000:]}"
+    assert code is not None, f"{command}: no end after {MINUTES} minutes\n{said[-8000:]}"
+    assert (code != 0) == fails, f"{command}: exit code {code}\n{said[-8000:]}"
     return said
 
 
@@ -77,8 +78,9 @@ def end_queue(folder: Path, start: str) -> None:
     deadline = time.monotonic() + 60 * MINUTES
     idle = 0
     while re.search(r"Queued|Running", said := call(folder, "dvc", "queue", "status")):
-        logs = "\n".join(path.read_text()[-2000:] for path in workers.glob("*.out"))
-        assert time.monotonic() < deadline, f"experiments after {MINUTES} minutes:\n{said}\n{logs}"
+        if time.monotonic() > deadline:
+            logs = "\n".join(path.read_text()[-2000:] for path in workers.glob("*.out"))
+            pytest.fail(f"experiments after {MINUTES} minutes:\n{said}\n{logs}")
         idle = 0 if "Running" in said else idle + 1
         if idle == 10:
             call(folder, *start.split())
