@@ -24,10 +24,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.decontaminate import Index, hits, words
-from pipeline.params import Source
-from pipeline.problems import Selection
-from pipeline.records import Problem
+from pipeline.core.params import Source
+from pipeline.core.records import Problem
+from pipeline.data.decontaminate import Index, hits, words
+from pipeline.data.problems import Selection
 
 COLUMNS = ("question", "problem", "Question")
 KINDS = ("as it is", "other case and spacing", "other numbers", "inside a longer text", "one word changed")

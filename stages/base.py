@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from pipeline import files, params
-from pipeline.command import arguments, run
-from pipeline.train import adopt, pretrain
-from pipeline.world import corpus, tokenizer
+from pipeline.core import files, params
+from pipeline.core.command import arguments, run
+from pipeline.domains.arithmetic import corpus, tokenizer
+from pipeline.training import adopt, pretrain
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
 """Diagnostic: the greedy accuracy of a control against that of M1 (`greedy`) on the same problems, paired."""
 
-from pipeline import files, scale
-from pipeline.command import arguments, run
-from pipeline.records import Answered
+from pipeline.core import files
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Answered
+from pipeline.evaluation import scale
 
 
 def main() -> None:

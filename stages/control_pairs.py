@@ -1,9 +1,10 @@
 """Diagnostic: preference pairs of a round's states labelled by the oracle, as an upper bound for the judge's own."""
 
-from pipeline import files, pairs
-from pipeline.command import arguments, run
-from pipeline.records import Dropped, Preference, Tree
-from pipeline.world import gates
+from pipeline.core import files
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Dropped, Preference, Tree
+from pipeline.domains.arithmetic import gates
+from pipeline.methods.psrlm import pairs
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
 """One round's training: step-wise DPO of the starting model, which is also the reference, on the round's pairs."""
 
-from pipeline import files, params, plan
-from pipeline.command import arguments, run
-from pipeline.records import Dropped, Preference
-from pipeline.train import train_preferences
+from pipeline.core import files, params, plan
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Dropped, Preference
+from pipeline.training import train_preferences
 
 
 def main() -> None:

@@ -1,9 +1,12 @@
 """EFT data: pairs of a layer, filtered, annotated in both orders, split into train and test by problem."""
 
-from pipeline import annotator, eft, files, judge, params, plan, ratings
-from pipeline.command import arguments, run
-from pipeline.records import Dropped, JudgedPair, Problem, SearchTree
-from pipeline.world import roles
+from pipeline.core import files, params, plan
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Dropped, JudgedPair, Problem, SearchTree
+from pipeline.data import ratings
+from pipeline.domains.arithmetic import roles
+from pipeline.inference import annotator
+from pipeline.methods.psrlm import eft, judge
 
 
 def main() -> None:

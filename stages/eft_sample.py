@@ -1,8 +1,10 @@
 """SRLM's EFT, first half: whole solutions that the policy samples to the EFT problems."""
 
-from pipeline import files, params, plan, solutions, work
-from pipeline.command import arguments, run
-from pipeline.records import Problem, SampleSet
+from pipeline.core import files, params, plan
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Problem, SampleSet
+from pipeline.inference import work
+from pipeline.methods.srlm import solutions
 
 
 def main() -> None:

@@ -1,9 +1,11 @@
 """SRLM's EFT, second half: the annotator explains and scores each solution; train and test are apart by problem."""
 
-from pipeline import annotator, eft_scores, files, params, plan, scoring
-from pipeline.command import arguments, run
-from pipeline.records import Dropped, SampleSet, ScoredSolution
-from pipeline.world import roles
+from pipeline.core import files, params, plan
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Dropped, SampleSet, ScoredSolution
+from pipeline.domains.arithmetic import roles
+from pipeline.inference import annotator
+from pipeline.methods.srlm import eft_scores, scoring
 
 
 def main() -> None:

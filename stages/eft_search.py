@@ -1,8 +1,10 @@
 """Monte-Carlo tree search on the policy M0 with the PRM as value; the whole trees are kept."""
 
-from pipeline import eft_search, files, params, plan, work
-from pipeline.command import arguments, run
-from pipeline.records import Problem, SearchTree
+from pipeline.core import files, params, plan
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Problem, SearchTree
+from pipeline.inference import work
+from pipeline.methods.psrlm import eft_search
 
 
 def main() -> None:

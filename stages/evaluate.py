@@ -1,9 +1,10 @@
 """Accuracy of one model on the held-out problems, by split and pooled: greedy, and avg@k where params ask for it."""
 
-from pipeline import evaluate, files, params, plan, work
-from pipeline.command import arguments, run
-from pipeline.engine import Completion
-from pipeline.records import Problem
+from pipeline.core import files, params, plan
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Problem
+from pipeline.evaluation import evaluate
+from pipeline.inference import Completion, work
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
 """Figure 2: prompts and responses of the step-wise arm's IFT, EFT and PPD data on a plane."""
 
-from pipeline import embedding, excerpt, files, params, plan
-from pipeline.command import arguments, run
-from pipeline.records import Text
+from pipeline.core import files, params, plan
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Text
+from pipeline.report import embedding, excerpt
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """Diagnostic: the problems whose EFT pairs were held out, so that a judge is measured where it was not trained."""
 
-from pipeline import files
-from pipeline.command import arguments, run
-from pipeline.records import JudgedPair, Problem
+from pipeline.core import files
+from pipeline.core.command import arguments, run
+from pipeline.core.records import JudgedPair, Problem
 
 
 def main() -> None:

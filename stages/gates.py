@@ -1,9 +1,9 @@
 """Diagnostic: what the oracle says, after the fact, of a model's own candidates, verdicts and pairs."""
 
-from pipeline import files
-from pipeline.command import arguments, run
-from pipeline.records import Tree
-from pipeline.world import gates
+from pipeline.core import files
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Tree
+from pipeline.domains.arithmetic import gates
 
 
 def main() -> None:

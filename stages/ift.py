@@ -1,8 +1,11 @@
 """IFT data: solutions segmented into `Step n: ` form; what was left out is kept with its reason."""
 
-from pipeline import annotator, files, ift, params, prompts
-from pipeline.command import arguments, run
-from pipeline.records import Dropped, Problem, Solution
+from pipeline.core import files, params
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Dropped, Problem, Solution
+from pipeline.data import ift
+from pipeline.inference import annotator
+from pipeline.language import prompts
 
 
 def main() -> None:

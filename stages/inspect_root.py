@@ -1,8 +1,9 @@
 """What the report shows of a model trained by SFT: a sample of its IFT and EFT rows, and all drops."""
 
-from pipeline import excerpt, files, params, plan
-from pipeline.command import arguments, run
-from pipeline.records import Dropped, JudgedPair, ScoredSolution, Solution, Text
+from pipeline.core import files, params, plan
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Dropped, JudgedPair, ScoredSolution, Solution, Text
+from pipeline.report import excerpt
 
 
 def main() -> None:

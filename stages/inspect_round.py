@@ -1,8 +1,10 @@
 """What the report shows of a round: the diagnostics of its judge, a sample of trees and pairs, and all drops."""
 
-from pipeline import excerpt, files, params, plan, verdicts
-from pipeline.command import arguments, run
-from pipeline.records import Dropped, Preference, Text, Tree
+from pipeline.core import files, params, plan
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Dropped, Preference, Text, Tree
+from pipeline.methods.psrlm import verdicts
+from pipeline.report import excerpt
 
 
 def main() -> None:

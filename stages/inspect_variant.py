@@ -1,8 +1,8 @@
 """What the report shows of a variant: all that was left out of its pairs and its training."""
 
-from pipeline import files
-from pipeline.command import arguments, run
-from pipeline.records import Dropped
+from pipeline.core import files
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Dropped
 
 
 def main() -> None:

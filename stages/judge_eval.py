@@ -1,9 +1,12 @@
 """Judge accuracy of one model on the held-out EFT pairs, consistency under swapped order, calibration."""
 
-from pipeline import calibration, evaluate, files, params, work
-from pipeline.command import arguments, run
-from pipeline.ratings import PREFIX
-from pipeline.records import JudgedPair
+from pipeline.core import files, params
+from pipeline.core.command import arguments, run
+from pipeline.core.records import JudgedPair
+from pipeline.data.ratings import PREFIX
+from pipeline.evaluation import evaluate
+from pipeline.inference import work
+from pipeline.methods.psrlm import calibration
 
 
 def main() -> None:

@@ -1,9 +1,11 @@
 """Diagnostic: a model judges the layers of held-out Monte-Carlo trees, to compare its pairs with the PRM's."""
 
-from pipeline import files, judge, params, plan, work
-from pipeline.command import arguments, run
-from pipeline.records import Problem, SearchTree
-from pipeline.world import gates
+from pipeline.core import files, params, plan
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Problem, SearchTree
+from pipeline.domains.arithmetic import gates
+from pipeline.inference import work
+from pipeline.methods.psrlm import judge
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """The drop ledger: what was left out in the whole run, by stage and reason, with a count and three examples."""
 
-from pipeline import ledger, plan
-from pipeline.command import arguments, run
+from pipeline.core import plan
+from pipeline.core.command import arguments, run
+from pipeline.report import ledger
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
 """Preference pairs of one round from its search; whatever gave no pair is kept with its reason."""
 
-from pipeline import files, pairs, params, plan
-from pipeline.command import arguments, run
-from pipeline.records import Dropped, Preference, SampleSet, Tree
+from pipeline.core import files, params, plan
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Dropped, Preference, SampleSet, Tree
+from pipeline.methods.psrlm import pairs
 
 
 def main() -> None:

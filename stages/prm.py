@@ -2,10 +2,12 @@
 
 from dataclasses import asdict
 
-from pipeline import files, params, plan, prm, work
-from pipeline.command import arguments, run
-from pipeline.records import Dropped, LabelledSolution
-from pipeline.train import read_tokenizer, train_supervised
+from pipeline.core import files, params, plan
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Dropped, LabelledSolution
+from pipeline.inference import work
+from pipeline.methods.psrlm import prm
+from pipeline.training import read_tokenizer, train_supervised
 
 
 def main() -> None:

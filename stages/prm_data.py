@@ -1,9 +1,10 @@
 """Labelled steps for the process reward model: the world's oracle or human ratings; every tenth problem is held out."""
 
-from pipeline import files, params, plan, ratings, sources
-from pipeline.command import arguments, run
-from pipeline.records import LabelledSolution, Problem
-from pipeline.world import roles
+from pipeline.core import files, params, plan
+from pipeline.core.command import arguments, run
+from pipeline.core.records import LabelledSolution, Problem
+from pipeline.data import ratings, sources
+from pipeline.domains.arithmetic import roles
 
 
 def main() -> None:

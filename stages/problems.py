@@ -1,10 +1,10 @@
 """Problems by role: ift, prm, eft, one file for each round, and the held-out evaluation problems."""
 
-from pipeline import files, params, plan
-from pipeline.command import arguments, run
-from pipeline.problems import Selection, held_out
-from pipeline.records import Problem
-from pipeline.world import roles
+from pipeline.core import files, params, plan
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Problem
+from pipeline.data.problems import Selection, held_out
+from pipeline.domains.arithmetic import roles
 
 
 def main() -> None:

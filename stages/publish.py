@@ -1,7 +1,8 @@
 """Publish the finished run on the Hugging Face Hub; `psr push ORG/NAME` runs this."""
 
-from pipeline import files, params, plan, publish
-from pipeline.command import arguments, run
+from pipeline import publish
+from pipeline.core import files, params, plan
+from pipeline.core.command import arguments, run
 
 
 def main() -> None:

@@ -1,9 +1,10 @@
 """Diagnostic: a round's pairs, a random half of them turned round: what is left of them without the judge's choice."""
 
-from pipeline import files, pairs, plan
-from pipeline.command import arguments, run
-from pipeline.records import Preference
-from pipeline.world import gates
+from pipeline.core import files, plan
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Preference
+from pipeline.domains.arithmetic import gates
+from pipeline.methods.psrlm import pairs
 
 
 def main() -> None:

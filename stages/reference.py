@@ -1,8 +1,9 @@
 """Accuracy of a model behind an OpenAI-compatible endpoint on the held-out problems, measured as ours is."""
 
-from pipeline import evaluate, files, params, reference
-from pipeline.command import arguments, run
-from pipeline.records import Problem
+from pipeline.core import files, params
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Problem
+from pipeline.evaluation import evaluate, reference
 
 
 def main() -> None:

@@ -1,7 +1,9 @@
 """Tables, curves and the page of all models in `models`, from each model's own statistics and excerpts."""
 
-from pipeline import params, plan, provenance, report
-from pipeline.command import arguments, run
+from pipeline import report
+from pipeline.core import params, plan
+from pipeline.core.command import arguments, run
+from pipeline.report import provenance
 
 
 def main() -> None:

@@ -1,9 +1,12 @@
 """Test-time scaling: step search on held-out problems, beside a majority vote at equal tokens and greedy answers."""
 
-from pipeline import evaluate, files, params, plan, scale, search, work
-from pipeline.answers import Grader
-from pipeline.command import arguments, run
-from pipeline.records import Answered, Problem, Tree
+from pipeline.core import files, params, plan
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Answered, Problem, Tree
+from pipeline.domains.math import Grader
+from pipeline.evaluation import evaluate, scale
+from pipeline.inference import work
+from pipeline.methods.psrlm import search
 
 
 def main() -> None:

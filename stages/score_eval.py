@@ -1,8 +1,11 @@
 """How well one model scores held-out whole solutions: agreement with the annotator, order, consistency."""
 
-from pipeline import evaluate, files, params, plan, scoring, work
-from pipeline.command import arguments, run
-from pipeline.records import ScoredSolution
+from pipeline.core import files, params, plan
+from pipeline.core.command import arguments, run
+from pipeline.core.records import ScoredSolution
+from pipeline.evaluation import evaluate
+from pipeline.inference import work
+from pipeline.methods.srlm import scoring
 
 
 def main() -> None:

@@ -2,9 +2,12 @@
 
 from typing import Any
 
-from pipeline import files, params, plan, search, solutions, work
-from pipeline.command import arguments, run
-from pipeline.records import Problem, SampleSet, Tree
+from pipeline.core import files, params, plan
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Problem, SampleSet, Tree
+from pipeline.inference import work
+from pipeline.methods.psrlm import search
+from pipeline.methods.srlm import solutions
 
 METHODS: dict[str, tuple[Any, str, type, type, str]] = {
     "psrlm": (search, "search", params.Search, Tree, "trees.parquet"),

@@ -1,9 +1,10 @@
 """Diagnostic: a model's own step searches of the held-out problems against its greedy answers to them."""
 
-from pipeline import files, scale
-from pipeline.answers import Grader
-from pipeline.command import arguments, run
-from pipeline.records import Answered, Problem, Tree
+from pipeline.core import files
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Answered, Problem, Tree
+from pipeline.domains.math import Grader
+from pipeline.evaluation import scale
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
 """M0 -> M1: supervised fine-tuning on IFT and the method's EFT rows, loss on completions only."""
 
-from pipeline import files, params, plan
-from pipeline.command import arguments, run
-from pipeline.records import Dropped, JudgedPair, ScoredSolution, Solution
-from pipeline.train import judgment_row, read_tokenizer, scoring_row, solution_row, train_supervised
+from pipeline.core import files, params, plan
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Dropped, JudgedPair, ScoredSolution, Solution
+from pipeline.training import judgment_row, read_tokenizer, scoring_row, solution_row, train_supervised
 
 
 def main() -> None:

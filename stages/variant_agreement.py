@@ -1,9 +1,10 @@
 """Variant `agreement`: the pairs of a round on which the judge and the implicit DPO reward agree."""
 
-from pipeline import files, pairs, params
-from pipeline.command import arguments, run
-from pipeline.records import Dropped, Preference
-from pipeline.train import implicit_margins
+from pipeline.core import files, params
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Dropped, Preference
+from pipeline.methods.psrlm import pairs
+from pipeline.training import implicit_margins
 
 
 def main() -> None:

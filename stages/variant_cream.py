@@ -1,8 +1,11 @@
 """Variant `cream`: the pairs of a round, weighted by how far the judge before ranks their states alike."""
 
-from pipeline import cream, files, pairs, params, plan, work
-from pipeline.command import arguments, run
-from pipeline.records import Dropped, Preference, SecondRanking, Tree
+from pipeline.core import files, params, plan
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Dropped, Preference, SecondRanking, Tree
+from pipeline.inference import work
+from pipeline.methods.pairings import cream
+from pipeline.methods.psrlm import pairs
 
 
 def main() -> None:

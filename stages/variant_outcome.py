@@ -1,9 +1,11 @@
 """Variant `outcome`: pairs of whole solutions from the step pairs of a round's search."""
 
-from pipeline import files, outcome, pairs, params, work
-from pipeline.command import arguments, run
-from pipeline.engine import Completion
-from pipeline.records import Dropped, Preference, Tree
+from pipeline.core import files, params
+from pipeline.core.command import arguments, run
+from pipeline.core.records import Dropped, Preference, Tree
+from pipeline.inference import Completion, work
+from pipeline.methods.pairings import outcome
+from pipeline.methods.psrlm import pairs
 
 
 def main() -> None:

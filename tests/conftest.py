@@ -12,9 +12,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from pipeline.engine import Completion, Request  # noqa: E402
-from pipeline.params import Phase  # noqa: E402
-from pipeline.world import corpus, tokenizer  # noqa: E402
+from pipeline.core.params import Phase  # noqa: E402
+from pipeline.domains.arithmetic import corpus, tokenizer  # noqa: E402
+from pipeline.inference import Completion, Request  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,7 @@ def words() -> Any:
 @pytest.fixture(scope="session")
 def tiny_model(words: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Llama of a few thousand random weights, saved as safetensors with its tokenizer."""
-    from pipeline.train import fresh_model, save
+    from pipeline.training import fresh_model, save
 
     folder = tmp_path_factory.mktemp("model")
     save(fresh_model(words, width=32, layers=1, context=512, seed=0), words, folder)

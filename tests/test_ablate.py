@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import ablate
-from pipeline.errors import PipelineError
+from pipeline.cli import ablate
+from pipeline.core.errors import PipelineError
 
 ROOT = Path(__file__).parent.parent
 FILE, PARAMS = ROOT / "ablations.yaml", ROOT / "params.yaml"

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from pipeline import annotator, journal
-from pipeline.errors import PipelineError
-from pipeline.params import Annotator, Engine, Sampling
+from pipeline.core import journal
+from pipeline.core.errors import PipelineError
+from pipeline.core.params import Annotator, Engine, Sampling
+from pipeline.inference import annotator
 
 ENGINE = Engine("float32", 512, 8, 1, 8, 4096)
 PROMPTS = {f"k{i}": f"prompt {i}" for i in range(12)}

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import annotator, journal
-from pipeline.engine.in_process import CPU_ENVIRONMENT
-from pipeline.errors import PipelineError
-from pipeline.params import Annotator, Engine, Sampling
+from pipeline.core import journal
+from pipeline.core.errors import PipelineError
+from pipeline.core.params import Annotator, Engine, Sampling
+from pipeline.inference import annotator
+from pipeline.inference.in_process import CPU_ENVIRONMENT
 
 ENGINE = Engine("float32", 512, 8, 1, 8, 4096)
 PROMPTS = {f"k{i}": f"Ana has {i} keys." for i in range(120)}

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.answers import Grade, Grader, boxed, extract_answer, gold_text
-from pipeline.answers.grader import MAX_CHARACTERS
-from pipeline.errors import PipelineError
-from pipeline.params import Source
-from pipeline.problems import held_out
-from pipeline.sources import known
+from pipeline.core.errors import PipelineError
+from pipeline.core.params import Source
+from pipeline.data.problems import held_out
+from pipeline.data.sources import known
+from pipeline.domains.math import Grade, Grader, boxed, extract_answer, gold_text
+from pipeline.domains.math.grader import MAX_CHARACTERS
 
 Pair = tuple[str | None, str]
 ROOT = Path(__file__).parents[1]
@@ -165,7 +165,7 @@ def test_an_answer_that_takes_too_long_costs_only_itself(grader: Grader) -> None
 def test_whatever_a_comparison_does_costs_only_its_own_answer() -> None:
     script = (
         "import os, sys\n"
-        "from pipeline.answers import algebra, worker\n"
+        "from pipeline.domains.math import algebra, worker\n"
         "def equal(answer, gold):\n"
         "    if answer == 'a': bytearray(10**10)\n"
         "    if answer == 'b': os.abort()\n"
@@ -211,13 +211,13 @@ def test_a_worker_that_cannot_start_is_one_clear_error() -> None:
 
 
 def test_importing_the_room_loads_no_algebra() -> None:
-    script = "import sys, pipeline.answers; sys.exit(bool({'sympy', 'math_verify'} & set(sys.modules)))"
+    script = "import sys, pipeline.domains.math; sys.exit(bool({'sympy', 'math_verify'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT).returncode == 0
 
 
 def test_in_a_worker_text_becomes_numerals_and_nothing_else() -> None:
     script = (
-        "import sympy, pipeline.answers.algebra\n"
+        "import sympy, pipeline.domains.math.algebra\n"
         "assert sympy.sympify('5') == 5 and sympy.sympify('0.5') == 0.5\n"
         "try: sympy.sympify('__import__(\"os\").abort()')\n"
         "except ValueError: raise SystemExit(7)\n"

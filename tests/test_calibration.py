@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from pipeline import calibration
-from pipeline.calibration import Weighed
-from pipeline.engine import Completion
-from pipeline.params import Judge, Sampling
-from pipeline.records import JudgedPair
+from pipeline.core.params import Judge, Sampling
+from pipeline.core.records import JudgedPair
+from pipeline.inference import Completion
+from pipeline.methods.psrlm import calibration
+from pipeline.methods.psrlm.calibration import Weighed
 
 SETTINGS = Judge("both", Sampling(0.0, 1.0, 64))
 PAIR = JudgedPair("e1/0/0", "e1", "A problem.", ("Step 1: 1+1=2",), "Step 2: 2+2=4", "Step 2: 2+2=5", "", "A", 0.9, 0.1)
@@ -45,7 +45,7 @@ def test_large_log_odds_do_not_overflow_and_a_verdict_without_any_is_counted() -
 
 
 def test_the_letters_are_weighed_where_the_verdict_stands_after_the_judge_s_own_words(words: Any) -> None:
-    task = calibration.weigh(words, "world", PAIR, (), SETTINGS)
+    task = calibration.weigh(words, "arithmetic", PAIR, (), SETTINGS)
     straight, _ = next(task)
     requests = task.send([Completion("2+2=4. A [[A]]", "stop", 9, True), Completion("no verdict", "stop", 2, True)])
     (request,) = requests  # the unreadable one is not asked

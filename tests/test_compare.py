@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import evaluate, files
-from pipeline.compare import compare
-from pipeline.compare.runs import Run, paired
-from pipeline.errors import PipelineError
-from pipeline.judge import Opinion
-from pipeline.records import Answered, JudgedPair
+from pipeline.cli.compare import compare
+from pipeline.cli.compare.runs import Run, paired
+from pipeline.core import files
+from pipeline.core.errors import PipelineError
+from pipeline.core.records import Answered, JudgedPair
+from pipeline.evaluation import evaluate
+from pipeline.methods.psrlm.judge import Opinion
 
 DVC_YAML = """
 stages:

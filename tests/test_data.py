@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import eft, ift, ratings
-from pipeline.errors import PipelineError
-from pipeline.params import Eft, Source
-from pipeline.problems import Selection, held_out
-from pipeline.records import Node, Problem, SearchTree
-from pipeline.sources import rows
+from pipeline.core.errors import PipelineError
+from pipeline.core.params import Eft, Source
+from pipeline.core.records import Node, Problem, SearchTree
+from pipeline.data import ift, ratings
+from pipeline.data.problems import Selection, held_out
+from pipeline.data.sources import rows
+from pipeline.methods.psrlm import eft
 
 SHARED = os.environ.get("PSR_SHARED_DATA")
 

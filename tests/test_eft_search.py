@@ -6,11 +6,11 @@ from typing import Any
 
 from conftest import ScriptedEngine
 
-from pipeline import eft, eft_search
-from pipeline.engine import Completion, Request, run
-from pipeline.params import EftSearch, Sampling
-from pipeline.prm import quality
-from pipeline.records import Problem, SearchTree
+from pipeline.core.params import EftSearch, Sampling
+from pipeline.core.records import Problem, SearchTree
+from pipeline.inference import Completion, Request, run
+from pipeline.methods.psrlm import eft, eft_search
+from pipeline.methods.psrlm.prm import quality
 
 SETTINGS = EftSearch(width=4, iterations=10, depth=3, exploration=1.0, sampling=Sampling(0.8, 0.95, 40), max_steps=6)
 
@@ -34,7 +34,7 @@ def grow(words: Any, answer: Any = policy) -> dict[str, SearchTree]:
     problems = [Problem(f"p{i}", f"What is {i}?", "eft") for i in range(4)]
     run(
         engines,
-        ((p.problem_id, eft_search.grow(words, "world", p, SETTINGS, 1)) for p in problems),
+        ((p.problem_id, eft_search.grow(words, "arithmetic", p, SETTINGS, 1)) for p in problems),
         4,
         found.__setitem__,
     )

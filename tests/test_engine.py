@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.engine import Completion, Request, open_engine, run, seed_of
-from pipeline.engine.pool import PooledEngine
-from pipeline.errors import PipelineError
-from pipeline.params import Engine
+from pipeline.core.errors import PipelineError
+from pipeline.core.params import Engine
+from pipeline.inference import Completion, Request, open_engine, run, seed_of
+from pipeline.inference.pool import PooledEngine
 
 
 def settings(copies: int) -> Engine:

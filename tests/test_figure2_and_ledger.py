@@ -5,9 +5,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline import embedding, excerpt, files, ledger
-from pipeline.errors import PipelineError
-from pipeline.records import Dropped, Duplicate, Overlap, Text
+from pipeline.core import files
+from pipeline.core.errors import PipelineError
+from pipeline.core.records import Dropped, Duplicate, Overlap, Text
+from pipeline.report import embedding, excerpt, ledger
 
 
 def texts(count: int) -> list[Text]:

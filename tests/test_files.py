@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import files
-from pipeline.errors import PipelineError
-from pipeline.journal import Journal, fingerprint
-from pipeline.records import Candidate, Dropped, Problem, State, Tree, Verdict
+from pipeline.core import files
+from pipeline.core.errors import PipelineError
+from pipeline.core.journal import Journal, fingerprint
+from pipeline.core.records import Candidate, Dropped, Problem, State, Tree, Verdict
 
 TREE = Tree(
     "p",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 
-from pipeline.judge import Ranking
-from pipeline.records import Candidate, Node, Preference, SearchTree, State, Tree, Verdict
-from pipeline.world import gates, oracle
-from pipeline.world.problems import generate, write
+from pipeline.core.records import Candidate, Node, Preference, SearchTree, State, Tree, Verdict
+from pipeline.domains.arithmetic import gates, oracle
+from pipeline.domains.arithmetic.problems import generate, write
+from pipeline.methods.psrlm.judge import Ranking
 
 
 def tree(best: int | None, worst: int | None, verdicts: tuple[Verdict, ...]) -> Tree:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline import plan
+from pipeline.core import plan
 
 ROOT = Path(__file__).parent.parent
 STAGES = {path.stem: path for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__"}

@@ -26,9 +26,9 @@ configs:
 """
 READ = """
 import json, sys
-from pipeline.errors import PipelineError
-from pipeline.params import Source
-from pipeline.sources import rows
+from pipeline.core.errors import PipelineError
+from pipeline.core.params import Source
+from pipeline.data.sources import rows
 for case in json.loads(sys.argv[1]):
     try:
         found = [[number, row["question"]] for number, row in rows(Source(**case), ["question"])]

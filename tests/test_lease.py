@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.engine import lease
+from pipeline.core import lease
 
 ROOT = Path(__file__).parent.parent
 HOLDER = """
 import sys
 from pathlib import Path
-from pipeline.engine import lease
+from pipeline.core import lease
 lease.DEVICES, lease.LOCKS = Path(sys.argv[1]), Path(sys.argv[1])
 held = lease.hold_gpus()
 print(len(held), lease.hold_gpus() is held, flush=True)

@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
-from pipeline import files, ledger, provenance, report, verdicts
-from pipeline.records import Candidate, Dropped, State, Tree, Verdict
-from pipeline.report import viewer
+from pipeline import report
+from pipeline.core import files
+from pipeline.core.records import Candidate, Dropped, State, Tree, Verdict
+from pipeline.methods.psrlm import verdicts
+from pipeline.report import ledger, provenance, viewer
 
 HOSTILE = "Step 1: </script><img src=x onerror=\"document.title='owned'\"><!-- {{ 7 * 7 }} ${x}"
 MODELS = ("m0", "m1", "m2", "m3")

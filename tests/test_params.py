@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline import params, plan
-from pipeline.errors import PipelineError
+from pipeline.core import params, plan
+from pipeline.core.errors import PipelineError
 
 OUTCOME = {"of": "m3", "from": "m2", "by": "m2", "kind": "outcome"}
 

@@ -12,12 +12,12 @@ from typing import Any
 
 from conftest import ROOT, ScriptedEngine
 
-from pipeline import provenance
-from pipeline.engine import Completion, Request, Usage, run
+from pipeline.inference import Completion, Request, Usage, run
+from pipeline.report import provenance
 
 
 def stage(folder: Path, name: str, code: str) -> int:
-    command = [sys.executable, "-c", f"from pipeline.command import note, run\nrun(lambda: {code})"]
+    command = [sys.executable, "-c", f"from pipeline.core.command import note, run\nrun(lambda: {code})"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "DVC_STAGE": name}
     return subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True).returncode
 

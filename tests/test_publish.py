@@ -20,13 +20,10 @@ import yaml
 from hub_stand_in import READER, Failure, Hub, card_errors
 from huggingface_hub import DatasetCard, ModelCard
 
-from pipeline import files, prompts, publish, steps
-from pipeline.errors import PipelineError
-from pipeline.publish import configs
-from pipeline.publish import hub as rooms_hub
-from pipeline.publish import lock as locks
-from pipeline.publish.pull import pull
-from pipeline.records import (
+from pipeline import publish
+from pipeline.core import files
+from pipeline.core.errors import PipelineError
+from pipeline.core.records import (
     Candidate,
     JudgedPair,
     LabelledSolution,
@@ -40,7 +37,12 @@ from pipeline.records import (
     Tree,
     Verdict,
 )
-from pipeline.train import preference_rows
+from pipeline.language import prompts, steps
+from pipeline.publish import configs
+from pipeline.publish import hub as rooms_hub
+from pipeline.publish import lock as locks
+from pipeline.publish.pull import pull
+from pipeline.training import preference_rows
 
 ROOT = Path(__file__).parent.parent
 REPOSITORY = "org/steps"

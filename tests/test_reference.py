@@ -11,9 +11,9 @@ import pytest
 import yaml
 from test_annotator import Reply, completion, serve  # noqa: F401
 
-from pipeline import files, plan
-from pipeline.errors import PipelineError
-from pipeline.records import Answered, Problem
+from pipeline.core import files, plan
+from pipeline.core.errors import PipelineError
+from pipeline.core.records import Answered, Problem
 from stages import reference
 
 REPLIES = {

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import evaluate, report, scale
-from pipeline.answers import Grader
-from pipeline.engine import Completion
-from pipeline.errors import PipelineError
-from pipeline.judge import Opinion
-from pipeline.params import Average, Sampling
-from pipeline.records import Answered, Problem
+from pipeline import report
+from pipeline.core.errors import PipelineError
+from pipeline.core.params import Average, Sampling
+from pipeline.core.records import Answered, Problem
+from pipeline.domains.math import Grader
+from pipeline.evaluation import evaluate, scale
+from pipeline.inference import Completion
+from pipeline.methods.psrlm.judge import Opinion
 from pipeline.report import contrast
 
 ROOT = Path(__file__).parent.parent

@@ -13,12 +13,13 @@ from conftest import ScriptedEngine
 from test_answers import hostile_answers
 from test_search import SETTINGS, by_quality, script
 
-from pipeline import evaluate, scale, search
-from pipeline.answers import Grader, alike
-from pipeline.engine import Completion, Request, Usage, run
-from pipeline.journal import Journal
-from pipeline.params import Sampling
-from pipeline.records import Answered, Problem
+from pipeline.core.journal import Journal
+from pipeline.core.params import Sampling
+from pipeline.core.records import Answered, Problem
+from pipeline.domains.math import Grader, alike
+from pipeline.evaluation import evaluate, scale
+from pipeline.inference import Completion, Request, Usage, run
+from pipeline.methods.psrlm import search
 
 SAMPLING = Sampling(0.8, 0.95, 60)
 PROBLEMS = [Problem(f"p{i}", f"What is {i}?", "easy", "good") for i in range(5)]
@@ -36,9 +37,9 @@ def tried(words: Any, window: int = 3, reply: Any = answer) -> tuple[dict[str, s
     found: dict[str, scale.Trial] = {}
 
     def searching(problem: Problem) -> Any:
-        return search.search(words, "world", problem, SETTINGS, 1)
+        return search.search(words, "arithmetic", problem, SETTINGS, 1)
 
-    tasks = scale.trials(words, "world", PROBLEMS, searching, SAMPLING, 1)
+    tasks = scale.trials(words, "arithmetic", PROBLEMS, searching, SAMPLING, 1)
     usage = run({"policy": ScriptedEngine(words, reply)}, tasks.items(), window, found.__setitem__)
     return {problem.problem_id: found[problem.problem_id] for problem in PROBLEMS}, usage
 

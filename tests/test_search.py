@@ -5,10 +5,10 @@ from typing import Any
 
 from conftest import ScriptedEngine
 
-from pipeline import pairs, search
-from pipeline.engine import Completion, Request, run
-from pipeline.params import Judge, Pairs, Sampling, Search
-from pipeline.records import Problem, Tree
+from pipeline.core.params import Judge, Pairs, Sampling, Search
+from pipeline.core.records import Problem, Tree
+from pipeline.inference import Completion, Request, run
+from pipeline.methods.psrlm import pairs, search
 
 SETTINGS = Search(
     width=3,
@@ -24,7 +24,7 @@ def grow(words: Any, answer: Any, settings: Search = SETTINGS, window: int = 4) 
     engine = ScriptedEngine(words, answer)
     found: dict[str, Tree] = {}
     problems = [Problem(f"p{i}", f"What is {i}?", "x") for i in range(5)]
-    tasks = ((p.problem_id, search.search(words, "world", p, settings, 1)) for p in problems)
+    tasks = ((p.problem_id, search.search(words, "arithmetic", p, settings, 1)) for p in problems)
     run({"policy": engine}, tasks, window, found.__setitem__)
     return found
 

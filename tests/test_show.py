@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli, files, show
-from pipeline.errors import PipelineError
-from pipeline.records import (
+from pipeline import cli
+from pipeline.cli import show
+from pipeline.core import files
+from pipeline.core.errors import PipelineError
+from pipeline.core.records import (
     Candidate,
     Dropped,
     JudgedPair,

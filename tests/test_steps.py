@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline import steps
+from pipeline.language import steps
 
 
 def test_a_solution_splits_into_its_steps_and_joins_back() -> None:

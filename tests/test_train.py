@@ -12,11 +12,14 @@ from typing import Any
 
 import pytest
 
-from pipeline import journal, prm, prompts, steps
-from pipeline.errors import PipelineError
-from pipeline.params import Base, Dpo, Phase, Training
-from pipeline.records import JudgedPair, LabelledSolution, Preference, Solution
-from pipeline.train import (
+from pipeline.core import journal
+from pipeline.core.errors import PipelineError
+from pipeline.core.params import Base, Dpo, Phase, Training
+from pipeline.core.records import JudgedPair, LabelledSolution, Preference, Solution
+from pipeline.domains.arithmetic import corpus
+from pipeline.language import prompts, steps
+from pipeline.methods.psrlm import prm
+from pipeline.training import (
     judgment_row,
     preference_rows,
     pretrain,
@@ -24,8 +27,7 @@ from pipeline.train import (
     train_preferences,
     train_supervised,
 )
-from pipeline.train.common import StageProgress
-from pipeline.world import corpus
+from pipeline.training.common import StageProgress
 
 TRAINING = Training(1, 4, 1e-2, warmup=0.1, max_length=300, bf16=False, threads=1, checkpoint_updates=0)
 SOLUTION = Solution(
@@ -42,12 +44,12 @@ def loss_text(words: Any, row: dict[str, list[int]]) -> str:
 
 
 def test_the_loss_is_on_the_completion_alone(words: Any) -> None:
-    assert loss_text(words, solution_row(words, "world", SOLUTION)) == steps.join(SOLUTION.steps) + "<|endoftext|>"
+    assert loss_text(words, solution_row(words, "arithmetic", SOLUTION)) == steps.join(SOLUTION.steps) + "<|endoftext|>"
     pair = JudgedPair("p/0", "p", "q", (), "Step 1: a", "Step 1: b", "A: right. [[A]]", "A", 0.9, 0.1)
-    assert loss_text(words, judgment_row(words, "world", pair)) == "A: right. [[A]]<|endoftext|>"
+    assert loss_text(words, judgment_row(words, "arithmetic", pair)) == "A: right. [[A]]<|endoftext|>"
 
 
-@pytest.mark.parametrize("family", ["world", "paper"])
+@pytest.mark.parametrize("family", ["arithmetic", "math"])
 def test_the_prm_is_trained_on_label_tokens_after_the_marks_and_never_reads_one(words: Any, family: str) -> None:
     row = prm.training_row(words, family, LabelledSolution("p", "q", ("Step 1: a", "Step 2: b"), (True, False)))
     assert loss_text(words, row) == "+-"
@@ -61,16 +63,16 @@ def test_the_prm_is_trained_on_label_tokens_after_the_marks_and_never_reads_one(
 
 
 def test_only_a_terminal_step_ends_the_sequence_and_prompts_are_the_sampled_ids(words: Any) -> None:
-    first, last = preference_rows(words, "world", [PAIR, LAST])
+    first, last = preference_rows(words, "arithmetic", [PAIR, LAST])
     end = words.eos_token_id
     assert first["chosen_ids"][-1] != end and first["rejected_ids"][-1] != end
     assert last["chosen_ids"][-1] == end and last["rejected_ids"][-1] != end
-    question = prompts.fill("world", "reasoning", problem=LAST.prompt)
+    question = prompts.fill("arithmetic", "reasoning", problem=LAST.prompt)
     assert last["prompt_ids"] == steps.prompt_ids(words, question, LAST.steps)
 
 
 def test_sft_learns_its_rows_and_is_reproducible(words: Any, tiny_model: Path, tmp_path: Path) -> None:
-    rows = [solution_row(words, "world", SOLUTION)] * 24
+    rows = [solution_row(words, "arithmetic", SOLUTION)] * 24
     weights = []
     for name in ("a", "b"):
         statistics, dropped = train_supervised(tiny_model, rows, replace(TRAINING, epochs=4), 1, tmp_path / name)
@@ -83,7 +85,7 @@ def test_sft_learns_its_rows_and_is_reproducible(words: Any, tiny_model: Path, t
 
 def test_dpo_raises_the_chosen_step_above_the_rejected_one(words: Any, tiny_model: Path, tmp_path: Path) -> None:
     settings = Dpo(beta=0.3, likelihood=1.0, training=replace(TRAINING, epochs=6, learning_rate=3e-3))
-    statistics, dropped = train_preferences(tiny_model, [PAIR, LAST] * 8, "world", settings, 1, tmp_path / "m")
+    statistics, dropped = train_preferences(tiny_model, [PAIR, LAST] * 8, "arithmetic", settings, 1, tmp_path / "m")
     assert not dropped
     assert statistics["reward_accuracy"] == 1.0 and statistics["reward_margin"] > 0
 
@@ -91,11 +93,11 @@ def test_dpo_raises_the_chosen_step_above_the_rejected_one(words: Any, tiny_mode
 def test_rows_over_the_length_are_kept_as_drops_with_their_reason(words: Any, tiny_model: Path, tmp_path: Path) -> None:
     long = replace(PAIR, prompt="Ana has 2 keys. " * 200)
     settings = Dpo(beta=0.3, likelihood=0.0, training=TRAINING)
-    statistics, dropped = train_preferences(tiny_model, [PAIR, long], "world", settings, 1, tmp_path / "m")
+    statistics, dropped = train_preferences(tiny_model, [PAIR, long], "arithmetic", settings, 1, tmp_path / "m")
     assert statistics["pairs"] == 1
     assert [(row.key, row.reason) for row in dropped] == [("p/1", "too_long")]
     with pytest.raises(PipelineError, match="no preference pair"):
-        train_preferences(tiny_model, [long], "world", settings, 1, tmp_path / "n")
+        train_preferences(tiny_model, [long], "arithmetic", settings, 1, tmp_path / "n")
 
 
 def test_a_model_folder_without_weights_is_one_clear_error(tmp_path: Path) -> None:
@@ -107,7 +109,7 @@ def test_a_broken_training_goes_on_from_its_checkpoint_and_gives_the_same_bytes(
     words: Any, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal, "FOLDER", tmp_path / "unfinished")
-    rows = [solution_row(words, "world", replace(SOLUTION, prompt=f"Ana has {i} keys.")) for i in range(24)]
+    rows = [solution_row(words, "arithmetic", replace(SOLUTION, prompt=f"Ana has {i} keys.")) for i in range(24)]
     train_supervised(tiny_model, rows, TRAINING, 1, tmp_path / "whole")
     settings = replace(TRAINING, checkpoint_updates=2)
     advance = StageProgress.on_step_end
@@ -144,7 +146,7 @@ def test_pretraining_runs_every_phase_and_gives_the_same_bytes_again(words: Any,
 def test_a_stage_computes_without_amx_whose_sums_have_other_bytes() -> None:
     script = """if True:
         import torch
-        from pipeline.command import run
+        from pipeline.core.command import run
 
         def main():
             with torch.autocast("cpu", dtype=torch.bfloat16):

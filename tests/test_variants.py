@@ -15,12 +15,15 @@ from test_train import LAST, PAIR, TRAINING
 from transformers import AutoModelForCausalLM
 from trl import DPOTrainer
 
-from pipeline import cream, evaluate, judge, outcome, pairs, steps
-from pipeline.engine import Completion, Request, run
-from pipeline.params import Dpo, Pairs
-from pipeline.records import Preference, SecondRanking, Tree
-from pipeline.train import implicit_margins, preference_rows, train_preferences
-from pipeline.train.preference import StepDPOTrainer
+from pipeline.core.params import Dpo, Pairs
+from pipeline.core.records import Preference, SecondRanking, Tree
+from pipeline.evaluation import evaluate
+from pipeline.inference import Completion, Request, run
+from pipeline.language import steps
+from pipeline.methods.pairings import cream, outcome
+from pipeline.methods.psrlm import judge, pairs
+from pipeline.training import implicit_margins, preference_rows, train_preferences
+from pipeline.training.preference import StepDPOTrainer
 
 SIDES = (("chosen_ids", 1), ("rejected_ids", -1))
 
@@ -40,7 +43,7 @@ def completed(words: Any, found: list[Preference], ends: bool = True, answer: st
 
     run(
         {"policy": ScriptedEngine(words, complete)},
-        outcome.completions(words, "world", found, 99).items(),
+        outcome.completions(words, "arithmetic", found, 99).items(),
         4,
         done.__setitem__,
     )
@@ -58,7 +61,7 @@ def test_each_step_pair_becomes_a_pair_of_whole_solutions_of_the_same_tree(words
         assert steps.is_answer(pair.chosen) and steps.is_answer(pair.rejected)
         assert (pair.steps, pair.step_index, pair.iteration) == (step.steps, step.step_index, "o2")
     end = words.eos_token_id
-    for row in preference_rows(words, "world", kept):
+    for row in preference_rows(words, "arithmetic", kept):
         assert row["chosen_ids"].count(end) == row["rejected_ids"].count(end) == 1
         assert row["chosen_ids"][-1] == row["rejected_ids"][-1] == end
 
@@ -80,24 +83,24 @@ def test_a_reward_agrees_with_what_the_model_was_trained_on_and_not_with_its_rev
     tiny_model: Path, tmp_path: Path
 ) -> None:
     settings = Dpo(beta=0.3, likelihood=0.0, training=replace(TRAINING, epochs=4))
-    train_preferences(tiny_model, [PAIR, LAST] * 4, "world", settings, 1, tmp_path / "m")
+    train_preferences(tiny_model, [PAIR, LAST] * 4, "arithmetic", settings, 1, tmp_path / "m")
     reverse = [replace(pair, chosen=pair.rejected, rejected=pair.chosen) for pair in (PAIR, LAST)]
     reverse[1] = replace(reverse[1], chosen_terminal=False, rejected_terminal=True)
     found = [PAIR, LAST, *reverse]
-    margins = implicit_margins(tmp_path / "m", tiny_model, found, "world", TRAINING)
+    margins = implicit_margins(tmp_path / "m", tiny_model, found, "arithmetic", TRAINING)
     kept, dropped = pairs.agreeing(found, margins, "a3")
     assert [pair.chosen for pair in kept] == [PAIR.chosen, LAST.chosen]
     assert {row.reason for row in dropped} == {"disagrees"} and len(dropped) == 2
-    assert not pairs.agreeing(found, implicit_margins(tiny_model, tiny_model, found, "world", TRAINING), "a3")[0]
+    assert not pairs.agreeing(found, implicit_margins(tiny_model, tiny_model, found, "arithmetic", TRAINING), "a3")[0]
 
 
 def test_margins_do_not_depend_on_how_many_pairs_share_a_batch(words: Any, tiny_model: Path, tmp_path: Path) -> None:
     settings = Dpo(beta=0.3, likelihood=0.0, training=TRAINING)
-    train_preferences(tiny_model, [PAIR, LAST] * 4, "world", settings, 1, tmp_path / "m")
+    train_preferences(tiny_model, [PAIR, LAST] * 4, "arithmetic", settings, 1, tmp_path / "m")
     longer = replace(PAIR, prompt="Ana has 2 keys. Ben has one key more than Ana has.", rejected="Step 1: 2")
     found = [PAIR, longer, LAST, replace(LAST, prompt="Ana has 3 keys.")]
     expected = []
-    for row in preference_rows(words, "world", found):
+    for row in preference_rows(words, "arithmetic", found):
         margin = 0.0
         for model, name, sign in [(m, n, s * w) for m, s in ((tmp_path / "m", 1), (tiny_model, -1)) for n, w in SIDES]:
             ids = torch.tensor([row["prompt_ids"] + row[name]])
@@ -107,7 +110,7 @@ def test_margins_do_not_depend_on_how_many_pairs_share_a_batch(words: Any, tiny_
             margin += sign * logits.gather(1, ids[0, 1:, None])[start - 1 :].sum().item()
         expected.append(margin)
     for batch in (1, 3, 4):
-        margins = implicit_margins(tmp_path / "m", tiny_model, found, "world", replace(TRAINING, batch=batch))
+        margins = implicit_margins(tmp_path / "m", tiny_model, found, "arithmetic", replace(TRAINING, batch=batch))
         assert margins == pytest.approx(expected, abs=1e-4)
     assert all(abs(margin) > 0.01 for margin in expected)
 
@@ -120,7 +123,7 @@ def judged_again(
     trees = list(grow(words, script(by_quality), replace(SETTINGS, judge=how)).values())
     found = pairs.preferences(trees, Pairs(1.0, False), "m3")[0]
     rankings: dict[str, SecondRanking] = {}
-    tasks = cream.second_rankings(words, "world", found, trees, how, 1)
+    tasks = cream.second_rankings(words, "arithmetic", found, trees, how, 1)
     run({"policy": ScriptedEngine(words, script(prefers))}, tasks.items(), 4, rankings.__setitem__)
     return trees, found, {key: rankings[key] for key in tasks}
 
@@ -199,7 +202,7 @@ def test_the_loss_is_the_pairs_by_its_consistency_and_the_swapped_pairs_by_the_r
     monkeypatch.setattr(StepDPOTrainer, "_compute_loss", compared)
     settings = Dpo(beta=0.3, likelihood=0.0, training=replace(TRAINING, batch=1, epochs=3))
     found = [replace(PAIR, consistency=0.8), replace(LAST, consistency=0.25)]
-    train_preferences(tiny_model, found, "world", settings, 1, tmp_path / "m")
+    train_preferences(tiny_model, found, "arithmetic", settings, 1, tmp_path / "m")
     for loss, mixed, _ in seen:
         assert loss == pytest.approx(mixed, abs=1e-6)
     assert len(seen) == 6 and abs(seen[-1][2]) > 0.01
@@ -213,7 +216,7 @@ def test_pairs_of_one_batch_are_learned_each_by_its_own_consistency(tiny_model: 
     margins = {}
     for weight in (0.0, 0.75, 1.0):
         found = [PAIR, replace(other, consistency=weight)] * 4
-        train_preferences(tiny_model, found, "world", settings, 1, tmp_path / f"{weight}")
-        margins[weight] = implicit_margins(tmp_path / f"{weight}", tiny_model, [PAIR, other], "world", TRAINING)
+        train_preferences(tiny_model, found, "arithmetic", settings, 1, tmp_path / f"{weight}")
+        margins[weight] = implicit_margins(tmp_path / f"{weight}", tiny_model, [PAIR, other], "arithmetic", TRAINING)
     assert all(first > 0 for first, _ in margins.values())
     assert margins[0.0][1] < 0 < margins[0.75][1] < margins[1.0][1]

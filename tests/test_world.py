@@ -1,9 +1,9 @@
 import random
 
-from pipeline import judge
-from pipeline.params import Phase
-from pipeline.world import corpus, oracle, roles, sloppy
-from pipeline.world.problems import generate, read, reserved, signature, write
+from pipeline.core.params import Phase
+from pipeline.domains.arithmetic import corpus, oracle, roles, sloppy
+from pipeline.domains.arithmetic.problems import generate, read, reserved, signature, write
+from pipeline.methods.psrlm import judge
 
 
 def problems(count: int):

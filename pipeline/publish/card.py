@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from huggingface_hub import DatasetCard, ModelCard
 
-from pipeline.errors import PipelineError
+from pipeline.core.errors import PipelineError
 from pipeline.publish.configs import location
 
 BEGIN = "<!-- psr push: begin (made from the run; write outside these two marks, it stays) -->"

@@ -13,10 +13,10 @@ from typing import Any
 
 import yaml
 
-from pipeline import params
-from pipeline.command import die_with_parent
-from pipeline.errors import PipelineError
-from pipeline.files import replacing
+from pipeline.core import params
+from pipeline.core.command import die_with_parent
+from pipeline.core.errors import PipelineError
+from pipeline.core.files import replacing
 from pipeline.publish.settings import AUTO, Settings
 
 GRAPH = Path("publish/dvc.yaml")

@@ -14,11 +14,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from pipeline import files, prompts
-from pipeline.errors import PipelineError
+from pipeline.core import files
+from pipeline.core.errors import PipelineError
+from pipeline.core.records import JudgedPair, LabelledSolution, Preference, SampleSet, Solution, Tree
+from pipeline.language import prompts
 from pipeline.publish.hub import sha256
 from pipeline.publish.lock import Lock
-from pipeline.records import JudgedPair, LabelledSolution, Preference, SampleSet, Solution, Tree
 
 MANIFEST = "manifest.json"
 SEARCHES: dict[str, tuple[str, type]] = {"psrlm": ("trees", Tree), "srlm": ("solutions", SampleSet)}

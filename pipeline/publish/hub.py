@@ -27,7 +27,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import disable_progress_bars, httpx  # type: ignore[attr-defined]  # exported when it runs
 
-from pipeline.errors import PipelineError
+from pipeline.core.errors import PipelineError
 
 Answer = TypeVar("Answer")
 Content = bytes | Path

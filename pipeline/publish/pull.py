@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline import files
-from pipeline.errors import PipelineError
+from pipeline.core import files
+from pipeline.core.errors import PipelineError
+from pipeline.core.records import Preference
 from pipeline.publish import configs, hub
-from pipeline.records import Preference
 
 PLACES = {"ift": "ift", "eft": "eft", "prm": "prm_data", "ppd": "pairs"}  # config -> the stage that makes it
 

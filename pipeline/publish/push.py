@@ -13,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline import files
-from pipeline.errors import PipelineError
+from pipeline.core import files
+from pipeline.core.errors import PipelineError
+from pipeline.core.records import Overlap
 from pipeline.publish import configs, hub, lock
 from pipeline.publish.card import Facts, dataset_card, model_card
 from pipeline.publish.settings import AUTO, Settings
-from pipeline.records import Overlap
 
 CARD = "README.md"
 Contents = Mapping[str, hub.Content]

@@ -7,13 +7,13 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.files import replacing, write_json
+from pipeline.core.files import replacing, write_json
+from pipeline.core.terminal import markdown
 from pipeline.report import chart, figures, page
 from pipeline.report.grid import Cell, Grid, Table
 from pipeline.report.metrics import Lineage, Metrics
 from pipeline.report.sources import Sources
 from pipeline.report.tables import tables
-from pipeline.terminal import markdown
 
 
 def write(metrics: Metrics, lineage: Lineage, sources: Sources, folder: Path) -> None:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import PipelineError
-from pipeline.files import read, read_json
-from pipeline.provenance import Provenance
-from pipeline.records import Tree
+from pipeline.core.errors import PipelineError
+from pipeline.core.files import read, read_json
+from pipeline.core.records import Tree
 from pipeline.report.grid import Grid, number, words
 from pipeline.report.metrics import Lineage
+from pipeline.report.provenance import Provenance
 
 Points = dict[str, dict[str, list[tuple[float, float]]]]
 

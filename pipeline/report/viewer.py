@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.records import State, Tree
+from pipeline.core.records import State, Tree
 from pipeline.report.metrics import Metrics
 
 BYTES = 3_000_000  # of all trees in a page; long solutions of large models would make it too heavy for a phone

@@ -1,0 +1,65 @@
+"""The `psr` command: what users do beside `dvc repro`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from pipeline.cli import ablate, compare, show
+from pipeline.core import plan
+from pipeline.core.errors import PipelineError
+from pipeline.core.files import replacing
+from pipeline.publish import commands as publishing
+
+
+def main() -> None:
+    """Entry point of `psr`; bad input is one line on stderr and exit code 1."""
+    parser = argparse.ArgumentParser(prog="psr", description="Process-based self-rewarding language models.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    profile = commands.add_parser(
+        "profile",
+        help="write params.yaml from a shipped profile",
+        description="Reads a profile that the package ships and writes it as params.yaml, over what stands there:\n\n"
+        + "\n".join(plan.profile_text(name).splitlines()[0].replace("#", " ", 1) for name in plan.profiles()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    profile.add_argument("name", help=f"one of {', '.join(plan.profiles())}")
+    profile.add_argument("--output", type=Path, default=Path("params.yaml"), help="the file to write (params.yaml)")
+    profile.set_defaults(run=_profile)
+    check = commands.add_parser(
+        "check",
+        help="read params.yaml strictly and say which model comes from which",
+        description="Reads params.yaml, every section and round strictly: an unknown, missing or wrong key is one line "
+        "that names it. Prints which model is made from which; writes nothing.",
+    )
+    check.add_argument("--params", type=Path, default=Path("params.yaml"), help="the file to read (params.yaml)")
+    check.set_defaults(run=_check)
+    for command in (compare, show, ablate):
+        command.add_command(commands)
+    publishing.add(commands)
+    args = parser.parse_args()
+    try:
+        args.run(args)
+    except PipelineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _profile(args: argparse.Namespace) -> None:
+    text = plan.profile_text(args.name)
+    with replacing(args.output) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    plan.check(args.output)
+    print(f"wrote {args.output} ({args.name}); `dvc repro` runs it")
+
+
+def _check(args: argparse.Namespace) -> None:
+    found = plan.check(args.params)
+    for model in found.models:
+        start = found.start_of(model)
+        print(f"{model}: the base" if start is None else f"{model}: from {start}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""The statistics and answers of one run: of the workspace, a git revision or a DVC experiment.
+
+Nothing is checked out: DVC reads the files of another revision from git and from its cache, and the command lines of
+its stages say where they lie.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Any
+
+import polars as pl
+
+from pipeline.core.errors import PipelineError
+
+WORKSPACE = "workspace"  # DVC's own name for what is not committed
+Change = tuple[float, float]  # a mean difference and its standard error
+
+
+class Run:
+    """The files of one state of the project: the workspace, a git revision or a DVC experiment."""
+
+    def __init__(self, name: str) -> None:
+        from dvc.api import DVCFileSystem  # takes more than a second
+        from dvc.exceptions import DvcException
+
+        self.name = name
+        try:
+            self._files = DVCFileSystem(rev=None if name == WORKSPACE else name)
+            self._stages = self._files.repo.stage  # resolves the revision
+        except DvcException as error:
+            raise PipelineError(f"{name}: neither a model nor a git revision nor a DVC experiment ({error})") from error
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """Statistics by model and section as the stages wrote them, whether or not a report was made of them."""
+        folder = self._path("report", "models", "")
+        found: dict[str, Any] = {}
+        for stage in self._collected("evaluate"):
+            model = stage.name.partition("@")[2]
+            if names := sorted(self._files.glob(f"{folder}/{model}/*.json")):
+                found[model] = {PurePosixPath(name).stem: json.loads(self._files.read_text(name)) for name in names}
+        return found
+
+    @property
+    def models(self) -> list[str]:
+        """The models that params.yaml lists and that have statistics."""
+        return list(self.metrics)
+
+    def solutions(self, model: str) -> pl.DataFrame | None:
+        """Each greedy solution as rows (problem, split or `pooled`, metric, value); None where DVC has them no more."""
+        frame = self._table(f"evaluate@{model}", "answers", "answers.parquet")
+        if frame is None:
+            return None
+        frame = frame.select(
+            pl.concat_str("problem_id", "prompt", separator="\0").alias("item"),
+            "split",
+            accuracy=(pl.col("grade") == "right").cast(pl.Float64),
+            boxed=(pl.col("end") == "answer").cast(pl.Float64),
+            steps=pl.col("steps").list.len().cast(pl.Float64),
+        )
+        frame = pl.concat([frame, frame.with_columns(split=pl.lit("pooled"))])
+        return frame.unpivot(index=["item", "split"], variable_name="metric")
+
+    def judgments(self, model: str) -> pl.DataFrame | None:
+        """Each judgment of a held-out pair as rows (pair, split, metric, value); None where DVC has them no more."""
+        stage = f"judge_eval@{model}"
+        opinions, pairs = self._table(stage, "opinions", "opinions.parquet"), self._table(stage, "eft", "test.parquet")
+        if opinions is None or pairs is None:
+            return None
+        turned = pl.col("swapped").replace({"A": "B", "B": "A"})
+        frame = opinions.join(pairs.select("pair_id", "prompt", "a", "b"), on="pair_id")
+        return frame.select(
+            pl.concat_str("pair_id", "prompt", "a", "b", separator="\0").alias("item"),
+            split=pl.lit("judge"),
+            judge_accuracy=(pl.col("straight") == pl.col("winner")).fill_null(False).cast(pl.Float64),
+            consistency=(pl.col("straight") == turned).fill_null(False).cast(pl.Float64),
+        ).unpivot(index=["item", "split"], variable_name="metric")
+
+    def _path(self, stage: str, argument: str, file: str) -> str:
+        """Where a stage's command line says that a file lies."""
+        (found,) = self._collected(stage)
+        words = shlex.split(found.cmd)
+        return str(PurePosixPath(words[words.index(f"--{argument}") + 1]) / file)
+
+    def _collected(self, stage: str) -> list[Any]:
+        """The stages of a name; one for each model where the name has no `@`."""
+        from dvc.exceptions import DvcException
+
+        try:
+            found: list[Any] = self._stages.collect(stage)
+        except DvcException as error:
+            raise PipelineError(f"{self.name}: {error}; statistics and params.yaml name other models") from error
+        return found
+
+    def _table(self, stage: str, argument: str, file: str) -> pl.DataFrame | None:
+        path = self._path(stage, argument, file)
+        if not self._files.exists(path):
+            return None
+        with self._files.open(path) as opened:
+            return pl.read_parquet(opened)
+
+
+def paired(before: pl.DataFrame | None, after: pl.DataFrame | None) -> dict[tuple[str, str], Change]:
+    """Mean difference and its paired standard error by (split, metric); empty unless both hold the same items."""
+    if before is None or after is None:
+        return {}
+    both = before.join(after, on=["item", "split", "metric"], suffix="_after")
+    if not both.height == before.height == after.height:
+        return {}
+    difference = pl.col("value_after") - pl.col("value")
+    found = both.group_by("split", "metric").agg(
+        mean=difference.mean(), error=difference.std() / pl.len().cast(pl.Float64).sqrt()
+    )
+    return {(split, metric): (mean, error or 0.0) for split, metric, mean, error in found.rows()}

@@ -1,0 +1,1 @@
+"""Errors, records, tables, parameters, journals: what everything else stands on."""

@@ -1,0 +1,153 @@
+"""Typed Parquet in and out: a frozen dataclass is the schema, writes are atomic and byte-stable."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import types
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.core.errors import PipelineError
+
+Row = TypeVar("Row")
+_SCALARS = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+
+
+def schema(row_type: type) -> pa.Schema:
+    """The Arrow schema of a record type: tuples are lists, nested records structs, `| None` nullable."""
+    return pa.schema([_field(name, hint) for name, hint in get_type_hints(row_type).items()])
+
+
+def _field(name: str, hint: Any) -> pa.Field:
+    optional = get_origin(hint) is types.UnionType
+    return pa.field(name, _arrow(get_args(hint)[0] if optional else hint), nullable=optional)
+
+
+def _arrow(hint: Any) -> pa.DataType:
+    if hint in _SCALARS:
+        return _SCALARS[hint]
+    if get_origin(hint) is tuple:
+        return pa.list_(pa.field("item", _arrow(get_args(hint)[0]), nullable=False))
+    return pa.struct([_field(name, part) for name, part in get_type_hints(hint).items()])
+
+
+def write(path: Path, row_type: type[Row], rows: Iterable[Row]) -> None:
+    """Write rows, in the order given, to `path` (Parquet, zstd, no time stamps): same rows, same bytes."""
+    values = [dataclasses.asdict(row) for row in rows]  # type: ignore[call-overload]
+    table = pa.Table.from_pylist(values, schema=schema(row_type))
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", row_group_size=8192, store_schema=False)
+
+
+def read(path: Path, row_type: type[Row]) -> list[Row]:
+    """Rows of a Parquet file written for `row_type`.
+
+    Raises PipelineError if the file is absent, unreadable, or a column is missing.
+    """
+    if not path.is_file():
+        raise PipelineError(f"{path}: no such file; run `dvc repro` for the stage that makes it")
+    try:
+        table = pq.read_table(path)
+    except pa.ArrowInvalid as error:
+        raise PipelineError(f"{path}: not a readable Parquet file ({error}); make it again") from error
+    wanted = schema(row_type)
+    for name in wanted.names:
+        if name not in table.column_names:
+            raise PipelineError(f"{path}: column {name!r} is missing; it has {', '.join(table.column_names)}")
+    return [record(row_type, row) for row in table.select(wanted.names).to_pylist()]
+
+
+def record(row_type: Any, value: dict[str, Any]) -> Any:
+    """The record of a type from plain values (lists become tuples, mappings nested records).
+
+    A field that a journal of an earlier version lacks takes its default.
+    """
+    hints = get_type_hints(row_type)
+    return row_type(**{name: _value(hint, value[name]) for name, hint in hints.items() if name in value})
+
+
+def _value(hint: Any, value: Any) -> Any:
+    if value is None or hint in _SCALARS or get_origin(hint) is types.UnionType:
+        return value
+    if get_origin(hint) is tuple:
+        inner = get_args(hint)[0]
+        return tuple(value) if inner in _SCALARS else tuple(record(inner, item) for item in value)
+    return record(hint, value)
+
+
+class replacing:
+    """Context manager: gives a temporary path beside `path` and renames it into place if nothing was raised."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.temporary = path.with_name(f".{path.name}.{os.getpid()}")
+
+    def __enter__(self) -> Path:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return self.temporary
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            os.replace(self.temporary, self.path)
+        else:
+            self.temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` with sorted keys, floats rounded to six digits; NaN is refused (ValueError)."""
+    with replacing(path) as temporary:
+        text = json.dumps(rounded(value), indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def rounded(value: Any) -> Any:
+    """The same JSON value with floats rounded to six digits."""
+    match value:
+        case float():
+            return round(value, 6)
+        case dict():
+            return {key: rounded(part) for key, part in value.items()}
+        case list() | tuple():
+            return [rounded(part) for part in value]
+    return value
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file; PipelineError if it is absent or broken."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise PipelineError(f"{path}: no such file; run `dvc repro` for the stage that makes it") from error
+    except json.JSONDecodeError as error:
+        raise PipelineError(f"{path}: line {error.lineno}: not JSON ({error.msg})") from error
+
+
+def require_weights(model: Path) -> None:
+    """Refuse a model folder without safetensors (PipelineError)."""
+    if not list(model.glob("*.safetensors")):
+        raise PipelineError(f"{model}: no weights (*.safetensors) in this model folder; run the stage that trains it")
+
+
+def content(rows: Iterable[Any]) -> str:
+    """A short hash of records that changes with any of their values, but not with their order or the file's layout."""
+    lines = sorted(json.dumps(dataclasses.asdict(row), sort_keys=True) for row in rows)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def quantiles(values: Iterable[float]) -> dict[str, float]:
+    """Least, lower quarter, middle, upper quarter and greatest of the values; empty without any."""
+    order = sorted(values)
+    parts = {"min": 0, "p25": 25, "median": 50, "p75": 75, "max": 100}
+    return {name: order[(len(order) - 1) * part // 100] for name, part in parts.items() if order}
+
+
+def counts(values: Sequence[str]) -> dict[str, int]:
+    """How often each value occurs, for the statistics beside a data set."""
+    return {value: values.count(value) for value in sorted(set(values))}

@@ -1,0 +1,149 @@
+"""Human step ratings in PRM800K's own record layout or as a table of one candidate step a row (Lightman et al. 2023).
+
+Ratings are 1 (good), 0 (neutral) and -1 (bad); a step that was not rated has none. Steps get `Step n: ` markers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from pipeline.core.errors import PipelineError
+from pipeline.core.params import Source
+from pipeline.core.records import LabelledSolution
+from pipeline.data.sources import rows
+
+_TABLE = ("instruction", "responses", "next_response", "rating")
+_RECORD = ("question", "label")
+PREFIX = "rated-"  # of the ids of pairs that people's ratings made
+
+
+@dataclass(frozen=True)
+class RatedStep:
+    """One candidate step after the steps before it, with a person's rating or None."""
+
+    prompt: str
+    steps: tuple[str, ...]
+    text: str
+    rating: int | None
+
+    @property
+    def problem_id(self) -> str:
+        """A name for the problem: the hash of its text."""
+        return sha256(self.prompt.encode()).hexdigest()[:16]
+
+
+def prompts(source: Source) -> Iterator[str]:
+    """The text of every problem of a source, each once, streamed."""
+    seen: set[str] = set()
+    for number, row in rows(source, columns=_TABLE[:1]):
+        where = f"{source.path}: row {number}"
+        found = row["instruction"] if "instruction" in row else _question(row, where)
+        if not isinstance(found, str) or not found.strip():
+            raise PipelineError(f"{where}: the problem must be a text, is {found!r}; mend the row")
+        if found not in seen:
+            seen.add(found)
+            yield found
+
+
+def _question(row: Mapping[str, Any], where: str) -> Any:
+    try:
+        return row["question"]["problem"]
+    except (KeyError, TypeError) as error:
+        raise _neither(row, where) from error
+
+
+def read(source: Source, only: Container[str] | None = None) -> list[RatedStep]:
+    """All rated steps of a source, in its order, equal ones once. only: problems whose steps are wanted (None: all).
+
+    Raises PipelineError naming row and column where a row is in neither layout, and where no rated step is left.
+    """
+    found: dict[RatedStep, None] = {}
+    for number, row in rows(source, columns=_TABLE):
+        where = f"{source.path}: row {number}"
+        if all(name in row for name in _TABLE):
+            found[_from_table(row, where)] = None
+        elif all(name in row for name in _RECORD):
+            found |= dict.fromkeys(_from_record(row, where))
+        else:
+            raise _neither(row, where)
+    kept = [step for step in found if only is None or step.prompt in only]
+    if not any(step.rating is not None for step in kept):
+        raise PipelineError(
+            f"{source.path}: none of {len(found)} steps is left: their problems overlap with evaluation ones or "
+            "those of other roles, or they have no rating; give another file"
+        )
+    return kept
+
+
+def _neither(row: Mapping[str, Any], where: str) -> PipelineError:
+    return PipelineError(
+        f"{where}: neither PRM800K's records ({', '.join(_RECORD)}) nor its table ({', '.join(_TABLE)}); "
+        f"it has {', '.join(row)}"
+    )
+
+
+def _from_table(row: Mapping[str, Any], where: str) -> RatedStep:
+    problem, responses, text, rating = (row[name] for name in _TABLE)
+    before = responses if isinstance(responses, list) else [None]
+    if not all(isinstance(part, str) for part in (problem, text, *before)):
+        raise PipelineError(
+            f"{where}: instruction and next_response must be texts and responses a list of texts; mend the row"
+        )
+    steps = tuple(_marked(n, part) for n, part in enumerate(before, start=1))
+    return RatedStep(problem, steps, _marked(len(steps) + 1, text), _rating(rating, where))
+
+
+def _rating(value: object, where: str) -> int | None:
+    if value is None or (isinstance(value, int) and value in (-1, 0, 1)):
+        return value
+    raise PipelineError(f"{where}: a rating must be -1, 0, 1 or null, is {value!r}; mend the row")
+
+
+def _from_record(row: Mapping[str, Any], where: str) -> Iterator[RatedStep]:
+    try:
+        prompt: str = row["question"]["problem"]
+        before: tuple[str, ...] = ()
+        for number, step in enumerate(row["label"]["steps"], start=1):
+            candidates = [(c["text"], c["rating"]) for c in step["completions"] or []]
+            for text, rating in candidates:
+                yield RatedStep(prompt, before, _marked(number, text), _rating(rating, where))
+            chosen = step["chosen_completion"]
+            text = candidates[chosen][0] if chosen is not None else (step["human_completion"] or {}).get("text")
+            if text is None:
+                return
+            before = (*before, _marked(number, text))
+    except (AttributeError, KeyError, TypeError, IndexError) as error:
+        raise PipelineError(f"{where}: not a PRM800K record ({type(error).__name__}: {error}); mend the row") from error
+
+
+def _marked(number: int, text: str) -> str:
+    return f"Step {number}: {text.strip()}"
+
+
+def labelled(rated: Iterable[RatedStep], neutral: bool) -> list[LabelledSolution]:
+    """PRM rows: each rated step after its prefix; a rating of 0 counts as `neutral`.
+
+    The steps of a prefix have their own rating where they were rated; they were chosen to go on with, so the others
+    count as right.
+    """
+    known = {(r.prompt, r.steps, r.text): r.rating for r in rated}
+    right = {key: neutral if rating == 0 else rating > 0 for key, rating in known.items() if rating is not None}
+    found = []
+    for prompt, before, text in right:
+        path = (*before, text)
+        labels = tuple(right.get((prompt, path[:depth], step), True) for depth, step in enumerate(path))
+        found.append(LabelledSolution(sha256(prompt.encode()).hexdigest()[:16], prompt, path, labels))
+    return found
+
+
+def best_and_worst(rated: Iterable[RatedStep]) -> list[tuple[RatedStep, RatedStep]]:
+    """For each prefix with both a good and a bad candidate: the first good and the first bad one."""
+    good: dict[tuple[str, tuple[str, ...]], RatedStep] = {}
+    bad: dict[tuple[str, tuple[str, ...]], RatedStep] = {}
+    for step in rated:
+        if step.rating in (1, -1):
+            (good if step.rating == 1 else bad).setdefault((step.prompt, step.steps), step)
+    return [(good[key], bad[key]) for key in good if key in bad]

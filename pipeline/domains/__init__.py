@@ -1,0 +1,1 @@
+"""What problems are about: how an answer is read and graded, and where problems come from."""

@@ -1,0 +1,133 @@
+"""Take a cleaned answer apart: lists, unions, tuples and intervals, ratios, matrices, `x =`, set-builders."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pipeline.domains.math.latex import compact, words_opened
+
+_AND = re.compile(r"\\text\{\s*,?\s*(?:and|or)\s*,?\s*\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])")
+_TOKEN = re.compile(
+    r"(?P<open>\\begin(?=\{)|\\?\{|[(\[])|(?P<close>\\end(?=\{)|\\?\}|[)\]])"
+    r"|(?P<list>[,;])|(?P<union>\\cup(?![A-Za-z]))|(?P<ratio>:)"
+)
+_MATRIX = re.compile(r"\\begin\{([pbvBV]?matrix|array)\}(?:\{[^{}]*\})?(.*)\\end\{\1\}", re.DOTALL)
+_SET_BUILDER = re.compile(r"\\?\{\s*[a-z]\s*[|:]\s*(.+?)\s*\\?\}", re.DOTALL)
+_NAME = re.compile(
+    r"(?P<name>\([A-Za-z](?:, ?[A-Za-z])+\)|\\text\{[^{}]*\}"
+    r"|(?:\\angle )?\\?[A-Za-z](?:[A-Za-z ]*[A-Za-z])?\s*(?:\d|_\w|_\{[^{}=]*\})?\s*(?:\([A-Za-z0-9, ]*\))?)"
+    r"\s*(?:=|\\in(?![A-Za-z]))\s*(?P<value>[^=].*)",
+    re.DOTALL,
+)
+# What an answer may set before its result: a sum of variables, or a calculation without any.
+_CALCULATED = re.compile(r"(?:[A-Za-z](?:\s*[+-]\s*[A-Za-z])*|(?:[^A-Za-z\\<>]|\\[A-Za-z]+)*?)\s*=\s*(?P<value>[^=].*)")
+_FUNCTION = re.compile(r"\\(?:frac|sqrt|log|ln|sin|cos|tan)")
+
+
+class Group(NamedTuple):
+    """A text in parts. `kind` holds them: list, union, ratio, `()`, `[)`, ..., or a matrix's shape."""
+
+    kind: str
+    parts: list[str]
+
+
+def group(text: str) -> Group | None:
+    """The text as a group; None if it is a single thing. `a and b`, `{a, b}` and `a \\pm b` are lists too."""
+    matrix = _MATRIX.fullmatch(text)
+    if matrix:
+        return _matrix(matrix[2])
+    text = _AND.sub(",", text)
+    tokens = _outer_tokens(text)
+    kinds = {token.lastgroup for token in tokens}
+    if "list" in kinds:
+        return Group("list", _both_signs(_cut(text, tokens, "list")))
+    if "union" in kinds:
+        return Group("union", _cut(text, tokens, "union"))
+    if len(tokens) == 2 and (tokens[0].start(), tokens[1].end()) == (0, len(text)):
+        return _bracketed(text[tokens[0].end() : tokens[1].start()], tokens[0][0][-1] + tokens[1][0][-1])
+    if "ratio" in kinds:
+        parts = _cut(text, tokens, "ratio")
+        return Group("ratio", parts) if all(part[0].isdigit() for part in parts) else None
+    signs = _both_signs([text])
+    return Group("list", signs) if len(signs) == 2 else None
+
+
+def opened(text: str) -> str:
+    """Without brackets or marks around one single thing; a set-builder becomes its condition."""
+    text = words_opened(text)
+    builder = _SET_BUILDER.fullmatch(text)
+    if builder:
+        return builder[1]
+    only = group(text)
+    while only and len(only.parts) == 1:
+        text = words_opened(only.parts[0])
+        only = group(text)
+    return text
+
+
+def without_names(answer: str, gold: str) -> tuple[str, str]:
+    """Both without a leading `x =` where they agree on it, or where one has it and the other is no equation.
+
+    In a list every part has its own name.
+    """
+    if any(held and held.kind == "list" for held in (group(answer), group(gold))):
+        return answer, gold
+    name, gold_name = _name(answer), _name(gold)
+    if name and gold_name:
+        agreed = compact(name["name"]) == compact(gold_name["name"])
+        return (name["value"], gold_name["value"]) if agreed else (answer, gold)
+    if gold_name and "=" not in answer:
+        return answer, gold_name["value"]
+    found = name or _CALCULATED.fullmatch(answer)
+    return (found["value"], gold) if found and "=" not in gold else (answer, gold)
+
+
+def distinct_names(texts: Iterable[str]) -> bool:
+    """Whether the texts assign to more than one name."""
+    return len({compact(name["name"]) for text in texts if (name := _name(text))}) > 1
+
+
+def _name(text: str) -> re.Match[str] | None:
+    match = _NAME.fullmatch(text)
+    return None if match is None or _FUNCTION.match(match["name"]) else match
+
+
+def _bracketed(inner: str, brackets: str) -> Group:
+    kind = "list" if brackets == "{}" else brackets
+    return Group(kind, _both_signs(_cut(inner, _outer_tokens(inner), "list")))
+
+
+def _matrix(inner: str) -> Group:
+    rows = [row.split("&") for row in inner.split(r"\\") if row.strip()]
+    shape = " ".join(str(len(row)) for row in rows)
+    return Group(f"matrix {shape}", [cell.strip() for row in rows for cell in row])
+
+
+def _outer_tokens(text: str) -> list[re.Match[str]]:
+    """Brackets and separators that stand in no bracket; none at all if the brackets do not balance."""
+    depth, tokens = 0, []
+    for token in _TOKEN.finditer(text):
+        closes = token.lastgroup == "close"
+        depth -= closes
+        if depth < 0:
+            return []
+        if depth == 0:
+            tokens.append(token)
+        depth += token.lastgroup == "open"
+    return tokens if depth == 0 else []
+
+
+def _cut(text: str, tokens: Iterable[re.Match[str]], separator: str) -> list[str]:
+    """The parts between one kind of separator, empty ones dropped."""
+    cuts = [token.span() for token in tokens if token.lastgroup == separator]
+    starts, ends = [0, *(end for _, end in cuts)], [*(start for start, _ in cuts), len(text)]
+    parts = (text[start:end].strip() for start, end in zip(starts, ends, strict=True))
+    return [part for part in parts if part]
+
+
+def _both_signs(parts: list[str]) -> list[str]:
+    """Parts with one `\\pm` taken twice."""
+    signed = ([part.replace(r"\pm", sign) for sign in "+-"] if part.count(r"\pm") == 1 else [part] for part in parts)
+    return [part for pair in signed for part in pair]

@@ -1,8 +1,0 @@
-"""The only room that knows vLLM: engines behind one small protocol, and the event loop that drives them."""
-
-from pipeline.engine.lease import hold_gpus
-from pipeline.engine.loop import Task, run
-from pipeline.engine.pool import open_engine
-from pipeline.engine.requests import Completion, Engine, Request, Usage, seed_of
-
-__all__ = ["Completion", "Engine", "Request", "Task", "Usage", "hold_gpus", "open_engine", "run", "seed_of"]

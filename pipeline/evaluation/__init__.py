@@ -1,0 +1,1 @@
+"""Accuracy, references and test-time scaling."""

@@ -1,0 +1,194 @@
+"""Test-time scaling: accuracy against tokens spent, by step search and by a majority vote of whole solutions.
+
+Beside each search stands what a user would do instead with the same tokens (Wang et al. 2023, self-consistency): sample
+whole solutions and take the answer that most of them give. Tokens are those sampled; what prompts cost is not counted,
+which favours the search, whose judge reads long ones.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.core.means import mean_and_error, proportion
+from pipeline.core.params import Sampling
+from pipeline.core.records import Answered, Problem, Tree
+from pipeline.domains.math import Grade, Grader, alike, extract_answer
+from pipeline.inference import Completion, Request, Task, seed_of
+from pipeline.language import prompts, steps
+
+SHARES = {"1/8": 1 / 8, "1/4": 1 / 4, "1/2": 1 / 2, "1": 1.0}  # of the search's tokens, at which votes are counted
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The search of one problem, and the whole solutions sampled for as many tokens, in their order."""
+
+    tree: Tree
+    solutions: tuple[Completion, ...]
+
+
+def first_of_each_split(problems: Sequence[Problem], count: int) -> list[Problem]:
+    """The first `count` problems of every split."""
+    chosen: list[Problem] = []
+    for split in dict.fromkeys(problem.split for problem in problems):
+        chosen += [problem for problem in problems if problem.split == split][:count]
+    return chosen
+
+
+def trials(
+    tokenizer: Any,
+    family: str,
+    problems: Sequence[Problem],
+    searching: Callable[[Problem], Task[Tree]],
+    sampling: Sampling,
+    seed: int,
+) -> dict[str, Task[Trial]]:
+    """One task a problem: search it, then sample whole solutions until they have spent the tokens of its search.
+
+    At least one is sampled, and the last one may overrun: the vote has a little more than the search, never less.
+    """
+    found = {}
+    for problem in problems:
+        question = prompts.fill(family, "reasoning", problem=problem.prompt)
+        ids = tuple(tokenizer.encode(question, add_special_tokens=False))
+        place = seed_of(seed, problem.problem_id, "majority")
+        found[problem.problem_id] = _trial(searching(problem), ids, sampling, place)
+    return found
+
+
+def _trial(searching: Task[Tree], ids: tuple[int, ...], sampling: Sampling, place: int) -> Task[Trial]:
+    tree = yield from searching
+    left = sum(spent(tree))
+    found: list[Completion] = []
+    while not found or left > 0:
+        seed = seed_of(place, len(found))
+        found += yield [Request(ids, sampling.max_tokens, sampling.temperature, sampling.top_p, seed=seed)]
+        left -= found[-1].tokens
+        if found[-1].finish == "context":  # nothing was run, and nothing ever will be
+            break
+    return Trial(tree, tuple(found))
+
+
+def solutions(problems: Sequence[Problem], found: Mapping[str, Trial]) -> tuple[list[Problem], list[Completion]]:
+    """The sampled solutions of all trials in the order of the problems, after the problem of each."""
+    asked = [(problem, solution) for problem in problems for solution in found[problem.problem_id].solutions]
+    return [problem for problem, _ in asked], [solution for _, solution in asked]
+
+
+def spent(tree: Tree) -> tuple[int, int]:
+    """Tokens that a search sampled for candidate steps and for judgments, also at states that were rolled back."""
+    candidates = sum(candidate.tokens for state in tree.states for candidate in state.candidates)
+    return candidates, sum(verdict.tokens for state in tree.states for verdict in state.verdicts)
+
+
+def search_answers(problems: Sequence[Problem], trees: Sequence[Tree], grader: Grader) -> list[Answered]:
+    """Graded results of step searches at evaluation, each with the tokens of its whole search."""
+    by_problem = {tree.problem_id: tree for tree in trees}
+    found = [by_problem[problem.problem_id] for problem in problems]
+    extracted = [extract_answer(steps.join(tree.steps)) for tree in found]
+    grades = grader.grade([(a, problem.answer or "") for a, problem in zip(extracted, problems, strict=True)])
+    return [
+        Answered(
+            problem.problem_id,
+            problem.split,
+            problem.prompt,
+            tree.steps,
+            tree.end,
+            a,
+            problem.answer or "",
+            g.value,
+            sum(spent(tree)),
+        )
+        for problem, tree, a, g in zip(problems, found, extracted, grades, strict=True)
+    ]
+
+
+def majority(votes: Sequence[Answered]) -> Answered:
+    """The first of the solutions whose answer most of them give; of equally many, the answer that came first.
+
+    Answers are the same as `answers.alike` sees it; each is compared with the first of its kind. A solution without an
+    answer has no vote; if none has one, the first solution stands for them.
+    """
+    kinds: dict[str, list[Answered]] = {}
+    for vote in votes:
+        if vote.answer is not None:
+            first = next((answer for answer in kinds if alike(vote.answer, answer)), vote.answer)
+            kinds.setdefault(first, []).append(vote)
+    return max(kinds.values(), key=len)[0] if kinds else votes[0]
+
+
+def affordable(votes: Sequence[Answered], tokens: float) -> list[Answered]:
+    """The first solutions that together spend `tokens`, as `trials` counts: at least one, the last may overrun."""
+    before = itertools.accumulate((vote.tokens for vote in votes[:-1]), initial=0)
+    return [vote for vote, spent_by_then in zip(votes, before, strict=True) if spent_by_then < max(tokens, 1)]
+
+
+def against_greedy(searched: Sequence[Answered], greedy: Sequence[Answered]) -> dict[str, Any]:
+    """Accuracy of searched answers beside the greedy ones to the same problems, and the paired difference."""
+    by_problem = {row.problem_id: row for row in greedy}
+    before = [by_problem[row.problem_id] for row in searched]
+    return {
+        "problems": len(searched),
+        **_accuracy("", searched),
+        **_accuracy("greedy_", before),
+        **_difference("gain", searched, before),
+        "ends": {end: sum(row.end == end for row in searched) for end in sorted({row.end for row in searched})},
+    }
+
+
+def comparison(
+    trees: Sequence[Tree], searched: Sequence[Answered], votes: Sequence[Answered], greedy: Sequence[Answered]
+) -> dict[str, Any]:
+    """Step search, majority vote at equal tokens and greedy decoding on the same problems, differences paired.
+
+    votes: the sampled solutions, those of one problem in their order. tokens and samples: means of a problem. majority:
+    the vote at each of SHARES of the search's tokens, counted from the first of the same samples.
+    """
+    by_problem: dict[str, list[Answered]] = {row.problem_id: [] for row in searched}
+    for vote in votes:
+        by_problem[vote.problem_id].append(vote)
+    of_greedy = {row.problem_id: row for row in greedy}
+    before = [of_greedy[row.problem_id] for row in searched]
+    shares, voted = {}, list[Answered]()
+    for name, share in SHARES.items():
+        bought = [affordable(by_problem[row.problem_id], share * row.tokens) for row in searched]
+        voted = [majority(found) for found in bought]
+        tokens = [sum(one.tokens for one in found) for found in bought]
+        counted = _mean("samples", [len(found) for found in bought]) | _mean("tokens", tokens)
+        shares[name] = counted | _accuracy("", voted)
+    candidates, judgments = zip(*map(spent, trees), strict=True)
+    return {
+        **against_greedy(searched, greedy),
+        **_accuracy("majority_", voted),
+        **_difference("majority_gain", voted, before),
+        **_difference("over_majority", searched, voted),
+        "majority": shares,
+        "tokens": {
+            **_mean("greedy", [row.tokens for row in before]),
+            **_mean("search", [row.tokens for row in searched]),
+            **_mean("candidates", candidates),
+            **_mean("judgments", judgments),
+        },
+    }
+
+
+def _right(rows: Sequence[Answered]) -> list[bool]:
+    return [row.grade == Grade.RIGHT for row in rows]
+
+
+def _accuracy(prefix: str, rows: Sequence[Answered]) -> dict[str, float]:
+    mean, error = proportion(_right(rows))
+    return {f"{prefix}accuracy": mean, f"{prefix}accuracy_se": error}
+
+
+def _difference(name: str, after: Sequence[Answered], before: Sequence[Answered]) -> dict[str, float]:
+    changes = [int(new) - int(old) for new, old in zip(_right(after), _right(before), strict=True)]
+    return _mean(name, changes)
+
+
+def _mean(name: str, values: Sequence[float]) -> dict[str, float]:
+    mean, error = mean_and_error(values)
+    return {name: mean, f"{name}_se": error}

@@ -1,0 +1,109 @@
+"""vLLM inside this process.
+
+On a CPU the settings are those that were measured to matter: one thread an engine, eager mode, KV blocks of 32
+tokens, no chunked prefill (per-request seeds crash the CPU engine with it). On a GPU vLLM's own defaults hold.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.params import Engine as EngineParams
+from pipeline.inference.requests import Completion, Request
+
+_BLOCK = 32  # tokens
+CPU_ENVIRONMENT = {
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "OMP_NUM_THREADS": "1",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "TORCH_LOGS": "-torch._library.triton",  # which warns that there is no Triton
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
+    "VLLM_NO_USAGE_STATS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+class InProcessEngine:
+    """One model served by vLLM in this process; see `requests.Engine` for the protocol."""
+
+    def __init__(self, model: Path, params: EngineParams) -> None:
+        for name, value in CPU_ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        import torch
+        from vllm import LLM
+
+        on_cpu = not torch.cuda.is_available()
+        if on_cpu:
+            torch.set_num_threads(1)
+        settings: dict[str, Any] = {
+            "model": str(model),
+            "dtype": params.dtype,
+            "max_model_len": params.context,
+            "max_num_seqs": params.seats,
+            "enable_prefix_caching": True,
+            "disable_log_stats": True,
+            "use_tqdm_on_load": False,
+            "trust_remote_code": False,
+            "load_format": "safetensors",
+            "generation_config": "vllm",
+        }
+        if on_cpu:
+            settings |= {
+                "enforce_eager": True,
+                "block_size": _BLOCK,
+                "num_gpu_blocks_override": params.cache_tokens // _BLOCK,  # so vLLM calls them on a CPU too
+                "enable_chunked_prefill": False,
+                "max_num_batched_tokens": max(params.context, 8192),
+            }
+        self.context = params.context
+        self._llm = LLM(**settings)
+        self.tokenizer = self._llm.get_tokenizer()
+        self._early: list[tuple[str, Completion]] = []
+        self._labels: dict[str, tuple[int, ...]] = {}
+
+    def submit(self, key: str, request: Request, group: int) -> None:
+        """Queue one request; one that does not fit the context comes back as `context`, unrun."""
+        from vllm import SamplingParams
+
+        if len(request.prompt_ids) + request.max_tokens > self.context:
+            self._early.append((key, Completion("", "context", 0)))
+            return
+        params = SamplingParams(
+            max_tokens=request.max_tokens,
+            temperature=request.temperature,
+            top_p=request.top_p if request.temperature > 0 else 1.0,
+            stop=list(request.stop) or None,
+            seed=request.seed if request.temperature > 0 else None,
+            logprobs=len(request.labels) or None,
+            logprob_token_ids=list(request.labels) or None,
+        )
+        self._llm.llm_engine.add_request(key, {"prompt_token_ids": list(request.prompt_ids)}, params)
+        self._labels[key] = request.labels
+
+    def step(self) -> list[tuple[str, Completion]]:
+        """One engine iteration."""
+        done, self._early = self._early, []
+        if self._llm.llm_engine.has_unfinished_requests():
+            for output in self._llm.llm_engine.step():
+                if output.finished:
+                    done.append((output.request_id, self._completion(output)))
+        return done
+
+    def _completion(self, output: Any) -> Completion:
+        first = output.outputs[0]
+        labels = self._labels.pop(output.request_id)
+        return Completion(
+            text=first.text,
+            finish=first.finish_reason,
+            tokens=len(first.token_ids),
+            ended=first.finish_reason == "stop" and first.stop_reason is None,
+            label_logprobs=tuple(first.logprobs[0][token].logprob for token in labels) if labels else (),
+        )
+
+    def close(self) -> None:
+        """Drop the model."""
+        del self._llm

@@ -1,0 +1,83 @@
+"""One event loop over any number of tasks: no barrier between problems.
+
+A task is a generator that yields a list of requests and is resumed with their completions, in order. It ends
+with its result (`return`). While one problem waits for its judge, another samples its next step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from pipeline.inference.requests import Completion, Engine, Request, Usage
+
+Result = TypeVar("Result")
+Task = Generator[list[Request], list[Completion], Result]
+
+
+@dataclass
+class _Running:
+    task: Task[object]
+    name: str
+    waiting: int = 0
+    answers: list[Completion | None] = field(default_factory=list)
+
+
+def run(
+    engines: Mapping[str, Engine],
+    tasks: Iterable[tuple[str, Task[Result]]],
+    window: int,
+    finished: Callable[[str, Result], None],
+) -> Usage:
+    """Drive named tasks to their end, at most `window` at a time; `finished` gets each result as it comes."""
+    usage = Usage()
+    coming = enumerate(tasks)
+    running: dict[int, _Running] = {}
+    exhausted = False
+    while True:
+        while not exhausted and len(running) < window:
+            entry = next(coming, None)
+            exhausted = entry is None
+            if entry is not None:
+                group, (name, task) = entry
+                running[group] = _Running(task, name)
+                _advance(group, running, engines, finished, usage)
+        if not running:
+            return usage
+        for engine in engines.values():
+            for key, completion in engine.step():
+                group, index = map(int, key.split("/"))
+                state = running[group]
+                usage.sampled_tokens += completion.tokens
+                state.answers[index] = completion
+                state.waiting -= 1
+                if state.waiting == 0:
+                    _advance(group, running, engines, finished, usage)
+
+
+def _advance(
+    group: int,
+    running: dict[int, _Running],
+    engines: Mapping[str, Engine],
+    finished: Callable[[str, Result], None],
+    usage: Usage,
+) -> None:
+    """Resume a task until it waits for requests or ends; an empty list of requests is answered at once."""
+    state = running[group]
+    answers: list[Completion] | None = [a for a in state.answers if a is not None] if state.answers else None
+    while True:
+        try:
+            requests = next(state.task) if answers is None else state.task.send(answers)
+        except StopIteration as stop:
+            del running[group]
+            finished(state.name, stop.value)
+            return
+        answers = []
+        if requests:
+            break
+    state.answers, state.waiting = [None] * len(requests), len(requests)
+    usage.requests += len(requests)
+    usage.prompt_tokens += sum(len(request.prompt_ids) for request in requests)
+    for index, request in enumerate(requests):
+        engines[request.model].submit(f"{group}/{index}", request, group)

@@ -1,0 +1,1 @@
+"""Other preference pairs from the search of a round."""

@@ -1,0 +1,93 @@
+"""Preference pairs weighted by how far two judges agree (CREAM: Wang et al. 2024, arXiv 2410.12735).
+
+The model before the one that searched judges the candidates of each pair's state again, asked the same. The agreement
+of the two rankings is the pair's consistency C: training takes C of the pair's DPO loss and 1 - C of the swapped
+pair's, so that 1/2 teaches next to no preference and less the opposite one.
+
+The paper gives every pair the mean of the data set's C, against the noise of single ones; its code has this form too.
+Each pair keeps its own C here, since a common one smooths all labels alike and cannot tell a pair that both judges see
+from one that only the later judge sees. The price is that noise: of two candidates, C can only be 0, 1/2 or 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from scipy.stats import kendalltau
+
+from pipeline.core.files import counts
+from pipeline.core.means import ratio_and_error
+from pipeline.core.params import Judge
+from pipeline.core.records import Preference, SecondRanking, State, Tree
+from pipeline.inference import Completion, Request, Task, seed_of
+from pipeline.methods.psrlm import judge
+
+
+def key(pair: Preference | SecondRanking) -> str:
+    """A pair's name within its round."""
+    return f"{pair.problem_id}/{pair.step_index}"
+
+
+def second_rankings(
+    tokenizer: Any, family: str, pairs: Sequence[Preference], trees: Sequence[Tree], settings: Judge, seed: int
+) -> dict[str, Task[SecondRanking]]:
+    """A task for each step pair: the usable candidates of its state, judged again.
+
+    settings and seed: those of the search, so that the second judge reads the same prompts in the same orders.
+    """
+    states = {
+        f"{tree.problem_id}/{len(state.steps) + 1}": (state, seed_of(seed, tree.problem_id, len(state.steps), visit))
+        for tree in trees
+        for visit, state in enumerate(tree.states)
+        if state.outcome == "step" and not state.discarded
+    }
+    return {key(pair): _rank(tokenizer, family, pair, *states[key(pair)], settings) for pair in pairs}
+
+
+def _rank(
+    tokenizer: Any, family: str, pair: Preference, state: State, place: int, settings: Judge
+) -> Generator[list[Request], list[Completion], SecondRanking]:
+    usable = [candidate for candidate in state.candidates if candidate.finish == "step"]
+    texts, scores = tuple(c.text for c in usable), tuple(c.score for c in usable)
+    found = yield from judge.rank(tokenizer, family, pair.prompt, state.steps, texts, settings, place)
+    return SecondRanking(
+        pair.problem_id, pair.step_index, texts, scores, found.scores, found.verdicts, consistency(scores, found.scores)
+    )
+
+
+def consistency(first: Sequence[float], second: Sequence[float]) -> float:
+    """Agreement of two judges' scores of the same candidates: (tau + 1) / 2, with Kendall's tau-b.
+
+    Candidates tied by both judges count for nothing, those tied by one of them lower |tau|; 1: the same ranking, ties
+    included; 0: the reverse. A judge that ties all candidates has no ranking: 1/2.
+    """
+    if len(set(first)) == 1 or len(set(second)) == 1:
+        return 0.5
+    return float((kendalltau(first, second).statistic + 1) / 2)
+
+
+def weighted(found: Sequence[Preference], rankings: Mapping[str, SecondRanking], iteration: str) -> list[Preference]:
+    """The same pairs, each with the consistency of its state."""
+    return [replace(pair, consistency=rankings[key(pair)].consistency, iteration=iteration) for pair in found]
+
+
+def statistics(found: Mapping[str, SecondRanking]) -> dict[str, Any]:
+    """Mean consistency with its standard error (problems are the units: states of one share steps), its distribution
+    in tenths, pairs whose candidates the second judge all ties, and its verdicts."""
+    rankings = list(found.values())
+    verdicts = [verdict for ranking in rankings for verdict in ranking.verdicts]
+    by_problem: dict[str, list[float]] = {}
+    for ranking in rankings:
+        by_problem.setdefault(ranking.problem_id, []).append(ranking.consistency)
+    sums, sizes = list(map(sum, by_problem.values())), list(map(len, by_problem.values()))
+    mean, error = ratio_and_error(sums, sizes) if rankings else (None, None)
+    return {
+        "consistency": mean,
+        "consistency_se": error,
+        "by_consistency": counts([f"{ranking.consistency:.1f}" for ranking in rankings]),
+        "all_tied": sum(len(set(ranking.second_scores)) == 1 for ranking in rankings),
+        "verdicts": len(verdicts),
+        "unreadable": sum(verdict.winner is None for verdict in verdicts),
+    }

@@ -1,0 +1,1 @@
+"""PSRLM: steps, judged pairwise (the paper's method)."""

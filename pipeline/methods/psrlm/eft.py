@@ -1,0 +1,202 @@
+"""EFT data: best and worst of a layer as a pair, filtered, annotated in both orders (paper, section 3.2)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.core.files import content, counts, quantiles
+from pipeline.core.params import Eft
+from pipeline.core.records import Dropped, JudgedPair, SearchTree
+from pipeline.data.ratings import PREFIX, RatedStep, best_and_worst
+from pipeline.language.steps import body
+from pipeline.methods.psrlm import judge
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Best and worst candidate under one parent by the PRM's P("+")."""
+
+    key: str
+    problem_id: str
+    prompt: str
+    steps: tuple[str, ...]
+    best: str
+    worst: str
+    best_score: float
+    worst_score: float
+
+
+def layers(trees: Iterable[SearchTree]) -> list[Layer]:
+    """Every layer of at least two candidates, in order of problem and parent."""
+    found = []
+    for tree in trees:
+        paths: list[tuple[str, ...]] = []
+        children: dict[int, list[int]] = {}
+        for index, node in enumerate(tree.nodes):
+            paths.append(() if node.parent < 0 else (*paths[node.parent], node.step))
+            children.setdefault(node.parent, []).append(index)
+        for parent, members in sorted(children.items()):
+            if parent >= 0 and len(members) > 1:
+                order = sorted(members, key=lambda index: (tree.nodes[index].score, index))
+                worst, best = tree.nodes[order[0]], tree.nodes[order[-1]]
+                key = f"{tree.problem_id}/{parent}"
+                found.append(
+                    Layer(
+                        key,
+                        tree.problem_id,
+                        tree.prompt,
+                        paths[parent],
+                        best.step,
+                        worst.step,
+                        best.score,
+                        worst.score,
+                    )
+                )
+    return found
+
+
+def rated_layers(rated: Iterable[RatedStep]) -> list[Layer]:
+    """Layers from human ratings: the first good against the first bad candidate of a prefix, scores the ratings."""
+    found = []
+    for number, (good, bad) in enumerate(best_and_worst(rated)):
+        key = f"{PREFIX}{good.problem_id}/{number}"
+        found.append(Layer(key, good.problem_id, good.prompt, good.steps, good.text, bad.text, 1.0, -1.0))
+    return found
+
+
+@dataclass(frozen=True)
+class Question:
+    """What an annotator is asked about a layer: which of `a` and `b` is the better step after `steps`."""
+
+    key: str
+    problem: str
+    steps: tuple[str, ...]
+    a: str
+    b: str
+
+
+def questions(found: Sequence[Layer], settings: Eft) -> tuple[list[tuple[Layer, Question, Question]], list[Dropped]]:
+    """The layers worth asking about, each with its question in both orders, and the others with their reason.
+
+    Reasons: `margin`, `per_problem` (more than eft.pairs_per_problem).
+    """
+    asked: list[tuple[Layer, Question, Question]] = []
+    dropped: list[Dropped] = []
+    taken: dict[str, int] = {}
+    for layer in found:
+        if layer.best_score - layer.worst_score < settings.margin:
+            dropped.append(_dropped(layer, "margin"))
+        elif taken.get(layer.problem_id, 0) >= settings.pairs_per_problem:
+            dropped.append(_dropped(layer, "per_problem"))
+        else:
+            taken[layer.problem_id] = taken.get(layer.problem_id, 0) + 1
+            straight = Question(f"{layer.key}/0", layer.prompt, layer.steps, layer.best, layer.worst)
+            swapped = Question(f"{layer.key}/1", layer.prompt, layer.steps, layer.worst, layer.best)
+            asked.append((layer, straight, swapped))
+    return asked, dropped
+
+
+def human_answers(asked: Sequence[tuple[Layer, Question, Question]]) -> dict[str, str]:
+    """The verdicts that the ratings already hold, in both orders; people left no explanation."""
+    return {q.key: verdict for _, *both in asked for q, verdict in zip(both, ("[[A]]", "[[B]]"), strict=True)}
+
+
+def judged_pairs(
+    asked: Sequence[tuple[Layer, Question, Question]], answers: Mapping[str, str]
+) -> tuple[list[JudgedPair], list[Dropped]]:
+    """Annotated pairs, two rows each (both orders), and every layer that was left out with its reason.
+
+    answers: the annotator's text by the question's key. Reasons: `unreadable`, `inconsistent`, `disagrees_with_prm`. A
+    layer that both orders call a tie is kept with winner `C`; `split` says how many of those are used.
+    """
+    kept: list[JudgedPair] = []
+    dropped: list[Dropped] = []
+    for layer, straight, swapped in asked:
+        winners = judge.parse(answers[straight.key]), judge.parse(answers[swapped.key])
+        if None in winners:
+            dropped.append(_dropped(layer, "unreadable"))
+        elif winners[0] != judge.turned(winners[1]):
+            dropped.append(_dropped(layer, "inconsistent"))
+        elif winners[0] == "B":
+            dropped.append(_dropped(layer, "disagrees_with_prm"))
+        else:
+            best, worst = layer.best_score, layer.worst_score
+            for question, winner, score_a, score_b in zip(
+                (straight, swapped), winners, (best, worst), (worst, best), strict=True
+            ):
+                kept.append(_row(layer, question, answers[question.key], str(winner), score_a, score_b))
+    return kept, dropped
+
+
+def _row(layer: Layer, asked: Question, judgment: str, winner: str, score_a: float, score_b: float) -> JudgedPair:
+    return JudgedPair(
+        asked.key, layer.problem_id, layer.prompt, layer.steps, asked.a, asked.b, judgment, winner, score_a, score_b
+    )
+
+
+def _dropped(layer: Layer, reason: str) -> Dropped:
+    return Dropped("eft", layer.key, reason, f"{body(layer.best)} | {body(layer.worst)}")
+
+
+def split(
+    rows: Sequence[JudgedPair], settings: Eft, seed: int
+) -> tuple[list[JudgedPair], list[JudgedPair], list[Dropped]]:
+    """Train rows, test rows, and what neither took, held out by problem.
+
+    The test set has one row a pair, its order drawn by hash, and no ties. Pairs are dropped as `test_set_full` where
+    the last held-out problem has more than the set still needs, as `train_set_full` beyond settings.train_pairs (drawn
+    by hash), and as `tie` where ties would be more than their share of the train rows.
+    """
+    tied, rows = [row for row in rows if row.winner == "C"], [row for row in rows if row.winner != "C"]
+    by_problem: dict[str, list[JudgedPair]] = {}
+    for row in rows:
+        by_problem.setdefault(row.problem_id, []).append(row)
+    test: list[JudgedPair] = []
+    held_out: set[str] = set()
+    for problem in sorted(by_problem, key=lambda key: _hash(seed, key)):
+        if len(test) >= settings.test_pairs:
+            break
+        held_out.add(problem)
+        pairs = by_problem[problem]
+        test += [pairs[i + int(_hash(seed, pairs[i].pair_id), 16) % 2] for i in range(0, len(pairs), 2)]
+    surplus = [Dropped("eft", row.pair_id, "test_set_full", body(row.a)) for row in test[settings.test_pairs :]]
+    train = [row for row in rows if row.problem_id not in held_out]
+    train, beyond = _drawn(train, settings.train_pairs or len(train), seed, "train_set_full")
+    room = int(len(train) * settings.ties / (1 - settings.ties)) // 2  # pairs; each has two rows
+    ties, too_many = _drawn([row for row in tied if row.problem_id not in held_out], room, seed, "tie")
+    unused = [row for row in tied[::2] if row.problem_id in held_out]
+    surplus += beyond + too_many + [Dropped("eft", row.pair_id, "tie", body(row.a)) for row in unused]
+    return train + ties, test[: settings.test_pairs], surplus
+
+
+def _drawn(rows: list[JudgedPair], pairs: int, seed: int, reason: str) -> tuple[list[JudgedPair], list[Dropped]]:
+    """At most `pairs` pairs of rows in both orders, drawn by hash and kept in their order, and the others as drops."""
+    order = sorted(range(0, len(rows), 2), key=lambda i: _hash(seed, rows[i].pair_id))
+    kept = [row for i in sorted(order[:pairs]) for row in rows[i : i + 2]]
+    return kept, [Dropped("eft", rows[i].pair_id, reason, body(rows[i].a)) for i in sorted(order[pairs:])]
+
+
+def statistics(
+    found: int, train: Sequence[JudgedPair], test: Sequence[JudgedPair], dropped: Sequence[Dropped]
+) -> dict[str, Any]:
+    """Layers found, rows of both splits, margins by P("+"), train rows of a problem, and why layers were left out."""
+    reasons = counts([row.reason for row in dropped])
+    rows = [*train, *test]
+    return {
+        "layers": found,
+        "content": content(rows),
+        "margin": quantiles(abs(row.score_a - row.score_b) for row in rows),
+        "train_rows_of_a_problem": quantiles(Counter(row.problem_id for row in train).values()),
+        "train_rows": len(train),
+        "train_ties": sum(row.winner == "C" for row in train),
+        "test_rows": len(test),
+        "dropped": reasons,
+    }
+
+
+def _hash(seed: int, key: str) -> str:
+    return hashlib.sha256(f"{seed}/{key}".encode()).hexdigest()

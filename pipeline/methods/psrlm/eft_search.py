@@ -1,0 +1,139 @@
+"""Monte-Carlo tree search on a policy with a process reward model as value (paper, section 3.2).
+
+Selection by PUCT: value + exploration * prior * sqrt(visits of the parent) / (1 + visits), prior = the child's
+P("+") over the sum of its siblings'. Expansion samples `width` next steps and merges equal ones. Simulation
+continues the best new child by `depth` - 1 single samples; its value is the mean P("+") of the steps on the way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.core.params import EftSearch
+from pipeline.core.records import Node, Problem, SearchTree
+from pipeline.inference import Completion, Request, seed_of
+from pipeline.language import prompts
+from pipeline.methods.psrlm import candidates, prm
+
+Growing = Generator[list[Request], list[Completion], SearchTree]
+
+
+@dataclass
+class _Branch:
+    index: int
+    steps: tuple[str, ...]
+    score: float = 1.0
+    terminal: bool = False
+    visits: int = 0
+    total: float = 0.0
+    expanded: bool = False
+    children: list[_Branch] = field(default_factory=list)
+    parent: _Branch | None = None
+
+    @property
+    def value(self) -> float:
+        return self.total / self.visits if self.visits else self.score
+
+
+def grow(tokenizer: Any, family: str, problem: Problem, settings: EftSearch, seed: int) -> Growing:
+    """Search one problem; requests go to the engines `policy` and `prm`.
+
+    A problem that does not fit the engine's context has no nodes and ends as `context`.
+    """
+    question = prompts.fill(family, "reasoning", problem=problem.prompt)
+    root = _Branch(0, ())
+    branches = [root]
+    for iteration in range(settings.iterations):
+        leaf = _select(root, settings.exploration)
+        place = seed_of(seed, problem.problem_id, iteration)
+        if leaf.terminal or len(leaf.steps) >= settings.max_steps:
+            _back_up(leaf, leaf.score)
+            continue
+        asked = candidates.sample(tokenizer, question, leaf.steps, settings.width, settings.sampling, place)
+        found = candidates.merge((yield asked), number=len(leaf.steps) + 1)
+        if leaf is root and all(candidate.finish == "context" for candidate in found):
+            return SearchTree(problem.problem_id, problem.prompt, (), "context")
+        leaf.expanded = True
+        usable = [candidate for candidate in found if candidate.finish == "step"]
+        rated = yield [
+            prm.request(tokenizer, family, problem.prompt, leaf.steps, candidate.text, "prm") for candidate in usable
+        ]
+        for candidate, rating in zip(usable, rated, strict=True):
+            child = _Branch(
+                len(branches),
+                (*leaf.steps, candidate.text),
+                prm.probability(rating),
+                candidate.terminal,
+                parent=leaf,
+            )
+            leaf.children.append(child)
+            branches.append(child)
+        if not leaf.children:
+            leaf.terminal = True
+            _back_up(leaf, 0.0)
+            continue
+        best = max(leaf.children, key=lambda child: child.score)
+        value = yield from _simulate(tokenizer, family, question, problem, best, settings, place)
+        _back_up(best, value)
+    nodes = tuple(
+        Node(
+            b.parent.index if b.parent else -1,
+            b.steps[-1] if b.steps else "",
+            b.score,
+            b.visits,
+            b.value,
+            b.terminal,
+        )
+        for b in branches
+    )
+    return SearchTree(problem.problem_id, problem.prompt, nodes, "searched")
+
+
+def _select(root: _Branch, exploration: float) -> _Branch:
+    """Walk down by PUCT to a branch that was not expanded yet."""
+    branch = root
+    while branch.expanded and branch.children:
+        mass = sum(child.score for child in branch.children) or 1.0
+        scale = exploration * math.sqrt(max(branch.visits, 1)) / mass
+        branch = max(branch.children, key=lambda c: (c.value + scale * c.score / (1 + c.visits), -c.index))
+    return branch
+
+
+def _simulate(
+    tokenizer: Any,
+    family: str,
+    question: str,
+    problem: Problem,
+    start: _Branch,
+    settings: EftSearch,
+    place: int,
+) -> Generator[list[Request], list[Completion], float]:
+    """Mean P("+") over `start` and up to `depth` - 1 further single-sample steps."""
+    done, ratings, terminal = start.steps, [start.score], start.terminal
+    for depth in range(1, settings.depth):
+        if terminal or len(done) >= settings.max_steps:
+            break
+        asked = candidates.sample(tokenizer, question, done, 1, settings.sampling, seed_of(place, "simulate", depth))
+        (candidate,) = candidates.merge((yield asked), number=len(done) + 1)
+        if candidate.finish != "step":
+            ratings.append(0.0)
+            break
+        (rating,) = yield [prm.request(tokenizer, family, problem.prompt, done, candidate.text, "prm")]
+        ratings.append(prm.probability(rating))
+        done, terminal = (*done, candidate.text), candidate.terminal
+    return sum(ratings) / len(ratings)
+
+
+def _back_up(branch: _Branch | None, value: float) -> None:
+    while branch is not None:
+        branch.visits += 1
+        branch.total += value
+        branch = branch.parent
+
+
+def too_long(tree: SearchTree) -> bool:
+    """Whether the bare prompt did not fit the engine's context."""
+    return tree.end == "context"

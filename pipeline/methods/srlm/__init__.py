@@ -1,0 +1,1 @@
+"""SRLM: whole solutions, scored (Yuan et al. 2024)."""

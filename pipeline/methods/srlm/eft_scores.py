@@ -1,0 +1,111 @@
+"""SRLM's EFT data: sampled whole solutions with the annotator's score, as seed for a model that scores itself.
+
+Yuan et al. (2024, section 3.1.1) take people's rankings and thin out the most common score; here an annotator writes
+explanation and score, and `per_score` caps how many train rows share one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.core.files import content, counts
+from pipeline.core.params import EftScores
+from pipeline.core.records import Dropped, SampleSet, ScoredSolution
+from pipeline.methods.srlm import scoring
+
+
+@dataclass(frozen=True)
+class Question:
+    """A solution that the annotator is asked to score."""
+
+    key: str
+    problem_id: str
+    problem: str
+    solution: str
+
+
+def questions(samples: Iterable[SampleSet]) -> tuple[list[Question], list[Dropped]]:
+    """Every distinct solution that ended, and the others with their finish as the reason (`length`, `context`)."""
+    asked: list[Question] = []
+    dropped: list[Dropped] = []
+    for one in samples:
+        for number, solution in enumerate(one.solutions):
+            key = f"{one.problem_id}/{number}"
+            if solution.ended:
+                asked.append(Question(key, one.problem_id, one.prompt, solution.text))
+            else:
+                dropped.append(Dropped("eft_scores", key, solution.finish, solution.text))
+    return asked, dropped
+
+
+def scored(asked: Iterable[Question], answers: Mapping[str, str]) -> tuple[list[ScoredSolution], list[Dropped]]:
+    """Rows with the annotator's judgment, and what it gave no readable score (`unreadable`).
+
+    answers: the annotator's text by the question's key.
+    """
+    kept: list[ScoredSolution] = []
+    dropped: list[Dropped] = []
+    for question in asked:
+        judgment = answers[question.key]
+        points = scoring.parse(judgment)
+        if points is None:
+            dropped.append(Dropped("eft_scores", question.key, "unreadable", judgment))
+        else:
+            kept.append(
+                ScoredSolution(question.key, question.problem_id, question.problem, question.solution, judgment, points)
+            )
+    return kept, dropped
+
+
+def split(
+    rows: Sequence[ScoredSolution], settings: EftScores, seed: int
+) -> tuple[list[ScoredSolution], list[ScoredSolution], list[Dropped]]:
+    """Train rows, test rows held out by problem, and the train rows over the cap of their score (`common_score`).
+
+    Problems are held out, in an order drawn by hash, until they have `test_rows` rows; all rows of a held-out problem
+    are test rows, so that solutions of one problem can be compared.
+    """
+    by_problem: dict[str, list[ScoredSolution]] = {}
+    for row in rows:
+        by_problem.setdefault(row.problem_id, []).append(row)
+    test: list[ScoredSolution] = []
+    held_out: set[str] = set()
+    for problem in sorted(by_problem, key=lambda key: _hash(seed, key)):
+        if len(test) >= settings.test_rows:
+            break
+        held_out.add(problem)
+        test += by_problem[problem]
+    train = [row for row in rows if row.problem_id not in held_out]
+    taken: dict[int, int] = {}
+    used: set[str] = set()
+    for row in sorted(train, key=lambda row: _hash(seed, row.solution_id)):
+        taken[row.score] = taken.get(row.score, 0) + 1
+        if not settings.per_score or taken[row.score] <= settings.per_score:
+            used.add(row.solution_id)
+    surplus = [
+        Dropped("eft_scores", row.solution_id, "common_score", str(row.score))
+        for row in train
+        if row.solution_id not in used
+    ]
+    return [row for row in train if row.solution_id in used], test, surplus
+
+
+def statistics(
+    train: Sequence[ScoredSolution], test: Sequence[ScoredSolution], dropped: Sequence[Dropped]
+) -> dict[str, Any]:
+    """Rows of both splits by score, and why solutions were left out."""
+    return {
+        "content": content([*train, *test]),
+        "train_rows": len(train),
+        "train_scores": counts([str(row.score) for row in train]),
+        "test_rows": len(test),
+        "test_scores": counts([str(row.score) for row in test]),
+        "dropped": counts([row.reason for row in dropped]),
+    }
+
+
+def _hash(seed: int, key: str) -> str:
+    return hashlib.sha256(f"{seed}/{key}".encode()).hexdigest()

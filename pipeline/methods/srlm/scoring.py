@@ -1,0 +1,85 @@
+"""Scoring whole solutions from 0 to 5 by an additive rubric, as SRLM does (Yuan et al. 2024, section 2.2).
+
+A score is the mean of several sampled judgments. A judgment without a readable score is no score: it is kept as data
+(score None) and counted, and never taken for a low one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.core.params import Scorer
+from pipeline.core.records import ScoredSolution, Scoring
+from pipeline.inference import Completion, Request, seed_of
+from pipeline.language import prompts
+
+SCORE = re.compile(r"\bScore: *(\d+)(?!\d|\.\d)")
+LARGEST = 5
+
+Scorings = tuple[Scoring, ...]
+
+
+def fenced(text: str, special_tokens: Sequence[str]) -> str:
+    """Model text made safe to show to a scorer: no special tokens, no control characters, no score in its form."""
+    return SCORE.sub(r"Score \1", prompts.harmless(text, special_tokens))
+
+
+def prompt(family: str, problem: str, solution: str, special: Sequence[str]) -> str:
+    """The scorer's prompt for one solution."""
+    return prompts.fill(family, "solution_judge", problem=problem, solution=fenced(solution, special))
+
+
+def parse(text: str) -> int | None:
+    """The score in the judge's words; None where none stands there, several differ, or it is above five."""
+    found = {int(digits) for digits in SCORE.findall(text)}
+    return found.pop() if len(found) == 1 and max(found) <= LARGEST else None
+
+
+def mean(scorings: Scorings) -> float | None:
+    """Mean of the readable scores, None if there is none."""
+    found = [scoring.score for scoring in scorings if scoring.score is not None]
+    return sum(found) / len(found) if found else None
+
+
+def score(
+    tokenizer: Any, shown: Sequence[str], settings: Scorer, seed: int
+) -> Generator[list[Request], list[Completion], list[Scorings]]:
+    """`settings.samples` judgments for each of the prompts `shown`, all asked at once."""
+    requests = []
+    for text in shown:
+        ids = tuple(tokenizer.encode(text, add_special_tokens=False))
+        for number in range(settings.samples):
+            drawn = settings.sampling
+            place = seed_of(seed, "score", text, number)
+            requests.append(Request(ids, drawn.max_tokens, drawn.temperature, drawn.top_p, seed=place))
+    answers = yield requests
+    found = [Scoring(answer.text, parse(answer.text)) for answer in answers]
+    return [tuple(found[i : i + settings.samples]) for i in range(0, len(found), settings.samples)]
+
+
+def few_shot(family: str, examples: Sequence[ScoredSolution], text: str) -> str:
+    """`text` after worked examples of the same prompt with their judgments, for models that never learned to score."""
+    parts = [prompt(family, e.prompt, e.solution, ()) + e.judgment for e in examples]
+    return "\n\n".join([*parts, text])
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A model's judgments of one held-out solution beside the annotator's score."""
+
+    solution_id: str
+    problem_id: str
+    score: int
+    scorings: Scorings
+
+
+def estimate(
+    tokenizer: Any, family: str, row: ScoredSolution, examples: Sequence[ScoredSolution], settings: Scorer, seed: int
+) -> Generator[list[Request], list[Completion], Estimate]:
+    """Score one held-out solution."""
+    text = few_shot(family, examples, prompt(family, row.prompt, row.solution, tokenizer.all_special_tokens))
+    (found,) = yield from score(tokenizer, [text], settings, seed_of(seed, row.solution_id))
+    return Estimate(row.solution_id, row.problem_id, row.score, found)

@@ -1,0 +1,53 @@
+"""A small sample of one model's data for the report: whole trees, and the texts that Figure 2 maps.
+
+Rows are chosen by a hash of their key, so that the same rows are shown whatever their order or neighbours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from pipeline.core.records import JudgedPair, Preference, ScoredSolution, Solution, Text
+from pipeline.language.steps import join
+
+Row = TypeVar("Row")
+
+
+def by_hash(rows: Sequence[Row], key: Callable[[Row], str], count: int) -> list[Row]:
+    """The `count` rows whose keys have the smallest hashes, in the order given."""
+    order = sorted(range(len(rows)), key=lambda index: hashlib.sha256(key(rows[index]).encode()).hexdigest())
+    return [rows[index] for index in sorted(order[:count])]
+
+
+def balanced(texts: Sequence[Text], count: int) -> list[Text]:
+    """Equally many texts of every kind, at most `count`; a row that two models were trained on counts once."""
+    kinds: dict[str, dict[str, Text]] = {}
+    for text in texts:
+        kinds.setdefault(text.kind, {})[text.key] = text
+    size = min(count, *(len(rows) for rows in kinds.values()))
+    return [t for rows in kinds.values() for t in by_hash(list(rows.values()), lambda text: text.key, size)]
+
+
+def texts_of_solutions(rows: Iterable[Solution]) -> list[Text]:
+    """IFT rows: the problem, and its whole solution."""
+    return [Text("IFT", row.problem_id, row.prompt, join(row.steps)) for row in rows]
+
+
+def texts_of_judgments(rows: Iterable[JudgedPair]) -> list[Text]:
+    """EFT rows: problem, steps so far and both candidates, and the judgment."""
+    return [Text("EFT", row.pair_id, join([row.prompt, *row.steps, row.a, row.b]), row.judgment) for row in rows]
+
+
+def texts_of_scores(rows: Iterable[ScoredSolution]) -> list[Text]:
+    """SRLM's EFT rows: problem and solution, and the judgment."""
+    return [Text("EFT", row.solution_id, join([row.prompt, row.solution]), row.judgment) for row in rows]
+
+
+def texts_of_preferences(rows: Iterable[Preference]) -> list[Text]:
+    """PPD rows: problem and steps so far, and the chosen step."""
+    return [
+        Text("PPD", f"{row.iteration}/{row.problem_id}/{row.step_index}", join([row.prompt, *row.steps]), row.chosen)
+        for row in rows
+    ]

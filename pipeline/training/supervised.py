@@ -1,0 +1,100 @@
+"""Supervised training on ready token rows with TRL's SFTTrainer: PRM and SFT are one function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from transformers import PrinterCallback
+from trl import SFTConfig, SFTTrainer
+
+from pipeline.core.command import note
+from pipeline.core.params import Training
+from pipeline.core.records import Dropped, JudgedPair, ScoredSolution, Solution
+from pipeline.language import prompts, steps
+from pipeline.methods.psrlm import judge
+from pipeline.methods.srlm import scoring
+from pipeline.training.common import (
+    StageProgress,
+    arguments,
+    checkpoints,
+    determined,
+    last_checkpoint,
+    load,
+    losses,
+    save,
+)
+
+Rows = list[dict[str, list[int]]]
+
+
+def solution_row(tokenizer: Any, family: str, row: Solution) -> dict[str, list[int]]:
+    """IFT row as input_ids and labels, loss on the solution alone."""
+    prompt = tokenizer.encode(prompts.fill(family, "reasoning", problem=row.prompt), add_special_tokens=False)
+    return completion_row(prompt, steps.solution_ids(tokenizer, row.steps))
+
+
+def judgment_row(tokenizer: Any, family: str, row: JudgedPair) -> dict[str, list[int]]:
+    """EFT row as input_ids and labels, loss on explanation and verdict alone."""
+    text = judge.prompt(family, row.prompt, row.steps, row.a, row.b, tokenizer.all_special_tokens)
+    prompt = tokenizer.encode(text, add_special_tokens=False)
+    return completion_row(prompt, steps.step_ids(tokenizer, row.judgment, terminal=True))
+
+
+def scoring_row(tokenizer: Any, family: str, row: ScoredSolution) -> dict[str, list[int]]:
+    """SRLM's EFT row as input_ids and labels, loss on explanation and score alone."""
+    text = scoring.prompt(family, row.prompt, row.solution, tokenizer.all_special_tokens)
+    prompt = tokenizer.encode(text, add_special_tokens=False)
+    return completion_row(prompt, steps.text_ids(tokenizer, row.judgment, terminal=True))
+
+
+def completion_row(prompt: list[int], completion: list[int]) -> dict[str, list[int]]:
+    """Token row with loss on the completion only."""
+    return {"input_ids": prompt + completion, "labels": [-100] * len(prompt) + completion}
+
+
+def train_supervised(
+    start: Path, rows: Rows, settings: Training, seed: int, folder: Path
+) -> tuple[dict[str, Any], list[Dropped]]:
+    """Train the model folder `start` on token rows and save it to `folder`.
+
+    Rows over settings.max_length tokens are left out and returned with their reason. Returns statistics too.
+    """
+    determined(seed, settings.threads)
+    model, tokenizer = load(start)
+    fitting, dropped = within(rows, settings.max_length)
+    data = Dataset.from_list([{**row, "length": len(row["input_ids"])} for row in fitting])
+    with checkpoints("sft", start, fitting, settings, seed) as unfinished:
+        config = SFTConfig(
+            **arguments(settings, seed, unfinished),
+            dataset_kwargs={"skip_prepare_dataset": True},
+            train_sampling_strategy="group_by_length",
+            length_column_name="length",
+        )
+        trainer = SFTTrainer(model=model, args=config, train_dataset=data, processing_class=tokenizer)
+        trainer.remove_callback(PrinterCallback)
+        trainer.add_callback(StageProgress())
+        trainer.train(resume_from_checkpoint=last_checkpoint(unfinished))
+        save(trainer.model, tokenizer, folder)
+    tokens = sum(len(row["input_ids"]) for row in fitting)
+    note(trained_tokens=tokens * settings.epochs)
+    statistics = {
+        "rows": len(fitting),
+        "tokens": tokens,
+        "dropped": len(dropped),
+        **losses(trainer.state.log_history),
+    }
+    return statistics, dropped
+
+
+def within(rows: Sequence[dict[str, list[int]]], max_length: int) -> tuple[Rows, list[Dropped]]:
+    """Rows of at most `max_length` tokens, and the others as drops; nothing is cut."""
+    fitting = [row for row in rows if len(row["input_ids"]) <= max_length]
+    dropped = [
+        Dropped("train", str(index), "too_long", f"{len(row['input_ids'])} tokens")
+        for index, row in enumerate(rows)
+        if len(row["input_ids"]) > max_length
+    ]
+    return fitting, dropped
