@@ -1,30 +1,22 @@
-"""The base model M0: the world's shipped one, one trained by its recipe, or any model folder or Hub id."""
+"""The base model M0: the domain's shipped one, one trained by its recipe, or any model folder or Hub id."""
 
-from collections.abc import Iterator
+from pipeline import domains
+from pipeline.core import files
+from pipeline.core.command import Stage, run
+from pipeline.training.adopt import adopt
+from pipeline.training.settings import Base
 
-from pipeline.core import files, params
-from pipeline.core.command import arguments, run
-from pipeline.domains.arithmetic import corpus, tokenizer
-from pipeline.training import adopt, pretrain
 
-
-def main() -> None:
-    args = arguments(__doc__, reads=["shipped"], writes=["model", "stats"])
-    world = params.load(args.params, "world", params.World)
-    if world.base != "train":
-        adopt(args.shipped if world.base == "shipped" else world.base, args.model)
-        files.write_json(args.stats, {"base": world.base})
-        return
-    recipe = params.load(args.params, "base", params.Base)
-    words = tokenizer.train(corpus.texts(world.seed, recipe.phases[0], world.careless))
-
-    def rows(number: int) -> Iterator[dict[str, list[int]]]:
-        documents = corpus.documents(world.seed + 1000 * number, recipe.phases[number], world.careless)
-        return (corpus.row(words, document) for document in documents)
-
-    statistics = pretrain(words, rows, recipe, world.seed, args.model)
-    files.write_json(args.stats, {"base": "train", "phases": statistics})
+def main(stage: Stage) -> None:
+    source = stage.section("base", Base).model
+    if source == "train":
+        settings = stage.section(stage.plan.domain, domains.part(stage, "settings").Settings)
+        phases = domains.part(stage, "base").train(settings, stage.machine.training.threads, stage.model)
+        files.write_json(stage.stats, {"base": source, "phases": phases})
+    else:
+        adopt(domains.part(stage, "base").SHIPPED if source == "shipped" else source, stage.model)
+        files.write_json(stage.stats, {"base": source})
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, reads=[], writes=["model", "stats"])

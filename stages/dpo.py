@@ -1,21 +1,21 @@
 """One round's training: step-wise DPO of the starting model, which is also the reference, on the round's pairs."""
 
-from pipeline.core import files, params, plan
-from pipeline.core.command import arguments, run
+from pipeline.core import files
+from pipeline.core.command import Stage, run
+from pipeline.core.config import Prompts
 from pipeline.core.records import Dropped, Preference
-from pipeline.training import train_preferences
+from pipeline.training.preference import train_preferences
+from pipeline.training.settings import Dpo
 
 
-def main() -> None:
-    args = arguments(__doc__, reads=["start", "pairs"], writes=["model", "dropped", "stats"])
-    everything = plan.load(args.params)
-    settings = params.load(args.params, "dpo", params.Dpo, everything.override(args.key, "dpo"))
-    family = params.load(args.params, "prompts", params.Prompts).family
-    rows = files.read(args.pairs / "train.parquet", Preference)
-    statistics, dropped = train_preferences(args.start, rows, family, settings, everything.seed, args.model)
-    files.write(args.dropped, Dropped, dropped)
-    files.write_json(args.stats, statistics)
+def main(stage: Stage) -> None:
+    settings = stage.section("dpo", Dpo, **stage.plan.override(stage.key, "dpo"))
+    prompts, here = stage.section("prompts", Prompts), stage.machine.training
+    rows = files.read(stage.pairs / "train.parquet", Preference)
+    statistics, dropped = train_preferences(stage.start, rows, prompts, settings, here, stage.seed, stage.model)
+    files.write(stage.dropped, Dropped, dropped)
+    files.write_json(stage.stats, statistics)
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, reads=["start", "pairs"], writes=["model", "dropped", "stats"])

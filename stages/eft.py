@@ -1,42 +1,33 @@
-"""EFT data: pairs of a layer, filtered, annotated in both orders, split into train and test by problem."""
+"""A method's EFT data: what its search found, annotated, split into train and test by problem."""
 
-from pipeline.core import files, params, plan
-from pipeline.core.command import arguments, run
-from pipeline.core.records import Dropped, JudgedPair, Problem, SearchTree
+from pipeline import domains, methods
+from pipeline.core import files
+from pipeline.core.command import Stage, run
+from pipeline.core.records import Dropped, Problem
 from pipeline.data import ratings
-from pipeline.domains.arithmetic import roles
+from pipeline.data.settings import Problems, Source
 from pipeline.inference import annotator
-from pipeline.methods.psrlm import eft, judge
+from pipeline.inference.settings import Annotator
 
 
-def main() -> None:
-    args = arguments(__doc__, reads=["trees", "ratings"], writes=["pairs", "stats"])
-    settings = params.load(args.params, "eft", params.Eft)
-    who = params.load(args.params, "annotator", params.Annotator)
-    engine = params.load(args.params, "engine", params.Engine)
-    family = params.load(args.params, "prompts", params.Prompts).family
-    layers = eft.layers(files.read(args.trees / "trees.parquet", SearchTree))
-    asked, unasked = eft.questions(layers, settings)
-    pairs = [question for _, *both in asked for question in both]
-    if who.kind == "world":
-        answers = {q.key: roles.annotate(q.problem, q.steps, q.a, q.b) for q in pairs}
+def main(stage: Stage) -> None:
+    method = methods.part(stage, stage.key, "eft")
+    settings = stage.section(f"{stage.key}.eft", method.Settings)
+    allowed = {problem.prompt for problem in files.read(stage.ratings, Problem)}
+    people = stage.section("problems", Problems).ratings
+    rated = ratings.read(Source(path=people), allowed) if people else []
+    asked = method.Annotation(stage.trees, settings, rated)
+    who = stage.section("annotator", Annotator)
+    if who.kind == "oracle":
+        answers = asked.by_oracle(domains.part(stage, "oracle"))
     else:
-        texts = {q.key: judge.prompt(family, q.problem, q.steps, q.a, q.b, ()) for q in pairs}
-        answers = annotator.answers("eft", texts, who, engine)
-    if settings.ratings:
-        allowed = {problem.prompt for problem in files.read(args.ratings, Problem)}
-        people = eft.rated_layers(ratings.read(params.Source(settings.ratings, 0), allowed))
-        rated, left = eft.questions(people, settings)
-        layers += people
-        asked, unasked, answers = asked + rated, unasked + left, answers | eft.human_answers(rated)
-    kept, dropped = eft.judged_pairs(asked, answers)
-    train, test, surplus = eft.split(kept, settings, plan.load(args.params).seed)
-    left_out = [*unasked, *dropped, *surplus]
-    files.write(args.pairs / "train.parquet", JudgedPair, train)
-    files.write(args.pairs / "test.parquet", JudgedPair, test)
-    files.write(args.pairs / "dropped.parquet", Dropped, left_out)
-    files.write_json(args.stats, eft.statistics(len(layers), train, test, left_out))
+        answers = annotator.answers(stage, asked.prompts(stage.family), who)
+    train, test, dropped, statistics = asked.rows(answers, stage.seed)
+    files.write(stage.eft / "train.parquet", method.Row, train)
+    files.write(stage.eft / "test.parquet", method.Row, test)
+    files.write(stage.dropped, Dropped, dropped)
+    files.write_json(stage.stats, statistics)
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, reads=["trees", "ratings"], writes=["eft", "dropped", "stats"])

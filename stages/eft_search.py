@@ -1,33 +1,30 @@
-"""Monte-Carlo tree search on the policy M0 with the PRM as value; the whole trees are kept."""
+"""What a method's EFT data are annotated on: trees of a search with the PRM, or sampled whole solutions."""
 
-from pipeline.core import files, params, plan
-from pipeline.core.command import arguments, run
-from pipeline.core.records import Problem, SearchTree
+from pipeline import domains, methods
+from pipeline.core import files
+from pipeline.core.command import Stage, run
+from pipeline.core.records import Problem
 from pipeline.inference import work
-from pipeline.methods.psrlm import eft_search
 
 
-def main() -> None:
-    args = arguments(__doc__, reads=["policy", "prm", "problems"], writes=["trees", "stats"])
-    settings = params.load(args.params, "eft_search", params.EftSearch)
-    engine = params.load(args.params, "engine", params.Engine)
-    family = params.load(args.params, "prompts", params.Prompts).family
-    seed = plan.load(args.params).seed
-    problems = files.read(args.problems, Problem)
-    with work.results(
-        "eft_search",
-        {"policy": args.policy, "prm": args.prm},
-        engine,
-        lambda t: {p.problem_id: eft_search.grow(t, family, p, settings, seed) for p in problems},
-        SearchTree,
-        (settings, family, seed, args.problems),
-        window=engine.window,
-        too_long=eft_search.too_long,
-    ) as trees:
-        files.write(args.trees / "trees.parquet", SearchTree, trees.values())
-        nodes = sum(len(tree.nodes) - 1 for tree in trees.values())
-        files.write_json(args.stats, {"problems": len(trees), "nodes": nodes})
+def main(stage: Stage) -> None:
+    method = methods.part(stage, stage.key, "eft_search")
+    settings = stage.section(f"{stage.key}.eft_search", method.Settings)
+    problems = files.read(stage.problems, Problem)
+    found = work.results(
+        stage,
+        method.models(stage.policy, stage.value),
+        lambda r: {p.problem_id: method.search(r, p, settings, stage.seed) for p in problems},
+        method.Row,
+        settings,
+        stage.seed,
+        stage.problems,
+        answers=domains.part(stage, "answers"),
+        too_long=method.too_long,
+    )
+    files.write(stage.trees / method.FILE, method.Row, found.values())
+    files.write_json(stage.stats, method.statistics(list(found.values())))
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, reads=["policy", "value", "problems"], writes=["trees", "stats"])

@@ -1,32 +1,39 @@
-"""Accuracy of one model on the held-out problems, by split and pooled: greedy, and avg@k where params ask for it."""
+"""Accuracy of one model on the held-out problems, by split and pooled: greedy, and avg@k where params ask for it.
 
-from pipeline.core import files, params, plan
-from pipeline.core.command import arguments, run
+Without `--model` it is the model of the endpoint of section `reference` whose name is the key.
+"""
+
+from pipeline import domains
+from pipeline.core import files
+from pipeline.core.command import Stage, run
 from pipeline.core.records import Problem
-from pipeline.evaluation import evaluate
+from pipeline.evaluation import evaluate, reference
 from pipeline.inference import Completion, work
+from pipeline.inference.settings import Evaluate, Reference
 
 
-def main() -> None:
-    args = arguments(__doc__, reads=["model", "problems"], writes=["answers", "stats"])
-    settings = params.load(args.params, "evaluate", params.Evaluate)
-    engine = params.load(args.params, "engine", params.Engine)
-    family = params.load(args.params, "prompts", params.Prompts).family
-    seed = plan.load(args.params).seed
-    problems = files.read(args.problems, Problem)
+def main(stage: Stage) -> None:
+    settings = stage.section("evaluate", Evaluate)
+    problems = files.read(stage.problems, Problem)
     drawn = evaluate.draws(problems, settings.average)
-    with work.results(
-        "evaluate",
-        {"policy": args.model},
-        engine,
-        lambda t: evaluate.tasks(t, family, problems, drawn, settings, seed),
-        Completion,
-        (settings, family, seed, args.problems),
-        window=engine.window,
-        too_long=evaluate.too_long,
-    ) as found:
-        evaluate.write(problems, drawn, found, args.answers, args.stats)
+    answers = domains.part(stage, "answers")
+    if stage.model is None:
+        there = stage.section("reference", Reference)
+        found = reference.solutions(stage, there, problems, drawn, settings.average.sampling)
+    else:
+        found = work.results(
+            stage,
+            {"policy": stage.model},
+            lambda r: evaluate.tasks(r, problems, drawn, settings, stage.seed),
+            Completion,
+            settings,
+            stage.seed,
+            stage.problems,
+            answers=answers,
+            too_long=evaluate.too_long,
+        )
+    evaluate.write(problems, drawn, found, answers, stage.answers, stage.stats)
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, reads=["model?", "problems"], writes=["answers", "stats"])

@@ -1,22 +1,25 @@
 """Figure 2: prompts and responses of the step-wise arm's IFT, EFT and PPD data on a plane."""
 
-from pipeline.core import files, params, plan
-from pipeline.core.command import arguments, run
-from pipeline.core.records import Text
+from pipeline import methods
+from pipeline.core import files
+from pipeline.core.command import Stage, run
+from pipeline.core.records import Solution, Text
 from pipeline.report import embedding, excerpt
+from pipeline.report.settings import Report
 
 
-def main() -> None:
-    args = arguments(__doc__, reads=["excerpts"], writes=["points", "stats"])
-    settings = params.load(args.params, "report", params.Report)
-    everything = plan.load(args.params)
-    trained = [m for m in (*everything.roots, *everything.rounds) if everything.method(m) == "psrlm"]
-    texts = [text for model in trained for text in files.read(args.excerpts / model / "texts.parquet", Text)]
-    chosen = excerpt.balanced(texts, settings.points)
-    points, statistics = embedding.figure(chosen, settings.embedder, everything.seed)
-    embedding.write(points, args.points)
-    files.write_json(args.stats, statistics)
+def main(stage: Stage) -> None:
+    settings = stage.section("report", Report)
+    texts = excerpt.texts_of_solutions(files.read(stage.ift / "train.parquet", Solution))
+    method = methods.part(stage, "psrlm", "rows")
+    texts += [method.text(row) for row in files.read(stage.eft / "train.parquet", method.Row)]
+    for model in stage.plan.rounds:
+        if stage.plan.method(model) == "psrlm":
+            texts += files.read(stage.excerpts / model / "texts.parquet", Text)
+    points, statistics = embedding.figure(excerpt.balanced(texts, settings.points), settings.embedder, stage.seed)
+    embedding.write(points, stage.points)
+    files.write_json(stage.stats, statistics)
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, reads=["ift", "eft", "excerpts"], writes=["points", "stats"])

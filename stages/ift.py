@@ -1,39 +1,40 @@
 """IFT data: solutions segmented into `Step n: ` form; what was left out is kept with its reason."""
 
-from pipeline.core import files, params
-from pipeline.core.command import arguments, run
+from pipeline import domains
+from pipeline.core import files
+from pipeline.core.command import Stage, run
 from pipeline.core.records import Dropped, Problem, Solution
 from pipeline.data import ift
+from pipeline.data.settings import Ift
 from pipeline.inference import annotator
+from pipeline.inference.settings import Annotator
 from pipeline.language import prompts
 
 
-def main() -> None:
-    args = arguments(__doc__, reads=["problems"], writes=["ift", "stats"])
-    settings = params.load(args.params, "annotator", params.Annotator)
-    engine = params.load(args.params, "engine", params.Engine)
-    family = params.load(args.params, "prompts", params.Prompts).family
-    problems = files.read(args.problems, Problem)
+def main(stage: Stage) -> None:
+    problems = files.read(stage.problems, Problem)
+    ends = domains.part(stage, "answers").end
     solutions = {p.problem_id: p for p in problems if p.solution}
 
-    def segment(chosen: list[str], attempt: int) -> dict[str, str]:
-        asked = {
-            key: prompts.fill(family, "segmentation", problem=p.prompt, solution=p.solution or "")
-            for key in chosen
-            if (p := solutions[key])
+    def segment(keys: list[str], attempt: int) -> dict[str, str]:
+        chosen = {key: solutions[key] for key in keys}
+        texts = {
+            key: prompts.fill(stage.family, "segmentation", problem=p.prompt, solution=p.solution or "")
+            for key, p in chosen.items()
         }
-        return annotator.answers("ift", asked, settings, engine, attempt)
+        return annotator.answers(stage, texts, stage.section("annotator", Annotator), attempt)
 
-    if params.load(args.params, "ift", params.Ift).segmenter == "rule":
-        kept, dropped = ift.segmented(problems, {key: ift.by_line(p.solution or "") for key, p in solutions.items()})
+    if stage.section("ift", Ift).segmenter == "rule":
+        texts = {key: ift.by_line(p.solution or "") for key, p in solutions.items()}
     else:
         texts = segment(list(solutions), 0)
-        _, refused = ift.segmented(solutions.values(), texts)
-        kept, dropped = ift.segmented(problems, texts | segment([row.key for row in refused], 1))
-    files.write(args.ift / "train.parquet", Solution, kept)
-    files.write(args.ift / "dropped.parquet", Dropped, dropped)
-    files.write_json(args.stats, ift.statistics(kept, dropped))
+        _, refused = ift.segmented(solutions.values(), texts, ends)
+        texts |= segment([row.key for row in refused], 1)
+    kept, dropped = ift.segmented(problems, texts, ends)
+    files.write(stage.ift / "train.parquet", Solution, kept)
+    files.write(stage.dropped, Dropped, dropped)
+    files.write_json(stage.stats, ift.statistics(kept, dropped))
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, reads=["problems"], writes=["ift", "dropped", "stats"])

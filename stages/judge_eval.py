@@ -1,40 +1,31 @@
-"""Judge accuracy of one model on the held-out EFT pairs, consistency under swapped order, calibration."""
+"""A model as a judge on the held-out EFT rows of a method: accuracy, consistency, calibration."""
 
-from pipeline.core import files, params
-from pipeline.core.command import arguments, run
-from pipeline.core.records import JudgedPair
-from pipeline.data.ratings import PREFIX
-from pipeline.evaluation import evaluate
+from pipeline import methods
+from pipeline.core import files
+from pipeline.core.command import Stage, run
+from pipeline.evaluation.settings import Judge
 from pipeline.inference import work
-from pipeline.methods.psrlm import calibration
 
 
-def main() -> None:
-    args = arguments(__doc__, reads=["model", "eft"], writes=["opinions", "stats"])
-    settings = params.load(args.params, "judge_eval", params.JudgeEval)
-    how = params.load(args.params, "search", params.Search).judge
-    engine = params.load(args.params, "engine", params.Engine)
-    family = params.load(args.params, "prompts", params.Prompts).family
-    test = files.read(args.eft / "test.parquet", JudgedPair)
-    examples = files.read(args.eft / "train.parquet", JudgedPair)[: settings.shots.get(args.key, 0)]
-    with work.results(
-        "judge_eval",
-        {"policy": args.model},
-        engine,
-        lambda t: {pair.pair_id: calibration.weigh(t, family, pair, examples, how) for pair in test},
-        calibration.Weighed,
-        (settings, how, family, test, examples),
-        window=engine.window,
-    ) as found:
-        opinions = list(found.values())
-        rated = [opinion for opinion in opinions if opinion.pair_id.startswith(PREFIX)]
-        stats = {"shots": len(examples), **evaluate.judge_quality(opinions)}
-        stats["calibration"] = calibration.calibration(opinions)
-        if rated:
-            stats["human"] = evaluate.judge_quality(rated)
-        files.write(args.opinions / "opinions.parquet", calibration.Weighed, opinions)
-        files.write_json(args.stats, stats)
+def main(stage: Stage) -> None:
+    chosen = stage.section(f"judges.{stage.key}", Judge)
+    method = methods.part(stage, chosen.method, "measure")
+    settings = stage.section(f"{chosen.method}.search", method.Settings)
+    test = files.read(stage.eft / "test.parquet", method.Held)
+    examples = files.read(stage.eft / "train.parquet", method.Held)[: chosen.shots]
+    found = work.results(
+        stage,
+        {"policy": stage.model},
+        lambda r: {method.key(row): method.task(r, row, examples, settings, stage.seed) for row in test},
+        method.Row,
+        settings,
+        stage.seed,
+        test,
+        examples,
+    )
+    files.write(stage.judgments / "judgments.parquet", method.Row, found.values())
+    files.write_json(stage.stats, {"shots": len(examples), **method.quality(list(found.values()))})
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, reads=["model", "eft"], writes=["judgments", "stats"])

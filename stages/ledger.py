@@ -1,22 +1,23 @@
 """The drop ledger: what was left out in the whole run, by stage and reason, with a count and three examples."""
 
-from pipeline.core import plan
-from pipeline.core.command import arguments, run
+from pipeline.core.command import Stage, run
 from pipeline.report import ledger
 
 
-def main() -> None:
-    args = arguments(__doc__, reads=["overlaps", "duplicates", "ift", "prm", "excerpts"], writes=["ledger"])
-    everything = plan.load(args.params)
+def main(stage: Stage) -> None:
+    plan, dropped = stage.plan, stage.dropped
     parts = [
-        ledger.overlaps(args.overlaps),
-        ledger.duplicates(args.duplicates),
-        ledger.dropped(args.ift, "ift"),
-        ledger.dropped(args.prm, "prm"),
-        *(ledger.dropped(args.excerpts / m / "dropped.parquet", m) for m in everything.models if m != "m0"),
+        ledger.overlaps(stage.overlaps),
+        ledger.duplicates(stage.duplicates),
+        ledger.dropped(dropped / "ift.parquet", "ift"),
+        ledger.dropped(dropped / "prm.parquet", "prm"),
     ]
-    ledger.write(ledger.ledger(parts), args.ledger)
+    for model in plan.models:
+        before = f"eft-{plan.method(model)}" if model in plan.roots else f"pairs-{model}"
+        names = (before, f"train-{model}") if plan.start_of(model) else ()
+        parts += [ledger.dropped(dropped / f"{name}.parquet", model) for name in names]
+    ledger.write(ledger.ledger(parts), stage.ledger)
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, reads=["overlaps", "duplicates", "dropped"], writes=["ledger"])

@@ -1,40 +1,42 @@
 """Problems by role: ift, prm, eft, one file for each round, and the held-out evaluation problems."""
 
-from pipeline.core import files, params, plan
-from pipeline.core.command import arguments, run
+from pipeline import domains
+from pipeline.core import files
+from pipeline.core.command import Stage, run
 from pipeline.core.records import Problem
 from pipeline.data.problems import Selection, held_out
-from pipeline.domains.arithmetic import roles
+from pipeline.data.settings import GENERATED, Problems, Source
 
 
-def main() -> None:
-    args = arguments(__doc__, reads=[], writes=["problems", "stats"])
-    settings = params.load(args.params, "problems", params.Problems)
-    world = params.load(args.params, "world", params.World)
-    everything = plan.load(args.params)
+def main(stage: Stage) -> None:
+    settings = stage.section("problems", Problems)
+    domain = stage.section(stage.plan.domain, domains.part(stage, "settings").Settings)
     seen, evaluation = set[str](), list[Problem]()
     for split, source in settings.evaluation.items():
-        inside = source.path == "world"
-        evaluation += roles.evaluation(world.seed, world.splits) if inside else held_out(source, split, everything.seed)
-    selection = Selection(evaluation, settings.ngram, everything.seed)
+        made = source.path == GENERATED
+        evaluation += (
+            domains.part(stage, "problems").evaluation(domain) if made else held_out(source, split, stage.seed)
+        )
+    selection = Selection(evaluation, settings.ngram, stage.seed)
 
-    def take(source: params.Source, role: str) -> list[Problem]:
-        if source.path != "world":
+    def take(source: Source, role: str) -> list[Problem]:
+        if source.path != GENERATED:
             return selection.take(source, role)
-        return roles.role(everything.seed, role, source.rows, seen, solved=role == "ift")
+        made: list[Problem] = domains.part(stage, "problems").training(domain, stage.seed, role, source.rows, seen)
+        return made
 
     written = {role: take(getattr(settings, role), role) for role in ("ift", "prm", "eft")} | {"evaluation": evaluation}
-    written["ratings"] = selection.rated(params.load(args.params, "eft", params.Eft).ratings)
-    for iteration, sizes in everything.round_sizes(settings.rounds.rows).items():
-        chosen = take(plan.sized(settings.rounds, max(sizes.values())), f"round-{iteration}")
+    written["ratings"] = selection.rated(settings.ratings)
+    for iteration, sizes in stage.plan.round_sizes(settings.rounds.rows).items():
+        chosen = take(settings.rounds.model_copy(update={"rows": max(sizes.values())}), f"round-{iteration}")
         for key, size in sizes.items():
             written[f"round-{key}"] = [Problem(p.problem_id, p.prompt, p.split) for p in chosen[:size]]
     for name, rows in written.items():
-        files.write(args.problems / f"{name}.parquet", Problem, rows)
-    selection.write_left_out(args.problems)
-    kept = {name: {"rows": len(rows), "content": files.content(rows)} for name, rows in written.items()}
-    files.write_json(args.stats, kept | selection.statistics())
+        files.write(stage.problems / f"{name}.parquet", Problem, rows)
+    selection.write_left_out(stage.problems)
+    counted = {name: len(rows) for name, rows in written.items()}
+    files.write_json(stage.stats, counted | selection.statistics())
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, reads=[], writes=["problems", "stats"])

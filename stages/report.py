@@ -1,28 +1,28 @@
 """Tables, curves and the page of all models in `models`, from each model's own statistics and excerpts."""
 
-from pipeline import report
-from pipeline.core import params, plan
-from pipeline.core.command import arguments, run
+from pipeline import params, report
+from pipeline.core.command import Stage, run
+from pipeline.inference.settings import Reference
 from pipeline.report import provenance
+from pipeline.training.settings import Base
 
 
-def main() -> None:
-    args = arguments(__doc__, reads=["models", "data", "excerpts", "points", "ledger"], writes=["reports"])
-    everything = plan.load(args.params)
-    base = params.load(args.params, "world", params.World).base
-    references = params.load(args.params, "reference", params.Reference).models
-    starts = {model: everything.start_of(model) for model in everything.models}
-    methods = {model: everything.method(model) for model in (*everything.roots, *everything.rounds)}
-    methods |= {model: entry["kind"] for model, entry in everything.variants.items()} | {"m0": "base"}
-    groups = (tuple(everything.roots), tuple(references), tuple(everything.variants))
-    lineage = report.Lineage(everything.models, starts, methods, *groups)
-    metrics = report.collect(args.models, lineage, plan.evaluation_splits(args.params))
-    origin = provenance.gather(args.params)
+def main(stage: Stage) -> None:
+    plan = stage.plan
+    references = tuple(stage.section("reference", Reference).models)
+    starts = {model: plan.start_of(model) for model in plan.models}
+    methods = {model: plan.method(model) for model in (*plan.roots, *plan.rounds)}
+    methods |= {model: entry.kind for model, entry in plan.variants.items()} | {"m0": "base"}
+    groups = (tuple(plan.roots), references, tuple(plan.variants))
+    lineage = report.Lineage(plan.models, starts, methods, *groups)
+    metrics = report.collect(stage.models, lineage, params.evaluation_splits(stage.params))
+    origin = provenance.gather(stage.params)
+    base = stage.section("base", Base).model
     sources = report.read_sources(
-        lineage, args.excerpts, args.points, args.data, args.ledger, base, everything.seed, origin
+        lineage, stage.excerpts, stage.points, stage.data, stage.ledger, base, stage.seed, origin
     )
-    report.write(metrics, lineage, sources, args.reports)
+    report.write(metrics, lineage, sources, stage.reports)
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, reads=["models", "data", "excerpts", "points", "ledger"], writes=["reports"])

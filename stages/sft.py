@@ -1,28 +1,25 @@
 """M0 -> M1: supervised fine-tuning on IFT and the method's EFT rows, loss on completions only."""
 
-from pipeline.core import files, params, plan
-from pipeline.core.command import arguments, run
-from pipeline.core.records import Dropped, JudgedPair, ScoredSolution, Solution
-from pipeline.training import judgment_row, read_tokenizer, scoring_row, solution_row, train_supervised
+from pipeline import methods
+from pipeline.core import files
+from pipeline.core.command import Stage, run
+from pipeline.core.records import Dropped, Solution
+from pipeline.training.common import read_renderer
+from pipeline.training.settings import Training
+from pipeline.training.supervised import completion_row, solution_row, train_supervised
 
 
-def main() -> None:
-    args = arguments(__doc__, reads=["start", "ift", "eft"], writes=["model", "dropped", "stats"])
-    settings = params.load(args.params, "sft", params.Training)
-    family = params.load(args.params, "prompts", params.Prompts).family
-    everything = plan.load(args.params)
-    words = read_tokenizer(args.start)
-    rows = [solution_row(words, family, row) for row in files.read(args.ift / "train.parquet", Solution)]
-    solved = len(rows)
-    eft = args.eft / "train.parquet"
-    if everything.method(args.key) == "srlm":
-        rows += [scoring_row(words, family, row) for row in files.read(eft, ScoredSolution)]
-    else:
-        rows += [judgment_row(words, family, row) for row in files.read(eft, JudgedPair)]
-    statistics, dropped = train_supervised(args.start, rows, settings, everything.seed, args.model)
-    files.write(args.dropped, Dropped, dropped)
-    files.write_json(args.stats, {"ift": solved, "eft": len(rows) - solved, **statistics})
+def main(stage: Stage) -> None:
+    method = methods.part(stage, stage.plan.method(stage.key), "rows")
+    renderer = read_renderer(stage, stage.start)
+    rows = [solution_row(renderer, row) for row in files.read(stage.ift / "train.parquet", Solution)]
+    solved, judged = len(rows), files.read(stage.eft / "train.parquet", method.Row)
+    rows += [completion_row(*method.token_ids(renderer, row)) for row in judged]
+    settings, here = stage.section("sft", Training), stage.machine.training
+    statistics, dropped = train_supervised(stage.start, rows, settings, here, stage.seed, stage.model)
+    files.write(stage.dropped, Dropped, dropped)
+    files.write_json(stage.stats, {"ift": solved, "eft": len(judged), **statistics})
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, reads=["start", "ift", "eft"], writes=["model", "dropped", "stats"])

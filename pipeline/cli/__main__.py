@@ -6,8 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from pipeline import params
 from pipeline.cli import ablate, compare, show
-from pipeline.core import plan
+from pipeline.core import machine
+from pipeline.core.command import print_error
 from pipeline.core.errors import PipelineError
 from pipeline.core.files import replacing
 from pipeline.publish import commands as publishing
@@ -21,16 +23,16 @@ def main() -> None:
         "profile",
         help="write params.yaml from a shipped profile",
         description="Reads a profile that the package ships and writes it as params.yaml, over what stands there:\n\n"
-        + "\n".join(plan.profile_text(name).splitlines()[0].replace("#", " ", 1) for name in plan.profiles()),
+        + "\n".join(f"  {name}: {about}" for name, about in params.profiles().items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    profile.add_argument("name", help=f"one of {', '.join(plan.profiles())}")
+    profile.add_argument("name", help=f"one of {', '.join(params.profiles())}")
     profile.add_argument("--output", type=Path, default=Path("params.yaml"), help="the file to write (params.yaml)")
     profile.set_defaults(run=_profile)
     check = commands.add_parser(
         "check",
-        help="read params.yaml strictly and say which model comes from which",
-        description="Reads params.yaml, every section and round strictly: an unknown, missing or wrong key is one line "
+        help="read params.yaml and machine.yaml strictly and say which model comes from which",
+        description="Reads params.yaml and machine.yaml strictly: every unknown, missing or wrong key is a line "
         "that names it. Prints which model is made from which; writes nothing.",
     )
     check.add_argument("--params", type=Path, default=Path("params.yaml"), help="the file to read (params.yaml)")
@@ -42,20 +44,21 @@ def main() -> None:
     try:
         args.run(args)
     except PipelineError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_error(error)
         sys.exit(1)
 
 
 def _profile(args: argparse.Namespace) -> None:
-    text = plan.profile_text(args.name)
+    text = params.text(args.name)
     with replacing(args.output) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    plan.check(args.output)
+    params.check(args.output)
     print(f"wrote {args.output} ({args.name}); `dvc repro` runs it")
 
 
 def _check(args: argparse.Namespace) -> None:
-    found = plan.check(args.params)
+    found = params.check(args.params)
+    machine.load()
     for model in found.models:
         start = found.start_of(model)
         print(f"{model}: the base" if start is None else f"{model}: from {start}")

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.core import params, plan
+from pipeline import params
+from pipeline.core.config import read_yaml
 from pipeline.core.errors import PipelineError
 from pipeline.core.journal import FOLDER
 
@@ -52,7 +53,7 @@ def choose(file: Path, names: Sequence[str]) -> dict[str, list[str]]:
 
     Raises PipelineError for a name or pattern that matches none, and for values that are no list of texts.
     """
-    everything = params.read_yaml(file)
+    everything = read_yaml(file)
     for name, overrides in everything.items():
         if not isinstance(overrides, list) or not all(isinstance(text, str) for text in overrides):
             raise PipelineError(f"{file}: {name}: must be a list of overrides such as [search.width=4]")
@@ -72,11 +73,12 @@ def check(base: Path, overrides: Sequence[str], where: str) -> None:
         shutil.copyfile(base, copy)
         try:
             apply_overrides(copy, list(overrides))
-            plan.check(copy)
+            params.check(copy)
         except DvcException as error:
             raise PipelineError(f"{where}: {error}: {' '.join(str(error.__cause__).split())}") from error
         except PipelineError as error:
-            raise PipelineError(f"{where}: {str(error).replace(str(copy), str(base))}") from error
+            lines = str(error).replace(str(copy), str(base)).splitlines()
+            raise PipelineError("\n".join(f"{where}: {line}" for line in lines)) from error
 
 
 def queue_command(name: str, overrides: Sequence[str]) -> list[str]:

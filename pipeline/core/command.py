@@ -10,12 +10,17 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from tqdm import tqdm
 
+from pipeline.core import config, fingerprint, machine, plan, plugins
+from pipeline.core.config import Part
 from pipeline.core.errors import PipelineError
 
 RUNS = Path(".work") / "runs.jsonl"  # outside the DVC outs: times differ from run to run, data must not
@@ -24,19 +29,105 @@ _ISA = ("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")  # AMX adds up in another orde
 _QUIET_SECONDS = 15.0  # without a terminal: one progress line at most this often
 
 
-def arguments(description: str | None, reads: Sequence[str], writes: Sequence[str]) -> argparse.Namespace:
-    """Parse a stage's arguments: `--params`, `--key` (model or role it works for) and one path a name.
+class Stage:
+    """One run of a stage: the model it works for, its paths by name, and what params.yaml and machine.yaml say.
 
-    `--help` says which of them the stage reads and which it writes; the paths themselves stand in dvc.yaml.
+    key: the model of params.yaml that the stage works for, or what else dvc.yaml counts by.
     """
+
+    def __init__(self, name: str, params: Path, key: str, paths: Mapping[str, Path]) -> None:
+        self.name, self.params, self.key, self._paths = name, params, key, dict(paths)
+        self._chosen: dict[str, str] = {}
+        self._at_end: list[Callable[[], None]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        """The path given as `--<name>`; None for one that need not be given and is not."""
+        try:
+            return self.__dict__["_paths"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    @cached_property
+    def plan(self) -> plan.Plan:
+        """The models of the run."""
+        return plan.load(self.params)
+
+    @cached_property
+    def machine(self) -> machine.Machine:
+        """How this machine runs the stage."""
+        return machine.load()
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return self.plan.seed
+
+    @cached_property
+    def family(self) -> str:
+        """The prompt family in force."""
+        return self.section("prompts", config.Prompts).family
+
+    def section(self, name: str, kind: type[Part], **over: Any) -> Part:
+        """A section of params.yaml, with the keys of `over` laid over it. Raises PipelineError, one line a fault."""
+        return config.load(self.params, name, kind, over)
+
+    def part(self, kind: str, name: str, role: str) -> ModuleType:
+        """A part of a plug-in (see `plugins`), noted as one that the stage depends on."""
+        self._chosen[kind.rpartition(".")[2]] = name
+        return plugins.part(kind, name, role)
+
+    def at_end(self, action: Callable[[], None]) -> None:
+        """Call `action` once the whole stage has ended well, its outputs written."""
+        self._at_end.append(action)
+
+    def close(self) -> None:
+        """Call what waits for the stage's end."""
+        for action in self._at_end:
+            action()
+
+    def code(self) -> str:
+        """The hash of the stage's code and prompts, with the plug-ins that it has asked for so far."""
+        return fingerprint.stage(self.name, self._chosen, self.family)
+
+
+def run(main: Callable[[Stage], None], reads: Sequence[str] = (), writes: Sequence[str] = ()) -> None:
+    """Run a stage's `main`; it dies with its parent, and a PipelineError becomes one line (a fault) and exit code 1.
+
+    reads, writes: names of its paths, each an argument `--<name>`; the paths stand in dvc.yaml. Everything unexpected
+    propagates with its traceback. A stage that DVC started and that ends well gets a line in `RUNS`: its name in the
+    graph, when it started, seconds, and what it noted. Torch leaves AMX unused, which is one cause of other bytes on
+    another CPU; a value of ONEDNN_MAX_CPU_ISA in the environment wins.
+    """
+    script = sys.modules["__main__"]
+    args = vars(_parser(script.__doc__, reads, writes).parse_args())
+    begun, started = datetime.now(UTC), time.monotonic()
+    os.environ.setdefault(*_ISA)
+    die_with_parent()
+    stage = Stage(Path(str(script.__file__)).stem, args.pop("params"), args.pop("key"), args)
+    try:
+        main(stage)
+        stage.close()
+        if name := os.environ.get("DVC_STAGE"):  # set by `dvc repro`
+            _append(name, begun, time.monotonic() - started)
+    except PipelineError as error:
+        print_error(error)
+        sys.exit(1)
+
+
+def _parser(description: str | None, reads: Sequence[str], writes: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="reads: the knobs (params.yaml)")
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="reads: the parameters (params.yaml)")
     parser.add_argument("--key", default="", help="the model of params.yaml that the stage works for")
-    for name in reads:
-        parser.add_argument(f"--{name}", type=Path, required=True, help="reads")
-    for name in writes:
-        parser.add_argument(f"--{name}", type=Path, required=True, help="writes")
-    return parser.parse_args()
+    for names, what in ((reads, "reads"), (writes, "writes")):
+        for name in names:
+            parser.add_argument(f"--{name.rstrip('?')}", type=Path, required=not name.endswith("?"), help=what)
+    return parser
+
+
+def print_error(error: PipelineError) -> None:
+    """Bad input on stderr, one line a fault."""
+    for line in str(error).splitlines():
+        print(f"error: {line}", file=sys.stderr)
 
 
 _noted: Counter[str] = Counter()
@@ -45,25 +136,6 @@ _noted: Counter[str] = Counter()
 def note(**amounts: int) -> None:
     """Add amounts (tokens, requests) to this run's line in the list of runs; those of one name are summed."""
     _noted.update(amounts)
-
-
-def run(main: Callable[[], None]) -> None:
-    """Run an entry point that dies with its parent; a PipelineError becomes one line and exit code 1.
-
-    Everything else propagates with its traceback. A stage that DVC started and that ends well gets a line in `RUNS`:
-    its name in the graph, when it started, seconds, and what it noted. Torch leaves AMX unused, which is
-    one cause of other bytes on another CPU; a value of ONEDNN_MAX_CPU_ISA in the environment wins.
-    """
-    begun, started = datetime.now(UTC), time.monotonic()
-    os.environ.setdefault(*_ISA)
-    die_with_parent()
-    try:
-        main()
-        if stage := os.environ.get("DVC_STAGE"):  # set by `dvc repro`
-            _append(stage, begun, time.monotonic() - started)
-    except PipelineError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
 
 
 def die_with_parent() -> None:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
-import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from pipeline.core.errors import PipelineError
 from pipeline.core.files import record
@@ -30,6 +29,7 @@ class Journal(Generic[Row]):
         self.done: dict[str, Row] = {}
 
     def __enter__(self) -> Journal[Row]:
+        """Take the lock and read what is done."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self.path.open("a+b")
         try:
@@ -57,18 +57,10 @@ class Journal(Generic[Row]):
         self._file.flush()
         os.fsync(self._file.fileno())
 
+    def remove(self) -> None:
+        """Remove the journal: what it holds stands in the stage's outputs."""
+        self._file.close()
+        self.path.unlink()
+
     def __exit__(self, *_: object) -> None:
         self._file.close()
-
-
-def fingerprint(*parts: Any) -> str:
-    """A hash of values and of files and folders (given as paths), and of this package's code."""
-    digest = hashlib.sha256()
-    for part in (*parts, Path(__file__).parents[1]):
-        if isinstance(part, Path):
-            for file in sorted(part.rglob("*")) if part.is_dir() else [part]:
-                if file.is_file() and "__pycache__" not in file.parts:
-                    digest.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
-        else:
-            digest.update(repr(part).encode())
-    return digest.hexdigest()

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipeline.core.errors import PipelineError
-from pipeline.core.params import Source
-from pipeline.domains.math import boxed, extract_answer, gold_text
+from pipeline.data.settings import Source
+from pipeline.domains.math.compare import gold_text
+from pipeline.domains.math.extract import boxed, extract_answer
 
 Row = Mapping[str, Any]
 

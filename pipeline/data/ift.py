@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.core.files import content, counts, quantiles
@@ -13,16 +13,19 @@ from pipeline.language import steps
 _MARKER_ANYWHERE = re.compile(r"Step \d+: ?")
 
 
-def segmented(problems: Iterable[Problem], texts: Mapping[str, str]) -> tuple[list[Solution], list[Dropped]]:
+def segmented(
+    problems: Iterable[Problem], texts: Mapping[str, str], answer_end: Callable[[str], int | None]
+) -> tuple[list[Solution], list[Dropped]]:
     """IFT rows and every row that was left out with its reason.
 
     texts: each problem's solution in `Step n: ` form, by problem_id. Reasons: `no_solution`, `no_steps` (not in that
-    form), `altered` (a character other than white space and the markers changed), `no_boxed_answer`.
+    form), `altered` (a character other than white space and the markers changed), `no_final_answer`.
+    answer_end: of the domain.
     """
     kept: list[Solution] = []
     dropped: list[Dropped] = []
     for problem in problems:
-        reason, parts = _segmented(problem, texts.get(problem.problem_id, ""))
+        reason, parts = _segmented(problem, texts.get(problem.problem_id, ""), answer_end)
         if reason is None:
             kept.append(Solution(problem.problem_id, problem.prompt, tuple(parts)))
         else:
@@ -30,7 +33,7 @@ def segmented(problems: Iterable[Problem], texts: Mapping[str, str]) -> tuple[li
     return kept, dropped
 
 
-def _segmented(problem: Problem, text: str) -> tuple[str | None, list[str]]:
+def _segmented(problem: Problem, text: str, answer_end: Callable[[str], int | None]) -> tuple[str | None, list[str]]:
     if not problem.solution:
         return "no_solution", []
     try:
@@ -39,8 +42,8 @@ def _segmented(problem: Problem, text: str) -> tuple[str | None, list[str]]:
         return "no_steps", []
     if not preserved(problem.solution, text):
         return "altered", []
-    if not steps.is_answer(parts[-1]):
-        return "no_boxed_answer", []
+    if answer_end(parts[-1]) is None:
+        return "no_final_answer", []
     return None, parts
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from pipeline.core import files
 from pipeline.core.errors import PipelineError
-from pipeline.core.params import Source
 from pipeline.core.records import Duplicate, Overlap, Problem
 from pipeline.data import formats, ratings
 from pipeline.data.decontaminate import Index, normal
+from pipeline.data.settings import Source
 from pipeline.data.sources import known, rows
 
 
@@ -73,7 +73,7 @@ class Selection:
 
     def rated(self, path: str) -> list[Problem]:
         """Every problem of a file of human step ratings (none for ""), those of other roles too."""
-        return self.take(Source(path, 0, format="prm800k"), "ratings", shared=True) if path else []
+        return self.take(Source(path=path, format="prm800k"), "ratings", shared=True) if path else []
 
     def write_left_out(self, folder: Path) -> None:
         """Write `overlaps.parquet` and `duplicates.parquet`."""

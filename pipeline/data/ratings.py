@@ -11,8 +11,8 @@ from hashlib import sha256
 from typing import Any
 
 from pipeline.core.errors import PipelineError
-from pipeline.core.params import Source
 from pipeline.core.records import LabelledSolution
+from pipeline.data.settings import Source
 from pipeline.data.sources import rows
 
 _TABLE = ("instruction", "responses", "next_response", "rating")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from pipeline.core.errors import PipelineError
-from pipeline.core.params import Source
+from pipeline.data.settings import Source
 
 HUB = "hub:"
 KNOWN = "known:"
@@ -37,9 +36,7 @@ def known(source: Source) -> Source:
     name = source.path.removeprefix(KNOWN)
     if name not in table:
         raise PipelineError(f"{source.path}: unknown data set; known are {', '.join(table)}")
-    unsaid = asdict(Source("", 0))
-    said = {key: value for key, value in asdict(source).items() if value != unsaid[key] and key != "path"}
-    return replace(source, **(table[name] | said))
+    return Source(**(table[name] | source.model_dump(exclude_unset=True, exclude={"path"})))
 
 
 def rows(source: Source, columns: Sequence[str]) -> Rows:

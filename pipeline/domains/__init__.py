@@ -1,1 +1,18 @@
-"""What problems are about: how an answer is read and graded, and where problems come from."""
+"""What problems are about: a folder (or a file) a domain, in the parts that stages ask for.
+
+`settings`: its section of params.yaml. `answers`: how a final answer is marked, read and graded. Of a domain that makes
+its own problems also `problems`, of one that knows right steps `oracle`, of one with a model of its own `base`.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from pipeline.core.command import Stage
+
+LISTED = ("math", "arithmetic")
+
+
+def part(stage: Stage, role: str) -> ModuleType:
+    """Part `role` of the domain of params.yaml. Raises PipelineError where it has none."""
+    return stage.part(__name__, stage.plan.domain, role)

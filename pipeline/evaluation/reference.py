@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
-from pipeline.core.params import Reference, Sampling
+from pipeline.core.command import Stage
+from pipeline.core.config import Sampling
 from pipeline.core.records import Problem
 from pipeline.inference import Completion, endpoint, seed_of
 from pipeline.inference.endpoint import Question
+from pipeline.inference.settings import Reference
 from pipeline.language import prompts
 
 
 def solutions(
-    model: str,
-    settings: Reference,
-    family: str,
-    problems: Sequence[Problem],
-    drawn: Mapping[str, Problem],
-    sampling: Sampling,
+    stage: Stage, settings: Reference, problems: Sequence[Problem], drawn: Mapping[str, Problem], sampling: Sampling
 ) -> dict[str, Completion]:
     """The model's solution of every problem, by its id, and its samples `drawn` for avg@k, by their keys.
 
     sampling: of the samples, with the reference's own cap. Raises PipelineError as `endpoint.ask` does.
     """
-    often = replace(sampling, max_tokens=settings.sampling.max_tokens)
+    often = sampling.model_copy(update={"max_tokens": settings.sampling.max_tokens})
+    family = stage.family
     questions = {p.problem_id: Question(_prompt(family, p), settings.sampling) for p in problems}
     questions |= {key: Question(_prompt(family, p), often, seed_of(key)) for key, p in drawn.items()}
-    answers = endpoint.ask("reference", questions, model, settings, "reference")
+    answers = endpoint.ask("reference", questions, stage.key, settings, stage.machine.endpoints, "reference")
     return {
         key: Completion(answer.text, answer.finish, answer.sampled_tokens, ended=answer.finish == "stop")
         for key, answer in answers.items()

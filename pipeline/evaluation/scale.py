@@ -10,14 +10,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
+from pipeline.core.config import Sampling
 from pipeline.core.means import mean_and_error, proportion
-from pipeline.core.params import Sampling
-from pipeline.core.records import Answered, Problem, Tree
-from pipeline.domains.math import Grade, Grader, alike, extract_answer
-from pipeline.inference import Completion, Request, Task, seed_of
-from pipeline.language import prompts, steps
+from pipeline.core.records import Answered, Grade, Problem, Tree
+from pipeline.inference import Completion, Task, sampled, seed_of
+from pipeline.language import steps
+from pipeline.language.renderer import Renderer
 
 SHARES = {"1/8": 1 / 8, "1/4": 1 / 4, "1/2": 1 / 2, "1": 1.0}  # of the search's tokens, at which votes are counted
 
@@ -39,8 +40,7 @@ def first_of_each_split(problems: Sequence[Problem], count: int) -> list[Problem
 
 
 def trials(
-    tokenizer: Any,
-    family: str,
+    renderer: Renderer,
     problems: Sequence[Problem],
     searching: Callable[[Problem], Task[Tree]],
     sampling: Sampling,
@@ -52,20 +52,18 @@ def trials(
     """
     found = {}
     for problem in problems:
-        question = prompts.fill(family, "reasoning", problem=problem.prompt)
-        ids = tuple(tokenizer.encode(question, add_special_tokens=False))
         place = seed_of(seed, problem.problem_id, "majority")
-        found[problem.problem_id] = _trial(searching(problem), ids, sampling, place)
+        found[problem.problem_id] = _trial(renderer, problem, searching(problem), sampling, place)
     return found
 
 
-def _trial(searching: Task[Tree], ids: tuple[int, ...], sampling: Sampling, place: int) -> Task[Trial]:
+def _trial(renderer: Renderer, problem: Problem, searching: Task[Tree], sampling: Sampling, place: int) -> Task[Trial]:
     tree = yield from searching
     left = sum(spent(tree))
     found: list[Completion] = []
     while not found or left > 0:
-        seed = seed_of(place, len(found))
-        found += yield [Request(ids, sampling.max_tokens, sampling.temperature, sampling.top_p, seed=seed)]
+        ids = renderer.reasoning(problem.prompt)
+        found += yield [sampled(renderer, ids, sampling, seed_of(place, len(found)))]
         left -= found[-1].tokens
         if found[-1].finish == "context":  # nothing was run, and nothing ever will be
             break
@@ -84,11 +82,13 @@ def spent(tree: Tree) -> tuple[int, int]:
     return candidates, sum(verdict.tokens for state in tree.states for verdict in state.verdicts)
 
 
-def search_answers(problems: Sequence[Problem], trees: Sequence[Tree], grader: Grader) -> list[Answered]:
+def search_answers(
+    problems: Sequence[Problem], trees: Sequence[Tree], answers: ModuleType, grader: Any
+) -> list[Answered]:
     """Graded results of step searches at evaluation, each with the tokens of its whole search."""
     by_problem = {tree.problem_id: tree for tree in trees}
     found = [by_problem[problem.problem_id] for problem in problems]
-    extracted = [extract_answer(steps.join(tree.steps)) for tree in found]
+    extracted = [answers.read(steps.join(tree.steps)) for tree in found]
     grades = grader.grade([(a, problem.answer or "") for a, problem in zip(extracted, problems, strict=True)])
     return [
         Answered(
@@ -106,11 +106,11 @@ def search_answers(problems: Sequence[Problem], trees: Sequence[Tree], grader: G
     ]
 
 
-def majority(votes: Sequence[Answered]) -> Answered:
+def majority(votes: Sequence[Answered], alike: Callable[[str, str], bool]) -> Answered:
     """The first of the solutions whose answer most of them give; of equally many, the answer that came first.
 
-    Answers are the same as `answers.alike` sees it; each is compared with the first of its kind. A solution without an
-    answer has no vote; if none has one, the first solution stands for them.
+    Answers are the same as the domain's `alike` sees it; each is compared with the first of its kind. A solution
+    without an answer has no vote; if none has one, the first solution stands for them.
     """
     kinds: dict[str, list[Answered]] = {}
     for vote in votes:
@@ -140,7 +140,11 @@ def against_greedy(searched: Sequence[Answered], greedy: Sequence[Answered]) -> 
 
 
 def comparison(
-    trees: Sequence[Tree], searched: Sequence[Answered], votes: Sequence[Answered], greedy: Sequence[Answered]
+    trees: Sequence[Tree],
+    searched: Sequence[Answered],
+    votes: Sequence[Answered],
+    greedy: Sequence[Answered],
+    alike: Callable[[str, str], bool],
 ) -> dict[str, Any]:
     """Step search, majority vote at equal tokens and greedy decoding on the same problems, differences paired.
 
@@ -155,7 +159,7 @@ def comparison(
     shares, voted = {}, list[Answered]()
     for name, share in SHARES.items():
         bought = [affordable(by_problem[row.problem_id], share * row.tokens) for row in searched]
-        voted = [majority(found) for found in bought]
+        voted = [majority(found, alike) for found in bought]
         tokens = [sum(one.tokens for one in found) for found in bought]
         counted = _mean("samples", [len(found) for found in bought]) | _mean("tokens", tokens)
         shares[name] = counted | _accuracy("", voted)

@@ -1,8 +1,7 @@
-"""The only room that knows vLLM: engines behind one small protocol, and the event loop that drives them."""
+"""The one package that imports vLLM: engines behind one small protocol, and the event loop that drives them."""
 
-from pipeline.core.lease import hold_gpus
 from pipeline.inference.loop import Task, run
 from pipeline.inference.pool import open_engine
-from pipeline.inference.requests import Completion, Engine, Request, Usage, seed_of
+from pipeline.inference.requests import Completion, Engine, Request, Usage, sampled, seed_of
 
-__all__ = ["Completion", "Engine", "Request", "Task", "Usage", "hold_gpus", "open_engine", "run", "seed_of"]
+__all__ = ["Completion", "Engine", "Request", "Task", "Usage", "open_engine", "run", "sampled", "seed_of"]

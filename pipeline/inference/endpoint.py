@@ -17,10 +17,12 @@ import openai
 
 from pipeline.core import journal
 from pipeline.core.command import Progress, note
+from pipeline.core.config import Sampling
 from pipeline.core.errors import PipelineError
 from pipeline.core.journal import Journal
-from pipeline.core.params import Endpoint, Sampling
-from pipeline.inference import seed_of
+from pipeline.core.machine import Endpoints
+from pipeline.inference.requests import seed_of
+from pipeline.inference.settings import Endpoint
 
 
 @dataclass(frozen=True)
@@ -51,24 +53,23 @@ class _Server:
 
     model: str
     settings: Endpoint
+    here: Endpoints
     section: str
 
 
 def ask(
-    name: str, questions: Mapping[str, Question], model: str, settings: Endpoint, section: str
+    name: str, questions: Mapping[str, Question], model: str, settings: Endpoint, here: Endpoints, section: str
 ) -> dict[str, Answer]:
     """The model's answer to each question, by key; `section` of params.yaml is where the settings stand.
 
     Raises PipelineError in one line where the endpoint refuses the key, cannot be reached, keeps answering 429 or
     answers nonsense, and where a spending cap is reached; what was answered by then is kept for the next run.
     """
-    if settings.concurrency < 1:
-        raise PipelineError(f"{section}.concurrency: must be at least 1, is {settings.concurrency}")
     with Journal(journal.FOLDER, "annotator", _hash(settings.url, model), Answer) as past:
         places = {key: _place(model, question) for key, question in questions.items()}
         waiting = {places[key]: question for key, question in questions.items() if places[key] not in past.done}
         if waiting:
-            asyncio.run(_ask_all(name, waiting, len(places), _Server(model, settings, section), past))
+            asyncio.run(_ask_all(name, waiting, len(places), _Server(model, settings, here, section), past))
         return {key: past.done[place] for key, place in places.items()}
 
 
@@ -99,11 +100,11 @@ async def _ask_all(name: str, waiting: dict[str, Question], total: int, server: 
             raise
 
     async with openai.AsyncOpenAI(
-        base_url=settings.url, api_key=key, max_retries=settings.retries, timeout=settings.seconds
+        base_url=settings.url, api_key=key, max_retries=server.here.max_retries, timeout=server.here.timeout
     ) as client:
         try:
             ends = await asyncio.gather(
-                *(work_off(client) for _ in range(settings.concurrency)), return_exceptions=True
+                *(work_off(client) for _ in range(server.here.concurrency)), return_exceptions=True
             )
         finally:
             progress.close()
@@ -147,8 +148,8 @@ async def _ask(client: openai.AsyncOpenAI, server: _Server, question: Question, 
         ) from error
     except openai.RateLimitError as error:
         raise PipelineError(
-            f"{where} still answers 429 (too many requests) after {settings.retries} retries; the answers so far are "
-            f"kept: run again later, or lower {server.section}.concurrency"
+            f"{where} still answers 429 (too many requests) after {server.here.max_retries} retries; the answers so "
+            "far are kept: run again later, or lower endpoints.concurrency (machine.yaml)"
         ) from error
     except openai.APIStatusError as error:
         raise PipelineError(

@@ -10,8 +10,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.params import Engine as EngineParams
+from pipeline.core import machine
 from pipeline.inference.requests import Completion, Request
+from pipeline.inference.settings import Inference
 
 _BLOCK = 32  # tokens
 CPU_ENVIRONMENT = {
@@ -30,7 +31,7 @@ CPU_ENVIRONMENT = {
 class InProcessEngine:
     """One model served by vLLM in this process; see `requests.Engine` for the protocol."""
 
-    def __init__(self, model: Path, params: EngineParams) -> None:
+    def __init__(self, model: Path, params: Inference, here: machine.Inference) -> None:
         for name, value in CPU_ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         import torch
@@ -42,8 +43,8 @@ class InProcessEngine:
         settings: dict[str, Any] = {
             "model": str(model),
             "dtype": params.dtype,
-            "max_model_len": params.context,
-            "max_num_seqs": params.seats,
+            "max_model_len": params.max_model_len,
+            "max_num_seqs": here.max_num_seqs,
             "enable_prefix_caching": True,
             "disable_log_stats": True,
             "use_tqdm_on_load": False,
@@ -55,11 +56,11 @@ class InProcessEngine:
             settings |= {
                 "enforce_eager": True,
                 "block_size": _BLOCK,
-                "num_gpu_blocks_override": params.cache_tokens // _BLOCK,  # so vLLM calls them on a CPU too
+                "num_gpu_blocks_override": here.kv_cache_tokens // _BLOCK,  # so vLLM calls them on a CPU too
                 "enable_chunked_prefill": False,
-                "max_num_batched_tokens": max(params.context, 8192),
+                "max_num_batched_tokens": max(params.max_model_len, 8192),
             }
-        self.context = params.context
+        self.max_model_len = params.max_model_len
         self._llm = LLM(**settings)
         self.tokenizer = self._llm.get_tokenizer()
         self._early: list[tuple[str, Completion]] = []
@@ -69,7 +70,7 @@ class InProcessEngine:
         """Queue one request; one that does not fit the context comes back as `context`, unrun."""
         from vllm import SamplingParams
 
-        if len(request.prompt_ids) + request.max_tokens > self.context:
+        if len(request.prompt_ids) + request.max_tokens > self.max_model_len:
             self._early.append((key, Completion("", "context", 0)))
             return
         params = SamplingParams(
@@ -77,6 +78,7 @@ class InProcessEngine:
             temperature=request.temperature,
             top_p=request.top_p if request.temperature > 0 else 1.0,
             stop=list(request.stop) or None,
+            stop_token_ids=list(request.ends) or None,
             seed=request.seed if request.temperature > 0 else None,
             logprobs=len(request.labels) or None,
             logprob_token_ids=list(request.labels) or None,
@@ -100,7 +102,7 @@ class InProcessEngine:
             text=first.text,
             finish=first.finish_reason,
             tokens=len(first.token_ids),
-            ended=first.finish_reason == "stop" and first.stop_reason is None,
+            ended=first.finish_reason == "stop" and not isinstance(first.stop_reason, str),
             label_logprobs=tuple(first.logprobs[0][token].logprob for token in labels) if labels else (),
         )
 

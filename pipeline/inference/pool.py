@@ -1,8 +1,8 @@
-"""Engines in processes of their own: several copies of one model, or several models, beside each other.
+"""Engines in processes of their own: several replicas of one model, or several models, beside each other.
 
-On a CPU one engine uses one thread, so as many copies as there are cores give that many times the throughput.
-All requests of one task go to one copy, so that they share its prefix cache. Completions do not depend on the
-number of copies, because each request carries its own seed.
+On a CPU one engine uses one thread, so as many replicas as there are cores give that many times the throughput.
+All requests of one task go to one replica, so that they share its prefix cache. Completions do not depend on the
+number of replicas, because each request carries its own seed.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from pipeline.core import machine
 from pipeline.core.files import require_weights
 from pipeline.core.lease import hold_gpus
-from pipeline.core.params import Engine as EngineParams
 from pipeline.inference.requests import Completion, Engine, Request
+from pipeline.inference.settings import Inference
 
 _PARENT_DEATH = 1  # PR_SET_PDEATHSIG
 # A killed child leaves a semaphore to Python's tracker, which removes it and would warn about it; vLLM touches a name
@@ -28,26 +29,26 @@ _PARENT_DEATH = 1  # PR_SET_PDEATHSIG
 _QUIET = "ignore:resource_tracker:UserWarning,ignore:`torch.distributed.reduce_op` is deprecated:FutureWarning"
 
 
-def open_engine(model: Path, params: EngineParams) -> Engine:
-    """An engine for `model`: `params.copies` processes; waits where another stage has the GPUs."""
+def open_engine(model: Path, params: Inference, here: machine.Inference) -> Engine:
+    """An engine for `model`: `here.replicas` processes; waits where another stage has the GPUs."""
     hold_gpus()
-    return PooledEngine(model, params)
+    return PooledEngine(model, params, here)
 
 
 class PooledEngine:
-    """Copies of one model in child processes that die with this one; see `requests.Engine`."""
+    """Replicas of one model in child processes that die with this one; see `requests.Engine`."""
 
-    def __init__(self, model: Path, params: EngineParams) -> None:
+    def __init__(self, model: Path, params: Inference, here: machine.Inference) -> None:
         require_weights(model)
         if _QUIET not in (warnings := os.environ.get("PYTHONWARNINGS", "")):
             os.environ["PYTHONWARNINGS"] = f"{warnings},{_QUIET}".lstrip(",")
-        self.context = params.context
+        self.max_model_len = params.max_model_len
         context = multiprocessing.get_context("spawn")
         self._connections: list[Connection] = []
         self._processes = []
-        for _ in range(params.copies):
+        for _ in range(here.replicas):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs, model, params, os.getpid()), daemon=True)
+            process = context.Process(target=_serve, args=(theirs, model, params, here, os.getpid()), daemon=True)
             process.start()
             theirs.close()
             self._connections.append(ours)
@@ -58,7 +59,7 @@ class PooledEngine:
         self._outgoing: list[list[tuple[str, Request, int]]] = [[] for _ in self._connections]
 
     def submit(self, key: str, request: Request, group: int) -> None:
-        """Queue one request for the copy that serves its group."""
+        """Queue one request for the replica that serves its group."""
         self._outgoing[group % len(self._connections)].append((key, request, group))
 
     def step(self) -> list[tuple[str, Completion]]:
@@ -85,14 +86,14 @@ class PooledEngine:
             process.join()
 
 
-def _serve(connection: Connection, model: Path, params: EngineParams, parent: int) -> None:
+def _serve(connection: Connection, model: Path, params: Inference, here: machine.Inference, parent: int) -> None:
     """A child's life: take requests, run the engine, send completions; ends when the parent does."""
     ctypes.CDLL(None).prctl(_PARENT_DEATH, signal.SIGKILL)
     if os.getppid() != parent:
         return
     from pipeline.inference.in_process import InProcessEngine
 
-    engine = InProcessEngine(model, params)
+    engine = InProcessEngine(model, params, here)
     batches: SimpleQueue[list[tuple[str, Request, int]] | None] = SimpleQueue()
     threading.Thread(target=_receive, args=(connection, batches), daemon=True).start()
     pending = 0

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from pipeline.core.config import Sampling
+from pipeline.language.renderer import Renderer
 
 
 @dataclass(frozen=True)
@@ -12,8 +16,9 @@ class Request:
     """One completion to sample.
 
     prompt_ids: token ids. max_tokens: cap of the completion. stop: texts at which sampling ends (not returned).
-    seed: of this request alone, so that its completion does not depend on order or batch. labels: token ids
-    whose log-probabilities at the first position are wanted (the PRM's "+" and "-"). model: which engine.
+    seed: of this request alone, so that its completion does not depend on order or batch. ends: ids of tokens that end
+    the model's turn, beside the model's own. labels: token ids whose log-probabilities at the first position are wanted
+    (the PRM's "+" and "-"). model: which engine.
     """
 
     prompt_ids: tuple[int, ...]
@@ -22,8 +27,17 @@ class Request:
     top_p: float = 1.0
     stop: tuple[str, ...] = ()
     seed: int = 0
+    ends: tuple[int, ...] = ()
     labels: tuple[int, ...] = ()
     model: str = "policy"
+
+
+def sampled(
+    renderer: Renderer, ids: Sequence[int], sampling: Sampling, seed: int, stop: tuple[str, ...] = ()
+) -> Request:
+    """One completion of `ids` as `sampling` says; it ends with the model's turn."""
+    ends = (renderer.end,)
+    return Request(tuple(ids), sampling.max_tokens, sampling.temperature, sampling.top_p, stop, seed, ends)
 
 
 @dataclass(frozen=True)
@@ -36,7 +50,7 @@ class Completion:
     text: str
     finish: str
     tokens: int
-    ended: bool = False  # the model gave the end-of-sequence token
+    ended: bool = False  # the model gave a token that ends its turn
     label_logprobs: tuple[float, ...] = ()
 
 
@@ -53,7 +67,7 @@ class Engine(Protocol):
     """Continuous batching behind two calls; completions come back in any order."""
 
     tokenizer: Any
-    context: int
+    max_model_len: int
 
     def submit(self, key: str, request: Request, group: int) -> None:
         """Queue a request under a unique key; requests of one group share prompt prefixes."""

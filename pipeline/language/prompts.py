@@ -1,8 +1,4 @@
-"""Prompt templates: text files with named fields, filled in one pass.
-
-A template is found by path; `pipeline/templates/<family>` ships two families (world, paper), and a user may
-point `prompts.*` of params.yaml to a folder of their own with the same file names.
-"""
+"""Prompt templates: text files with named fields, one folder of `prompts/` a family, filled in one pass."""
 
 from __future__ import annotations
 
@@ -10,45 +6,34 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 
 from pipeline.core.errors import PipelineError
+from pipeline.core.fingerprint import PROMPTS
 
-FIELDS = {
-    "reasoning": ("problem",),
-    "step_label": ("problem",),
-    "step_mark": (),
-    "segmentation": ("problem", "solution"),
-    "step_judge": ("problem", "steps", "a", "b"),
-    "solution_judge": ("problem", "solution"),
-    # the world's corpus alone
-    "examination": ("problem", "steps", "a", "b"),
-    "lines": ("a", "b"),
-}
-SHIPPED = Path("prompts")
+_FIELD = re.compile(r"\{([a-z_]+)\}")
 
 
 @cache
 def template(family: str, name: str) -> str:
-    """The text of template `name` of a shipped family or of a folder path.
-
-    Raises PipelineError if the file is absent or a field is missing in it.
-    """
-    folder = SHIPPED / family if (SHIPPED / family).is_dir() else Path(family)
-    path = folder / f"{name}.txt"
+    """The text of template `name` of a family. Raises PipelineError if there is no such file."""
+    path = PROMPTS / family / f"{name}.txt"
     if not path.is_file():
-        raise PipelineError(f"prompts.family: no template {path}; give one of world, paper, or a folder that has it")
-    text = path.read_text(encoding="utf-8")
-    missing = [field for field in FIELDS[name] if f"{{{field}}}" not in text]
-    if missing:
-        raise PipelineError(f"{path}: the template lacks the field {{{missing[0]}}}; add it where its text belongs")
-    return text
+        families = ", ".join(sorted(folder.name for folder in PROMPTS.glob("*/")))
+        raise PipelineError(f"prompts.family: no template {path}; write it, or give a family that has it ({families})")
+    return path.read_text(encoding="utf-8")
 
 
 def fill(family: str, name: str, **values: str) -> str:
-    """The prompt: each `{field}` of the template replaced once; inserted text is never scanned for fields."""
-    pattern = "|".join(FIELDS[name])
-    return re.sub(rf"\{{({pattern})\}}", lambda match: values[match[1]], template(family, name))
+    """The prompt: each `{field}` of the template replaced once; inserted text is never scanned for fields.
+
+    Raises PipelineError if a field is missing in the template.
+    """
+    text = template(family, name)
+    for field in sorted(values.keys() - set(_FIELD.findall(text))):
+        raise PipelineError(
+            f"{PROMPTS / family / name}.txt: the template lacks the field {{{field}}}; add it where its text belongs"
+        )
+    return _FIELD.sub(lambda match: values.get(match[1], match[0]), text)
 
 
 def harmless(text: str, special_tokens: Sequence[str]) -> str:

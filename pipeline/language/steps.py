@@ -1,28 +1,12 @@
-"""The step contract, shared by sampler, judge, pairs and trainers.
-
-A solution is `Step 1: ...\\nStep 2: ...`, its last step holds `\\boxed{}`. Steps are tokenised apart from the
-prompt and from each other, so the ids a model is sampled with are the ids it is trained on. A step that is
-not the last ends with a newline; the end-of-sequence token belongs to the last step alone.
-"""
+"""The step contract as text: a solution is `Step 1: ...\\nStep 2: ...`, its last step holds the final answer."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 MARKER = re.compile(r"^Step (\d+): ?", re.MULTILINE)
 STOP = "\nStep "  # sampling stops where the next step's marker begins
-
-
-class Tokenizer(Protocol):
-    """The part of a Hugging Face tokenizer that the contract needs."""
-
-    eos_token_id: int
-
-    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
-        """Token ids of `text`."""
-        ...
 
 
 def split(solution: str) -> list[str]:
@@ -60,67 +44,11 @@ def body(step: str) -> str:
     return " ".join(MARKER.sub("", step, count=1).split())
 
 
-def is_answer(step: str) -> bool:
-    """Whether the step boxes a final answer, so that it is the last one."""
-    return boxed_end(step) is not None
-
-
-def boxed_end(text: str) -> int | None:
-    """The index just after the first complete `\\boxed{...}`, or None if there is none."""
-    start = text.find("\\boxed{")
-    if start < 0:
-        return None
-    depth = 0
-    for index in range(start + len("\\boxed"), len(text)):
-        depth += {"{": 1, "}": -1}.get(text[index], 0)
-        if depth == 0:
-            return index + 1
-    return None
-
-
-def boxed(text: str) -> str | None:
-    """What the first complete `\\boxed{...}` holds, or None if there is none."""
-    end = boxed_end(text)
-    return None if end is None else text[text.find("\\boxed{") + len("\\boxed{") : end - 1].strip()
-
-
-def clean(sampled: str) -> str:
-    """A sampled step's text: cut where the next marker begins or after the boxed answer's line, ends trimmed."""
+def clean(sampled: str, answer_end: Callable[[str], int | None]) -> str:
+    """A sampled step's text: cut where the next marker begins or after the final answer's line, ends trimmed."""
     text = sampled.split(STOP, maxsplit=1)[0].strip()
-    end = boxed_end(text)
+    end = answer_end(text)
     if end is None:
         return text
     line_end = text.find("\n", end)
     return text if line_end < 0 else text[:line_end].rstrip()
-
-
-def prompt_ids(tokenizer: Tokenizer, prompt: str, steps: Sequence[str]) -> list[int]:
-    """Ids of the reasoning prompt with the steps so far: where the next step is sampled and trained."""
-    ids = tokenizer.encode(prompt, add_special_tokens=False)
-    for step in steps:
-        ids += step_ids(tokenizer, step, terminal=False)
-    return ids
-
-
-def step_ids(tokenizer: Tokenizer, step: str, *, terminal: bool) -> list[int]:
-    """Ids of one step: its text, then a newline, or the end-of-sequence token if it is the last."""
-    if terminal:
-        return [*tokenizer.encode(step, add_special_tokens=False), tokenizer.eos_token_id]
-    return tokenizer.encode(step + "\n", add_special_tokens=False)
-
-
-def text_ids(tokenizer: Tokenizer, text: str, *, terminal: bool) -> list[int]:
-    """Ids of one step or of several joined ones (a whole solution), each tokenised apart; `terminal` is the last's."""
-    *before, last = re.split(r"\n(?=Step \d)", text)
-    ids: list[int] = []
-    for step in before:
-        ids += step_ids(tokenizer, step, terminal=False)
-    return ids + step_ids(tokenizer, last, terminal=terminal)
-
-
-def solution_ids(tokenizer: Tokenizer, steps: Sequence[str]) -> list[int]:
-    """Ids of a whole solution, end-of-sequence included."""
-    ids: list[int] = []
-    for index, step in enumerate(steps):
-        ids += step_ids(tokenizer, step, terminal=index == len(steps) - 1)
-    return ids

@@ -1,1 +1,18 @@
-"""How a model rewards itself: PSRLM, the baseline SRLM, and other pairings of a round's search."""
+"""How a model rewards itself: a folder (or a file) a method, in the parts that stages ask for.
+
+`settings`: its section of params.yaml. `eft_search`, `eft`: its EFT data. `rows`: an EFT row as a training row and as
+text. `search`, `pairs`: a round. `measure`: the model as a judge of held-out rows. `inspect`: what the report shows.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from pipeline.core.command import Stage
+
+LISTED = ("psrlm", "srlm")
+
+
+def part(stage: Stage, name: str, role: str) -> ModuleType:
+    """Part `role` of the method `name`. Raises PipelineError where there is none."""
+    return stage.part(__name__, name, role)

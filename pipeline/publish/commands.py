@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.core import params
+from pipeline.core import config
 from pipeline.core.command import die_with_parent
 from pipeline.core.errors import PipelineError
 from pipeline.core.files import replacing
@@ -65,8 +65,8 @@ def _named(what: str) -> str:
 
 def _push(args: argparse.Namespace) -> None:
     asked = {name: getattr(args, name) for name in ("repository", "public", "models", "branch", "tag")}
-    section = params.read_yaml(SETTINGS).get("publish", {}) | asked
-    params.build(Settings, section, f"{SETTINGS}: publish")
+    section = config.read_yaml(SETTINGS).get("publish", {}) | asked
+    config.build(Settings, section, f"{SETTINGS}: publish")
     if args.dry_run:
         with tempfile.TemporaryDirectory() as folder:
             settings = Path(folder) / "params.yaml"
@@ -96,6 +96,6 @@ def _write(path: Path, section: dict[str, Any]) -> None:
 def _pull(args: argparse.Namespace) -> None:
     from pipeline.publish.pull import pull
 
-    for path in pull(args.repository, args.revision, params.read_yaml(args.graph), args.replace):
+    for path in pull(args.repository, args.revision, config.read_yaml(args.graph), args.replace):
         print(path)
     print("`dvc freeze ift eft` keeps pulled data in place; `dvc repro --single-item sft@m1` trains on them")

@@ -51,7 +51,7 @@ class Lock:
 
     def parameter(self, stage: str, name: str) -> Any:
         """A section of params.yaml as it was in force when a stage ran."""
-        return next(iter(self.stages[stage]["params"].values()))[name]
+        return self.stages[stage]["params"]["params.yaml"][name]
 
 
 def parameters(stages: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,8 +59,7 @@ def parameters(stages: Mapping[str, Any]) -> dict[str, Any]:
     found = {
         name: value
         for stage in stages.values()
-        for part in stage.get("params", {}).values()
-        for name, value in part.items()
+        for name, value in stage.get("params", {}).get("params.yaml", {}).items()
     }
     if "annotator" in found:
         found["annotator"] = {name: value for name, value in found["annotator"].items() if name != "url"}

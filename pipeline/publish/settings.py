@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from pydantic import Field
+
+from pipeline.core.config import Section
 
 AUTO = "auto"
 
 
-@dataclass(frozen=True)
-class Settings:
-    """repository: ORG/NAME of the dataset. public: make it public (a new one is private).
+class Settings(Section):
+    """Where a run is published."""
 
-    models: checkpoints that are pushed too, each as the model repository ORG/NAME-<model>. branch: where the commits
-    go. tag: a name for the last commit, `auto` for one made from the hash of dvc.lock, empty for none. license,
-    language, title: metadata of a new card. dry_run: print what would change and change nothing.
-    """
-
-    repository: str
-    license: str
-    language: list[str]
+    repository: str = Field(description="ORG/NAME of the dataset")
+    license: str = Field(description="of a new card, like language and title")
+    language: tuple[str, ...]
     title: str
-    public: bool = False
-    models: list[str] = field(default_factory=list)
-    branch: str = "main"
-    tag: str = ""
-    dry_run: bool = False
+    public: bool = Field(default=False, description="make it public (a new one is private)")
+    models: tuple[str, ...] = Field(default=(), description="checkpoints pushed too, each as ORG/NAME-<model>")
+    branch: str = Field(default="main", description="where the commits go")
+    tag: str = Field(default="", description="a name for the last commit; auto: from the hash of dvc.lock; empty: none")
+    dry_run: bool = Field(default=False, description="print what would change and change nothing")

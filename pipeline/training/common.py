@@ -9,19 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, TrainerState, set_seed
 from transformers.utils import logging
 
-from pipeline.core import journal
-from pipeline.core.command import Progress
-from pipeline.core.errors import PipelineError
+from pipeline.core import fingerprint, journal, machine
+from pipeline.core.command import Progress, Stage
+from pipeline.core.config import Prompts
 from pipeline.core.files import require_weights
-from pipeline.core.params import Training
-from pipeline.inference import hold_gpus
-
-_MODEL_FILES = (".safetensors", ".json", ".jinja", ".txt", ".model")
+from pipeline.core.lease import hold_gpus
+from pipeline.language.renderer import Renderer
+from pipeline.training.settings import Training
 
 
 def load(model: Path) -> tuple[Any, Any]:
@@ -34,28 +31,11 @@ def load(model: Path) -> tuple[Any, Any]:
     return loaded, tokenizer
 
 
-def read_tokenizer(model: Path) -> Any:
-    """The tokenizer of a model folder."""
-    return AutoTokenizer.from_pretrained(str(model), trust_remote_code=False)
-
-
-def adopt(source: Path | str, folder: Path) -> None:
-    """Copy a model folder, or download a Hub model, to `folder`: safetensors, configuration and tokenizer alone.
-
-    Raises PipelineError if there is no such folder or repository, or it has no safetensors.
-    """
-    if Path(source).is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in sorted(Path(source).iterdir()):
-            if file.suffix in _MODEL_FILES:
-                shutil.copyfile(file, folder / file.name)
-    else:
-        try:
-            snapshot_download(str(source), local_dir=folder, allow_patterns=[f"*{s}" for s in _MODEL_FILES])
-        except (RepositoryNotFoundError, LocalEntryNotFoundError, HFValidationError) as error:
-            raise PipelineError(f"world.base: no model folder or reachable Hub model {source!s}; correct it") from error
-    if not list(folder.glob("*.safetensors")):
-        raise PipelineError(f"world.base: {source!s} has no weights as safetensors; convert it first")
+def read_renderer(stage: Stage, model: Path) -> Renderer:
+    """The renderer of a model folder with the prompts of params.yaml."""
+    tokenizer = AutoTokenizer.from_pretrained(str(model), trust_remote_code=False)
+    prompts = stage.section("prompts", Prompts)
+    return Renderer(tokenizer, prompts.family, prompts.chat)
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:
@@ -81,7 +61,7 @@ def determined(seed: int, threads: int) -> None:
 @contextmanager
 def checkpoints(*depends_on: Any) -> Iterator[Path]:
     """A folder for the checkpoints of one training, named after all that decides it; it is removed when all is done."""
-    folder = journal.FOLDER / "train" / journal.fingerprint(*depends_on)[:16]
+    folder = journal.FOLDER / "train" / fingerprint.values(*depends_on)[:16]
     folder.mkdir(parents=True, exist_ok=True)
     yield folder
     shutil.rmtree(folder)
@@ -93,14 +73,14 @@ def last_checkpoint(folder: Path) -> str | None:
     return str(max(whole, key=lambda place: int(place.name.partition("-")[2]))) if whole else None
 
 
-def arguments(settings: Training, seed: int, folder: Path) -> dict[str, Any]:
+def arguments(settings: Training, here: machine.Training, seed: int, folder: Path) -> dict[str, Any]:
     """Arguments that SFTConfig and DPOConfig share; checkpoints go to `folder`."""
     return {
         "output_dir": str(folder),
-        "per_device_train_batch_size": settings.batch,
+        "per_device_train_batch_size": settings.batch_size,
         "learning_rate": settings.learning_rate,
         "num_train_epochs": settings.epochs,
-        "warmup_steps": settings.warmup,
+        "warmup_steps": settings.warmup_ratio,
         "lr_scheduler_type": "cosine",
         "weight_decay": 0.0,
         "max_length": None,
@@ -108,8 +88,8 @@ def arguments(settings: Training, seed: int, folder: Path) -> dict[str, Any]:
         "data_seed": seed,
         "bf16": settings.bf16,
         "use_cpu": not torch.cuda.is_available(),
-        "save_strategy": "steps" if settings.checkpoint_updates else "no",
-        "save_steps": settings.checkpoint_updates or 1,
+        "save_strategy": "steps" if here.save_steps else "no",
+        "save_steps": here.save_steps or 1,
         "save_total_limit": 1,
         "report_to": "none",
         "logging_steps": 10,

@@ -15,13 +15,13 @@ from datasets import Dataset
 from transformers import PrinterCallback
 from trl import DPOConfig, DPOTrainer
 from trl.trainer.dpo_trainer import DataCollatorForPreference
-from trl.trainer.utils import add_fused_lm_head
 
+from pipeline.core import machine
 from pipeline.core.command import note
+from pipeline.core.config import Prompts
 from pipeline.core.errors import PipelineError
-from pipeline.core.params import Dpo, Training
 from pipeline.core.records import Dropped, Preference
-from pipeline.language import prompts, steps
+from pipeline.language.renderer import Renderer
 from pipeline.training.common import (
     StageProgress,
     arguments,
@@ -32,6 +32,7 @@ from pipeline.training.common import (
     losses,
     save,
 )
+from pipeline.training.settings import Dpo
 
 
 class StepDPOTrainer(DPOTrainer):
@@ -75,67 +76,41 @@ class CollatorWithConsistency(DataCollatorForPreference):
         return batch
 
 
-def preference_rows(tokenizer: Any, family: str, pairs: Sequence[Preference]) -> list[dict[str, Any]]:
+def preference_rows(renderer: Renderer, pairs: Sequence[Preference]) -> list[dict[str, Any]]:
     """Pairs as token ids: the same prompt ids that the search sampled from, end of sequence on terminal steps only."""
     rows = []
     for pair in pairs:
-        question = prompts.fill(family, "reasoning", problem=pair.prompt)
         rows.append(
             {
-                "prompt_ids": steps.prompt_ids(tokenizer, question, pair.steps),
-                "chosen_ids": steps.text_ids(tokenizer, pair.chosen, terminal=pair.chosen_terminal),
-                "rejected_ids": steps.text_ids(tokenizer, pair.rejected, terminal=pair.rejected_terminal),
+                "prompt_ids": renderer.reasoning(pair.prompt, pair.steps),
+                "chosen_ids": renderer.completion(pair.chosen, terminal=pair.chosen_terminal),
+                "rejected_ids": renderer.completion(pair.rejected, terminal=pair.rejected_terminal),
                 "consistency": pair.consistency,
             }
         )
     return rows
 
 
-def implicit_margins(
-    policy: Path, reference: Path, pairs: Sequence[Preference], family: str, settings: Training
-) -> list[float]:
-    """The implicit DPO reward of chosen minus that of rejected, over beta (Rafailov et al. 2023, section 4).
-
-    That is log policy/reference of the chosen text minus log policy/reference of the rejected one, in nats. Of the
-    settings, the batch (in pairs) and the threads count.
-    """
-    determined(0, settings.threads)
-    first, second = (_margins(model, pairs, family, settings.batch) for model in (policy, reference))
-    return [mine - before for mine, before in zip(first, second, strict=True)]
-
-
-@torch.no_grad()
-def _margins(folder: Path, pairs: Sequence[Preference], family: str, batch: int) -> list[float]:
-    """Log-probability of chosen minus that of rejected under one model, in nats."""
-    model, tokenizer = load(folder)
-    model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-    add_fused_lm_head(model)
-    collate = DataCollatorForPreference(pad_token_id=tokenizer.eos_token_id)  # masked, so any token will do
-    rows = preference_rows(tokenizer, family, pairs)
-    margins: list[float] = []
-    for start in range(0, len(rows), batch):
-        padded = {name: part.to(model.device) for name, part in collate(rows[start : start + batch]).items()}
-        completion = padded.pop("completion_mask").bool()
-        labels = padded["input_ids"].masked_fill(~completion, -100)
-        chosen, rejected = model(**padded, labels=labels, fused_lm_head=True).log_probs.sum(dim=1).chunk(2)
-        margins += (chosen - rejected).tolist()
-    return margins
-
-
 def train_preferences(
-    start: Path, pairs: Sequence[Preference], family: str, settings: Dpo, seed: int, folder: Path
+    start: Path,
+    pairs: Sequence[Preference],
+    prompts: Prompts,
+    settings: Dpo,
+    here: machine.Training,
+    seed: int,
+    folder: Path,
 ) -> tuple[dict[str, Any], list[Dropped]]:
     """Train the model folder `start`, which is also the reference, on pairs and save it to `folder`.
 
-    Rows over settings.training.max_length tokens are left out and returned with their reason.
+    Rows over settings.max_length tokens are left out and returned with their reason.
     """
-    determined(seed, settings.training.threads)
+    determined(seed, here.threads)
     model, tokenizer = load(start)
-    rows = preference_rows(tokenizer, family, pairs)
+    rows = preference_rows(Renderer(tokenizer, prompts.family, prompts.chat), pairs)
     fitting, dropped = [], []
     for pair, row in zip(pairs, rows, strict=True):
         length = len(row["prompt_ids"]) + max(len(row["chosen_ids"]), len(row["rejected_ids"]))
-        if length <= settings.training.max_length:
+        if length <= settings.max_length:
             fitting.append(row)
         else:
             dropped.append(Dropped("dpo", f"{pair.problem_id}/{pair.step_index}", "too_long", f"{length} tokens"))
@@ -143,12 +118,13 @@ def train_preferences(
         raise PipelineError(
             f"{folder}: no preference pair to train on ({len(dropped)} too long); see the round's pairs.json"
         )
+    weights = settings.loss_weights.model_dump()
     with checkpoints("dpo", start, fitting, settings, seed) as unfinished:
         config = DPOConfig(
-            **arguments(settings.training, seed, unfinished),
+            **arguments(settings, here, seed, unfinished),
             beta=settings.beta,
-            loss_type=["sigmoid", "sft"] if settings.likelihood > 0 else ["sigmoid"],
-            loss_weights=[1.0, settings.likelihood] if settings.likelihood > 0 else None,
+            loss_type=[name for name, weight in weights.items() if weight > 0],
+            loss_weights=[weight for weight in weights.values() if weight > 0],
             precompute_ref_log_probs=True,
             remove_unused_columns=False,
         )
@@ -164,7 +140,7 @@ def train_preferences(
         trainer.train(resume_from_checkpoint=last_checkpoint(unfinished))
         save(trainer.model, tokenizer, folder)
     tokens = sum(2 * len(row["prompt_ids"]) + len(row["chosen_ids"]) + len(row["rejected_ids"]) for row in fitting)
-    note(trained_tokens=tokens * settings.training.epochs)
+    note(trained_tokens=tokens * settings.epochs)
     logged = [entry for entry in trainer.state.log_history if "rewards/accuracies" in entry]
     last = (
         {"reward_accuracy": logged[-1]["rewards/accuracies"], "reward_margin": logged[-1]["rewards/margins"]}

@@ -18,7 +18,6 @@ from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from pipeline.core.command import Progress
-from pipeline.core.params import Base, Phase
 from pipeline.training.common import determined, save
 
 Row = dict[str, list[int]]
@@ -48,22 +47,25 @@ def fresh_model(tokenizer: PreTrainedTokenizerBase, width: int, layers: int, con
 def pretrain(
     tokenizer: PreTrainedTokenizerBase,
     rows: Callable[[int], Iterable[Row]],
-    recipe: Base,
+    recipe: Any,
     seed: int,
+    threads: int,
     folder: Path,
 ) -> list[dict[str, Any]]:
     """Train a fresh model once over the rows (input_ids, labels) of each phase and save it; statistics by phase.
 
+    recipe: width, layers, context, batch_size, warmup_ratio, phases with documents, matrix_rate and other_rate
+    (domains/arithmetic/settings.py).
     rows: gives the rows of the phase with that number, from 0. Each phase has a schedule and optimizers of its own.
     """
     model = fresh_model(tokenizer, recipe.width, recipe.layers, recipe.context, seed)
-    determined(seed, recipe.threads)
+    determined(seed, threads)
     statistics = [_phase(model, rows(n), phase, recipe, seed, n) for n, phase in enumerate(recipe.phases)]
     save(model, tokenizer, folder)
     return statistics
 
 
-def _phase(model: Any, rows: Iterable[Row], phase: Phase, recipe: Base, seed: int, number: int) -> dict[str, Any]:
+def _phase(model: Any, rows: Iterable[Row], phase: Any, recipe: Any, seed: int, number: int) -> dict[str, Any]:
     """One pass over `rows`. Loss is the mean over labelled tokens of a batch, in nats; bf16 autocast, weights and
     optimizers in fp32."""
     hidden = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
@@ -72,14 +74,14 @@ def _phase(model: Any, rows: Iterable[Row], phase: Phase, recipe: Base, seed: in
         (torch.optim.Muon(hidden, lr=phase.matrix_rate, weight_decay=0.01), phase.matrix_rate),
         (torch.optim.AdamW(others, lr=phase.other_rate, betas=(0.9, 0.98), weight_decay=0.0), phase.other_rate),
     ]
-    updates = math.ceil(phase.documents / recipe.batch)
+    updates = math.ceil(phase.documents / recipe.batch_size)
     progress = Progress(f"base, phase {number + 1}", updates)
     losses: list[float] = []
     tokens = 0
-    for update, batch in enumerate(_batches(rows, recipe.batch, seed)):
+    for update, batch in enumerate(_batches(rows, recipe.batch_size, seed)):
         for optimizer, rate in optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = rate * schedule(update / updates, recipe.warmup)
+                group["lr"] = rate * schedule(update / updates, recipe.warmup_ratio)
         loss = _loss(model, *_padded(batch))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

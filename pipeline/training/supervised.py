@@ -10,12 +10,10 @@ from datasets import Dataset
 from transformers import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
+from pipeline.core import machine
 from pipeline.core.command import note
-from pipeline.core.params import Training
-from pipeline.core.records import Dropped, JudgedPair, ScoredSolution, Solution
-from pipeline.language import prompts, steps
-from pipeline.methods.psrlm import judge
-from pipeline.methods.srlm import scoring
+from pipeline.core.records import Dropped, Solution
+from pipeline.language.renderer import Renderer
 from pipeline.training.common import (
     StageProgress,
     arguments,
@@ -26,28 +24,16 @@ from pipeline.training.common import (
     losses,
     save,
 )
+from pipeline.training.settings import Training
 
 Rows = list[dict[str, list[int]]]
 
 
-def solution_row(tokenizer: Any, family: str, row: Solution) -> dict[str, list[int]]:
+def solution_row(renderer: Renderer, row: Solution) -> dict[str, list[int]]:
     """IFT row as input_ids and labels, loss on the solution alone."""
-    prompt = tokenizer.encode(prompts.fill(family, "reasoning", problem=row.prompt), add_special_tokens=False)
-    return completion_row(prompt, steps.solution_ids(tokenizer, row.steps))
-
-
-def judgment_row(tokenizer: Any, family: str, row: JudgedPair) -> dict[str, list[int]]:
-    """EFT row as input_ids and labels, loss on explanation and verdict alone."""
-    text = judge.prompt(family, row.prompt, row.steps, row.a, row.b, tokenizer.all_special_tokens)
-    prompt = tokenizer.encode(text, add_special_tokens=False)
-    return completion_row(prompt, steps.step_ids(tokenizer, row.judgment, terminal=True))
-
-
-def scoring_row(tokenizer: Any, family: str, row: ScoredSolution) -> dict[str, list[int]]:
-    """SRLM's EFT row as input_ids and labels, loss on explanation and score alone."""
-    text = scoring.prompt(family, row.prompt, row.solution, tokenizer.all_special_tokens)
-    prompt = tokenizer.encode(text, add_special_tokens=False)
-    return completion_row(prompt, steps.text_ids(tokenizer, row.judgment, terminal=True))
+    *before, last = row.steps
+    ids = [i for step in before for i in renderer.step(step, terminal=False)] + renderer.step(last, terminal=True)
+    return completion_row(renderer.reasoning(row.prompt), ids)
 
 
 def completion_row(prompt: list[int], completion: list[int]) -> dict[str, list[int]]:
@@ -56,19 +42,19 @@ def completion_row(prompt: list[int], completion: list[int]) -> dict[str, list[i
 
 
 def train_supervised(
-    start: Path, rows: Rows, settings: Training, seed: int, folder: Path
+    start: Path, rows: Rows, settings: Training, here: machine.Training, seed: int, folder: Path
 ) -> tuple[dict[str, Any], list[Dropped]]:
     """Train the model folder `start` on token rows and save it to `folder`.
 
     Rows over settings.max_length tokens are left out and returned with their reason. Returns statistics too.
     """
-    determined(seed, settings.threads)
+    determined(seed, here.threads)
     model, tokenizer = load(start)
     fitting, dropped = within(rows, settings.max_length)
     data = Dataset.from_list([{**row, "length": len(row["input_ids"])} for row in fitting])
     with checkpoints("sft", start, fitting, settings, seed) as unfinished:
         config = SFTConfig(
-            **arguments(settings, seed, unfinished),
+            **arguments(settings, here, seed, unfinished),
             dataset_kwargs={"skip_prepare_dataset": True},
             train_sampling_strategy="group_by_length",
             length_column_name="length",

@@ -1,5 +1,6 @@
 """The frozen types of every hand-over between stages; each type is also its Arrow schema (`files`)."""
 
+from pipeline.core.records.grade import Grade
 from pipeline.core.records.rows import (
     Answered,
     Dropped,
@@ -31,6 +32,7 @@ __all__ = [
     "Candidate",
     "Dropped",
     "Duplicate",
+    "Grade",
     "JudgedPair",
     "LabelledSolution",
     "Node",

@@ -10,13 +10,14 @@ import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
-from pipeline.core.params import Phase
-from pipeline.domains.arithmetic import oracle, sloppy
-from pipeline.domains.arithmetic.problems import LARGEST, MONTHS, Graph, compute, generate, reserved, write
+from pipeline.domains.arithmetic import exact, misconceptions
+from pipeline.domains.arithmetic.graphs import LARGEST, MONTHS, Graph, compute, generate, reserved, write
+from pipeline.domains.arithmetic.settings import Phase
+from pipeline.domains.math.boxes import answer_end
 from pipeline.language import prompts
-from pipeline.language.steps import is_answer, join, solution_ids
+from pipeline.language.renderer import Renderer
+from pipeline.language.steps import join
 
 FAMILY = "arithmetic"
 
@@ -50,19 +51,20 @@ def documents(seed: int, phase: Phase, careless_rate: float) -> Iterator[Documen
             yield two_lines(rng)
         else:
             prompt = prompts.fill(FAMILY, "reasoning", problem=text)
-            yield Document(prompt, tuple(sloppy.write_steps(graph, rng, careless_rate)))
+            yield Document(prompt, tuple(misconceptions.write_steps(graph, rng, careless_rate)))
 
 
 def texts(seed: int, phase: Phase, careless_rate: float) -> Iterator[str]:
     """Text for the tokenizer: 20,000 documents of a phase's kinds, from a seed of its own."""
-    for document in documents(seed + 1, replace(phase, documents=20_000), careless_rate):
+    for document in documents(seed + 1, phase.model_copy(update={"documents": 20_000}), careless_rate):
         yield document.prompt + join(document.steps)
 
 
-def row(tokenizer: Any, document: Document) -> dict[str, list[int]]:
+def row(renderer: Renderer, document: Document) -> dict[str, list[int]]:
     """A document as token ids, loss on what follows the prompt."""
-    prompt = tokenizer.encode(document.prompt, add_special_tokens=False)
-    answer = solution_ids(tokenizer, document.steps)
+    prompt = renderer.turn(document.prompt)
+    *before, last = document.steps
+    answer = [i for step in before for i in renderer.step(step, terminal=False)] + renderer.step(last, terminal=True)
     return {"input_ids": prompt + answer, "labels": [-100] * len(prompt) + answer}
 
 
@@ -78,13 +80,13 @@ def examination(graph: Graph, text: str, rng: random.Random, decided: bool = Fal
 
     Both may be wrong, which the label `C` says, unless the note must be `decided`.
     """
-    steps = sloppy.write_steps(graph, rng, rng.choice((0.0, 0.5, 1.0)))
+    steps = misconceptions.write_steps(graph, rng, rng.choice((0.0, 0.5, 1.0)))
     depth = rng.randrange(len(steps))
     before = steps[:depth]
     for attempt in itertools.count():
         a, b = candidate(graph, before, rng), candidate(graph, before, rng)
-        both_right = oracle.right(graph, before, a) and oracle.right(graph, before, b)
-        note, winner = oracle.explain(graph, before, a, b)
+        both_right = exact.right(graph, before, a) and exact.right(graph, before, b)
+        note, winner = exact.explain(graph, before, a, b)
         # After other people's slips a state may have no right next step (a negative number to add).
         if a != b and not both_right and (winner != "C" or not decided or attempt > 20):
             break
@@ -106,7 +108,7 @@ def two_lines(rng: random.Random) -> Document:
     """
     right = _even_claim(rng)
     a, b, name = right.operands[0], right.operands[1], right.formula[1]
-    slips = {sloppy.careless(a, name, b), *(right.value + off for off in (-10, -2, -1, 1, 2, 10))}
+    slips = {misconceptions.careless(a, name, b), *(right.value + off for off in (-10, -2, -1, 1, 2, 10))}
     wrong = sorted(slip for slip in slips if 0 <= slip <= LARGEST and slip != right.value)
     first, second = (replace(right, value=value).text() for value in rng.sample(wrong, 2))
     winner = rng.choices("ABC", (2, 2, 1))[0]
@@ -115,7 +117,7 @@ def two_lines(rng: random.Random) -> Document:
     return Document(prompt, (f"{right.text()} {winner} ({winner})",))
 
 
-def _even_claim(rng: random.Random) -> oracle.Claim:
+def _even_claim(rng: random.Random) -> exact.Claim:
     """A right claim whose value is drawn evenly; signs and operands as in problems."""
     value = rng.randint(1, LARGEST)
     name, left, other = rng.sample(MONTHS, 3)
@@ -126,7 +128,7 @@ def _even_claim(rng: random.Random) -> oracle.Claim:
         second = rng.randint(1, LARGEST) if together else number
         first = {"+": value - second, "-": value + second, "*": value // second}[sign]
         if 1 <= first <= LARGEST and compute(first, sign, second) == value:
-            return oracle.Claim(name, (left, sign, other if together else str(second)), (first, second), value)
+            return exact.Claim(name, (left, sign, other if together else str(second)), (first, second), value)
 
 
 def homework(graph: Graph, text: str, rng: random.Random) -> Document:
@@ -134,23 +136,23 @@ def homework(graph: Graph, text: str, rng: random.Random) -> Document:
     rate = rng.choice((0.0, 0.5, 1.0))
     steps: list[str] = []
     marked: list[str] = []
-    while len(steps) <= len(graph.needed()) and not (steps and is_answer(steps[-1])):
+    while len(steps) <= len(graph.needed()) and (not steps or answer_end(steps[-1]) is None):
         odd = rng.random() < 0.15
-        step = candidate(graph, steps, rng) if odd else sloppy.next_step(graph, steps, rng, rate)
-        marked.append(f"{step} {'right' if oracle.right(graph, steps, step) else 'wrong'}")
+        step = candidate(graph, steps, rng) if odd else misconceptions.next_step(graph, steps, rng, rate)
+        marked.append(f"{step} {'right' if exact.right(graph, steps, step) else 'wrong'}")
         steps.append(step)
     return Document(prompts.fill(FAMILY, "step_label", problem=text), tuple(marked))
 
 
 def candidate(graph: Graph, before: list[str], rng: random.Random) -> str:
     """A next step as a pupil might write it: right, with a misconception, or with another slip."""
-    known = oracle.stated(graph, before)
+    known = exact.stated(graph, before)
     kind = rng.random()
     if kind < 0.45:
-        text = oracle.next_step(graph, before)
+        text = exact.next_step(graph, before)
     elif kind < 0.85 and graph.asked not in known:
         relation = next(r for r in graph.needed() if r.name not in known)
-        said = sloppy.claim(relation, known, rng, rate=1.0)
+        said = misconceptions.claim(relation, known, rng, rate=1.0)
         off = rng.choice((-10, -2, -1, 1, 2, 10)) if kind > 0.8 else 0
         text = replace(said, value=max(0, said.value + off)).text()
     else:
@@ -161,7 +163,7 @@ def candidate(graph: Graph, before: list[str], rng: random.Random) -> str:
 def _other_slip(graph: Graph, known: dict[str, int], rng: random.Random) -> str:
     """A wrong number boxed, the answer given too early, a known quantity computed again, or a wrong source."""
     if rng.random() < 0.3:
-        return oracle.final(rng.choice(list(known.values())))
+        return exact.final(rng.choice(list(known.values())))
     relation = rng.choice([r for r in graph.relations if r.kind != "given"])
     sources = tuple(s if s in known and rng.random() < 0.5 else rng.choice(list(known)) for s in relation.sources)
-    return sloppy.claim(replace(relation, sources=sources), known, rng, rate=0.3).text()
+    return misconceptions.claim(replace(relation, sources=sources), known, rng, rate=0.3).text()

@@ -1,117 +1,42 @@
-"""The exact oracle: what a step claims, whether it is right, and the check that explains it.
+"""The oracle: whether a step is right, from a problem's text; in the place of the paper's human labels and of o1.
 
-It takes the place that the paper gives to the PRM's human labels and to o1, so it serves IFT, PRM and EFT
-data and measurements made after the fact. No stage of a round may import it; a test walks the imports.
+It serves PRM and EFT data and measurements made after the fact. No stage of a round may import it; a test walks the
+imports.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
+import random
+from collections.abc import Sequence
 
-from pipeline.domains.arithmetic.problems import Graph, Relation, compute
-from pipeline.language.steps import body, is_answer
-
-STEP = re.compile(r"(?P<name>\w+)=\w+[-+*]\w+=-?\d+[-+*]-?\d+=(?P<value>-?\d+)")
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What one step says: `name` is the formula `left sign right`, and with its operands' values it is `value`."""
-
-    name: str
-    formula: tuple[str, str, str]
-    operands: tuple[int, int]
-    value: int
-
-    def text(self) -> str:
-        """The step's body, without its marker."""
-        (left, sign, right), (a, b) = self.formula, self.operands
-        return f"{self.name}={left}{sign}{right}={a}{sign}{b}={self.value}"
+from pipeline.core.records import LabelledSolution, Problem
+from pipeline.domains.arithmetic import exact, misconceptions
+from pipeline.domains.arithmetic.graphs import read
+from pipeline.domains.arithmetic.settings import Settings
 
 
-def exact(relation: Relation, known: dict[str, int]) -> Claim:
-    """The right claim of a relation, from the values in `known`."""
-    left, sign, right = relation.operation(known)
-    return Claim(relation.name, relation.formula(), (left, right), compute(left, sign, right))
+def right(problem: str, steps: Sequence[str], step: str) -> bool:
+    """Whether `step` is a right continuation of `steps`."""
+    return exact.right(read(problem), list(steps), step)
 
 
-def final(value: int) -> str:
-    """The body of a solution's last step."""
-    return f"The answer is \\boxed{{{value}}}"
+def compare(problem: str, steps: Sequence[str], a: str, b: str) -> tuple[str, str]:
+    """The right one of two next steps rewritten, and its label `A` or `B`; `C` where both are right or both wrong."""
+    return exact.explain(read(problem), list(steps), a, b)
 
 
-def stated(graph: Graph, steps: list[str]) -> dict[str, int]:
-    """Values known after `steps`: the givens and what each readable step states, right or not."""
-    known = dict(graph.givens)
-    for step in steps:
-        if said := STEP.fullmatch(body(step)):
-            known[said["name"]] = int(said["value"])
-    return known
+def mark(problem: str, steps: Sequence[str]) -> tuple[list[str], int]:
+    """The steps, each with `right` or `wrong` after it, and the points, 0 to 5, of the solution."""
+    return exact.marked(read(problem), list(steps))
 
 
-def right(graph: Graph, steps: list[str], step: str) -> bool:
-    """Whether `step` is a right continuation of `steps`.
-
-    It is if it computes a quantity not yet known by the problem's own relation from the values as stated so
-    far (an earlier slip is not blamed twice), or boxes the asked quantity's stated value once that is known. The order
-    of what is added or multiplied does not matter.
-    """
-    known = stated(graph, steps)
-    if graph.asked in known:
-        return body(step) == final(known[graph.asked])
-    said = STEP.fullmatch(body(step))
-    relation = graph.by_name.get(said["name"]) if said else None
-    if relation is None or relation.name in known or any(source not in known for source in relation.sources):
-        return False
-    claim = exact(relation, known)
-    if claim.formula[1] == "-":
-        return body(step) == claim.text()
-    formulas, operands = (claim.formula, claim.formula[::-1]), (claim.operands, claim.operands[::-1])
-    return body(step) in {replace(claim, formula=f, operands=o).text() for f in formulas for o in operands}
-
-
-def next_step(graph: Graph, steps: list[str]) -> str:
-    """The body of the right next step after `steps`, in the problem's order."""
-    known = stated(graph, steps)
-    if graph.asked in known:
-        return final(known[graph.asked])
-    return exact(next(r for r in graph.needed() if r.name not in known), known).text()
-
-
-def explain(graph: Graph, steps: list[str], a: str, b: str) -> tuple[str, str]:
-    """The check of two next steps: the right one rewritten with its label, and that label: `A`, `B` or `C`.
-
-    `C` where both are right or both are wrong.
-    """
-    winners = [label for label, step in (("A", a), ("B", b)) if right(graph, steps, step)]
-    if len(winners) != 1:
-        return f"{next_step(graph, steps)} C", "C"
-    return f"{body(a if winners == ['A'] else b)} {winners[0]}", winners[0]
-
-
-def marked(graph: Graph, steps: list[str]) -> tuple[list[str], int]:
-    """The steps, each with `right` or `wrong` after it, and the points: one for each full fifth that is right.
-
-    A step is right if it follows from what the steps before it state. The fifth point needs a boxed answer.
-    """
-    labels = [right(graph, steps[:index], step) for index, step in enumerate(steps)]
-    marks = [f"{step} {'right' if label else 'wrong'}" for step, label in zip(steps, labels, strict=True)]
-    points = 5 * sum(labels) // len(labels)
-    return marks, points if is_answer(steps[-1]) else min(points, 4)
-
-
-def solve(graph: Graph) -> list[str]:
-    """The exact solution: one step for each needed quantity, in the problem's order, then the boxed answer."""
-    steps: list[str] = []
-    for number in range(1, len(graph.needed()) + 2):
-        steps.append(f"Step {number}: {next_step(graph, steps)}")
-    return steps
-
-
-def answer(graph: Graph) -> int:
-    """The exact answer."""
-    known = dict(graph.givens)
-    for relation in graph.needed():
-        known[relation.name] = exact(relation, known).value
-    return known[graph.asked]
+def labelled(problems: Sequence[Problem], settings: Settings, seed: int) -> list[LabelledSolution]:
+    """Solutions as pupils write them, misconceptions included, with the oracle's label for each step (PRM training)."""
+    rows = []
+    for problem in problems:
+        rng = random.Random(f"{seed}/prm/{problem.problem_id}")
+        graph = read(problem.prompt)
+        steps = misconceptions.write_steps(graph, rng, settings.misconception_rate)
+        labels = tuple(exact.right(graph, steps[:index], step) for index, step in enumerate(steps))
+        rows.append(LabelledSolution(problem.problem_id, problem.prompt, tuple(steps), labels))
+    return rows

@@ -1,8 +1,1 @@
-"""Final answers: find them in a model's text, and compare them with the gold answer, hang-proof."""
-
-from pipeline.domains.math.compare import alike, gold_text
-from pipeline.domains.math.extract import boxed, extract_answer
-from pipeline.domains.math.grade import Grade
-from pipeline.domains.math.grader import Grader
-
-__all__ = ["Grade", "Grader", "alike", "boxed", "extract_answer", "gold_text"]
+"""Mathematics: problems from files and the Hub, boxed answers, graded by text, number and algebra."""

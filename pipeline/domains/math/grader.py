@@ -16,9 +16,9 @@ from types import TracebackType
 from typing import Self
 
 from pipeline.core.errors import PipelineError
+from pipeline.core.records.grade import Grade
 from pipeline.domains.math import worker
 from pipeline.domains.math.compare import MAX_CHARACTERS, same
-from pipeline.domains.math.grade import Grade
 
 _ROOT = Path(__file__).parents[3]
 Pair = tuple[str | None, str]  # (model answer, gold)

@@ -15,7 +15,7 @@ import resource
 import signal
 import sys
 
-from pipeline.domains.math.grade import Grade
+from pipeline.core.records.grade import Grade
 
 READY = "ready"
 _VERDICTS = [Grade.RIGHT, Grade.WRONG, Grade.UNREADABLE]  # by exit code

@@ -1,1 +1,14 @@
-"""Other preference pairs from the search of a round."""
+"""Other preference pairs from the search of a round: a file a kind, with `BY`, `needs_steps` and `pairs`."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from pipeline.core.command import Stage
+
+LISTED = ("outcome", "agreement", "cream")
+
+
+def part(stage: Stage, name: str, role: str) -> ModuleType:
+    """The pairing `name`, of which one file is every part. Raises PipelineError where there is none."""
+    return stage.part(__name__, name, role)

@@ -11,18 +11,45 @@ from one that only the later judge sees. The price is that noise: of two candida
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 from scipy.stats import kendalltau
 
+from pipeline.core import files
+from pipeline.core.command import Stage
 from pipeline.core.files import counts
 from pipeline.core.means import ratio_and_error
-from pipeline.core.params import Judge
-from pipeline.core.records import Preference, SecondRanking, State, Tree
-from pipeline.inference import Completion, Request, Task, seed_of
+from pipeline.core.records import Dropped, Preference, SecondRanking, State, Tree
+from pipeline.inference import Task, seed_of, work
+from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import judge
+from pipeline.methods.psrlm.settings import FILE, Judge, Search
+
+BY = "before"  # the second model: the one that the searching model was trained from
+NEEDS_STEPS = True
+
+
+def pairs(stage: Stage, answers: ModuleType) -> tuple[list[Preference], list[Dropped], dict[str, Any]]:
+    """The pairs of the variant, nothing left out, and how far the two judges agree; keeps `rankings.parquet`."""
+    of = stage.plan.variants[stage.key].of
+    judge = stage.section("psrlm.search", Search, **stage.plan.override(of, "search")).judge
+    rows = files.read(stage.found / "train.parquet", Preference)
+    trees = files.read(stage.trees / FILE, Tree)
+    rankings = work.results(
+        stage,
+        {"policy": stage.second},
+        lambda r: second_rankings(r, rows, trees, judge, stage.seed),
+        SecondRanking,
+        judge,
+        stage.seed,
+        stage.found,
+        stage.trees,
+    )
+    files.write(stage.pairs / "rankings.parquet", SecondRanking, rankings.values())
+    return weighted(rows, rankings, stage.key), [], statistics(rankings)
 
 
 def key(pair: Preference | SecondRanking) -> str:
@@ -31,7 +58,7 @@ def key(pair: Preference | SecondRanking) -> str:
 
 
 def second_rankings(
-    tokenizer: Any, family: str, pairs: Sequence[Preference], trees: Sequence[Tree], settings: Judge, seed: int
+    renderer: Renderer, pairs: Sequence[Preference], trees: Sequence[Tree], settings: Judge, seed: int
 ) -> dict[str, Task[SecondRanking]]:
     """A task for each step pair: the usable candidates of its state, judged again.
 
@@ -43,15 +70,13 @@ def second_rankings(
         for visit, state in enumerate(tree.states)
         if state.outcome == "step" and not state.discarded
     }
-    return {key(pair): _rank(tokenizer, family, pair, *states[key(pair)], settings) for pair in pairs}
+    return {key(pair): _rank(renderer, pair, *states[key(pair)], settings) for pair in pairs}
 
 
-def _rank(
-    tokenizer: Any, family: str, pair: Preference, state: State, place: int, settings: Judge
-) -> Generator[list[Request], list[Completion], SecondRanking]:
+def _rank(renderer: Renderer, pair: Preference, state: State, place: int, settings: Judge) -> Task[SecondRanking]:
     usable = [candidate for candidate in state.candidates if candidate.finish == "step"]
     texts, scores = tuple(c.text for c in usable), tuple(c.score for c in usable)
-    found = yield from judge.rank(tokenizer, family, pair.prompt, state.steps, texts, settings, place)
+    found = yield from judge.rank(renderer, pair.prompt, state.steps, texts, settings, place)
     return SecondRanking(
         pair.problem_id, pair.step_index, texts, scores, found.scores, found.verdicts, consistency(scores, found.scores)
     )

@@ -8,13 +8,32 @@ states and the number of comparisons stay those of step-wise DPO; only the credi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
+from pipeline.core import files
+from pipeline.core.command import Stage
 from pipeline.core.records import Dropped, Preference, Tree
-from pipeline.inference import Completion, Request, Task
-from pipeline.language import prompts, steps
+from pipeline.inference import Completion, Request, Task, work
+from pipeline.inference.settings import Evaluate
+from pipeline.language import steps
+from pipeline.language.renderer import Renderer
+from pipeline.methods.psrlm.settings import FILE
+
+BY = "start"  # the second model: the one that searched
+NEEDS_STEPS = True
+
+
+def pairs(stage: Stage, answers: ModuleType) -> tuple[list[Preference], list[Dropped], dict[str, Any]]:
+    """The pairs of the variant, what was left out, and no further statistics."""
+    rows = files.read(stage.found / "train.parquet", Preference)
+    trees = files.read(stage.trees / FILE, Tree)
+    cap = stage.section("evaluate", Evaluate).max_tokens
+    models = {"policy": stage.second}
+    completed = work.results(stage, models, lambda r: completions(r, rows, cap), Completion, cap, stage.found)
+    return *preferences(rows, trees, completed, answers.read, stage.key), {}
 
 
 def key(pair: Preference) -> str:
@@ -22,22 +41,23 @@ def key(pair: Preference) -> str:
     return f"{pair.problem_id}/{pair.step_index}"
 
 
-def completions(
-    tokenizer: Any, family: str, pairs: Sequence[Preference], max_tokens: int
-) -> dict[str, Task[Completion]]:
+def completions(renderer: Renderer, pairs: Sequence[Preference], max_tokens: int) -> dict[str, Task[Completion]]:
     """A task for each pair: the rejected step, which is not the last one, completed greedily."""
-    return {key(pair): _complete(tokenizer, family, pair, max_tokens) for pair in pairs if not pair.rejected_terminal}
+    return {key(pair): _complete(renderer, pair, max_tokens) for pair in pairs if not pair.rejected_terminal}
 
 
-def _complete(tokenizer: Any, family: str, pair: Preference, max_tokens: int) -> Task[Completion]:
-    question = prompts.fill(family, "reasoning", problem=pair.prompt)
-    ids = tuple(steps.prompt_ids(tokenizer, question, (*pair.steps, pair.rejected)))
-    (completion,) = yield [Request(ids, max_tokens)]
+def _complete(renderer: Renderer, pair: Preference, max_tokens: int) -> Task[Completion]:
+    ids = renderer.reasoning(pair.prompt, (*pair.steps, pair.rejected))
+    (completion,) = yield [Request(tuple(ids), max_tokens, ends=(renderer.end,))]
     return completion
 
 
 def preferences(
-    pairs: Sequence[Preference], trees: Sequence[Tree], completed: Mapping[str, Completion], iteration: str
+    pairs: Sequence[Preference],
+    trees: Sequence[Tree],
+    completed: Mapping[str, Completion],
+    answer: Callable[[str], str | None],
+    iteration: str,
 ) -> tuple[list[Preference], list[Dropped]]:
     """A pair of whole solutions for each step pair, and each that gave none with its reason.
 
@@ -56,7 +76,7 @@ def preferences(
             reason = "unfinished"
         elif rest and not rest.ended:
             reason = rest.finish
-        elif steps.boxed(chosen) == steps.boxed(rejected):
+        elif answer(chosen) == answer(rejected):
             reason = "same_answer"
         else:
             kept.append(

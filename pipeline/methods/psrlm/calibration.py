@@ -7,7 +7,7 @@ stands, after its own words. A pair's log-odds are the mean of both orders, whic
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -15,11 +15,12 @@ from typing import Any
 from scipy.special import expit
 
 from pipeline.core.means import mean_and_error, proportion
-from pipeline.core.params import Judge
 from pipeline.core.records import JudgedPair
-from pipeline.inference import Completion, Request
+from pipeline.inference import Completion, Request, Task
+from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import judge
 from pipeline.methods.psrlm.judge import Opinion
+from pipeline.methods.psrlm.settings import Judge
 
 BINS = 5  # of equal width, from a coin's confidence to 1
 
@@ -50,25 +51,23 @@ class Weighed(Opinion):
         return (self.straight_log_odds + sign * self.swapped_log_odds) / 2
 
 
-def weigh(
-    tokenizer: Any, family: str, pair: JudgedPair, examples: Sequence[JudgedPair], settings: Judge
-) -> Generator[list[Request], list[Completion], Weighed]:
+def weigh(renderer: Renderer, pair: JudgedPair, examples: Sequence[JudgedPair], settings: Judge) -> Task[Weighed]:
     """Judge one held-out pair in both orders, then read the log-odds of each verdict."""
-    asked = judge.both_orders(tokenizer, family, pair, examples, settings)
+    asked = judge.both_orders(renderer, pair, examples, settings)
     said = [answer.text for answer in (yield asked)]
-    again = [_request(tokenizer, one.prompt_ids, text) for one, text in zip(asked, said, strict=True)]
+    again = [_request(renderer, one.prompt_ids, text) for one, text in zip(asked, said, strict=True)]
     answers = iter((yield [request for request in again if request]))
     odds = [_log_odds(next(answers)) if request else None for request in again]
     verdicts = [judge.parse(text) for text in said]
     return Weighed(pair.pair_id, pair.winner, verdicts[0], verdicts[1], said[0], said[1], odds[0], odds[1])
 
 
-def _request(tokenizer: Any, prompt_ids: tuple[int, ...], said: str) -> Request | None:
+def _request(renderer: Renderer, prompt_ids: tuple[int, ...], said: str) -> Request | None:
     """Ask for the probabilities of both letters in place of the verdict in `said`."""
     if judge.parse(said) is None:
         return None
     before = judge.VERDICT.split(said)[0]
-    a, b = (tokenizer.encode(f"{before}[[{letter}]]", add_special_tokens=False) for letter in "AB")
+    a, b = (renderer.text(f"{before}[[{letter}]]") for letter in "AB")
     shared = len(list(takewhile(lambda ids: ids[0] == ids[1], zip(a, b, strict=False))))  # ends at the letter
     return Request((*prompt_ids, *a[:shared]), 1, labels=(a[shared], b[shared]))
 

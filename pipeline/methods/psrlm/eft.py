@@ -6,14 +6,19 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+from pipeline.core import files
 from pipeline.core.files import content, counts, quantiles
-from pipeline.core.params import Eft
 from pipeline.core.records import Dropped, JudgedPair, SearchTree
 from pipeline.data.ratings import PREFIX, RatedStep, best_and_worst
 from pipeline.language.steps import body
 from pipeline.methods.psrlm import judge
+from pipeline.methods.psrlm.settings import FILE, Eft
+
+Settings, Row = Eft, JudgedPair
 
 
 @dataclass(frozen=True)
@@ -142,6 +147,44 @@ def _dropped(layer: Layer, reason: str) -> Dropped:
     return Dropped("eft", layer.key, reason, f"{body(layer.best)} | {body(layer.worst)}")
 
 
+class Annotation:
+    """The annotation of one EFT search: what is asked about its layers, and the rows that the answers make.
+
+    rated: people's ratings, whose layers are added with the verdicts that they hold.
+    """
+
+    def __init__(self, folder: Path, settings: Eft, rated: Iterable[RatedStep] = ()) -> None:
+        self.settings = settings
+        searched, people = layers(files.read(folder / FILE, SearchTree)), rated_layers(rated)
+        self.layers = len(searched) + len(people)
+        self._asked, self._unasked = questions(searched, settings)
+        self._rated, left = questions(people, settings)
+        self._unasked += left
+
+    def prompts(self, family: str) -> dict[str, str]:
+        """The judge's prompt of each question, by its key, for an annotator that reads."""
+        return {q.key: judge.prompt(family, q.problem, q.steps, q.a, q.b) for _, *both in self._asked for q in both}
+
+    def by_oracle(self, oracle: ModuleType) -> dict[str, str]:
+        """The judgments of a domain's oracle, by the question's key."""
+        found = {}
+        for _, *both in self._asked:
+            for q in both:
+                text, winner = oracle.compare(q.problem, q.steps, *(judge.fenced(step, ()) for step in (q.a, q.b)))
+                found[q.key] = f"{text} [[{winner}]]"
+        return found
+
+    def rows(
+        self, answers: Mapping[str, str], seed: int
+    ) -> tuple[list[JudgedPair], list[JudgedPair], list[Dropped], dict[str, Any]]:
+        """Train rows, test rows, what was left out, and statistics; answers: texts by the question's key."""
+        known = {**answers, **human_answers(self._rated)}
+        kept, dropped = judged_pairs([*self._asked, *self._rated], known)
+        train, test, surplus = split(kept, self.settings, seed)
+        left_out = [*self._unasked, *dropped, *surplus]
+        return train, test, left_out, statistics(self.layers, train, test, left_out)
+
+
 def split(
     rows: Sequence[JudgedPair], settings: Eft, seed: int
 ) -> tuple[list[JudgedPair], list[JudgedPair], list[Dropped]]:
@@ -166,8 +209,8 @@ def split(
     surplus = [Dropped("eft", row.pair_id, "test_set_full", body(row.a)) for row in test[settings.test_pairs :]]
     train = [row for row in rows if row.problem_id not in held_out]
     train, beyond = _drawn(train, settings.train_pairs or len(train), seed, "train_set_full")
-    room = int(len(train) * settings.ties / (1 - settings.ties)) // 2  # pairs; each has two rows
-    ties, too_many = _drawn([row for row in tied if row.problem_id not in held_out], room, seed, "tie")
+    allowed = int(len(train) * settings.ties / (1 - settings.ties)) // 2  # pairs; each has two rows
+    ties, too_many = _drawn([row for row in tied if row.problem_id not in held_out], allowed, seed, "tie")
     unused = [row for row in tied[::2] if row.problem_id in held_out]
     surplus += beyond + too_many + [Dropped("eft", row.pair_id, "tie", body(row.a)) for row in unused]
     return train + ties, test[: settings.test_pairs], surplus

@@ -8,17 +8,22 @@ continues the best new child by `depth` - 1 single samples; its value is the mea
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
 
-from pipeline.core.params import EftSearch
 from pipeline.core.records import Node, Problem, SearchTree
-from pipeline.inference import Completion, Request, seed_of
-from pipeline.language import prompts
+from pipeline.inference import Completion, Request, Task, seed_of
+from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import candidates, prm
+from pipeline.methods.psrlm.settings import EftSearch
 
-Growing = Generator[list[Request], list[Completion], SearchTree]
+Settings, Row = EftSearch, SearchTree
+
+
+def models(policy: Path, value: Path) -> dict[str, Path]:
+    """The engines of a search: the policy, and the PRM as value model."""
+    return {"policy": policy, "prm": value}
 
 
 @dataclass
@@ -38,12 +43,11 @@ class _Branch:
         return self.total / self.visits if self.visits else self.score
 
 
-def grow(tokenizer: Any, family: str, problem: Problem, settings: EftSearch, seed: int) -> Growing:
+def search(renderer: Renderer, problem: Problem, settings: EftSearch, seed: int) -> Task[SearchTree]:
     """Search one problem; requests go to the engines `policy` and `prm`.
 
     A problem that does not fit the engine's context has no nodes and ends as `context`.
     """
-    question = prompts.fill(family, "reasoning", problem=problem.prompt)
     root = _Branch(0, ())
     branches = [root]
     for iteration in range(settings.iterations):
@@ -52,15 +56,13 @@ def grow(tokenizer: Any, family: str, problem: Problem, settings: EftSearch, see
         if leaf.terminal or len(leaf.steps) >= settings.max_steps:
             _back_up(leaf, leaf.score)
             continue
-        asked = candidates.sample(tokenizer, question, leaf.steps, settings.width, settings.sampling, place)
-        found = candidates.merge((yield asked), number=len(leaf.steps) + 1)
+        asked = candidates.sample(renderer, problem.prompt, leaf.steps, settings.width, settings.sampling, place)
+        found = candidates.merge(renderer, (yield asked), number=len(leaf.steps) + 1)
         if leaf is root and all(candidate.finish == "context" for candidate in found):
             return SearchTree(problem.problem_id, problem.prompt, (), "context")
         leaf.expanded = True
         usable = [candidate for candidate in found if candidate.finish == "step"]
-        rated = yield [
-            prm.request(tokenizer, family, problem.prompt, leaf.steps, candidate.text, "prm") for candidate in usable
-        ]
+        rated = yield [prm.request(renderer, problem.prompt, leaf.steps, candidate.text, "prm") for candidate in usable]
         for candidate, rating in zip(usable, rated, strict=True):
             child = _Branch(
                 len(branches),
@@ -76,7 +78,7 @@ def grow(tokenizer: Any, family: str, problem: Problem, settings: EftSearch, see
             _back_up(leaf, 0.0)
             continue
         best = max(leaf.children, key=lambda child: child.score)
-        value = yield from _simulate(tokenizer, family, question, problem, best, settings, place)
+        value = yield from _simulate(renderer, problem, best, settings, place)
         _back_up(best, value)
     nodes = tuple(
         Node(
@@ -103,25 +105,20 @@ def _select(root: _Branch, exploration: float) -> _Branch:
 
 
 def _simulate(
-    tokenizer: Any,
-    family: str,
-    question: str,
-    problem: Problem,
-    start: _Branch,
-    settings: EftSearch,
-    place: int,
+    renderer: Renderer, problem: Problem, start: _Branch, settings: EftSearch, place: int
 ) -> Generator[list[Request], list[Completion], float]:
     """Mean P("+") over `start` and up to `depth` - 1 further single-sample steps."""
     done, ratings, terminal = start.steps, [start.score], start.terminal
     for depth in range(1, settings.depth):
         if terminal or len(done) >= settings.max_steps:
             break
-        asked = candidates.sample(tokenizer, question, done, 1, settings.sampling, seed_of(place, "simulate", depth))
-        (candidate,) = candidates.merge((yield asked), number=len(done) + 1)
+        seed = seed_of(place, "simulate", depth)
+        asked = candidates.sample(renderer, problem.prompt, done, 1, settings.sampling, seed)
+        (candidate,) = candidates.merge(renderer, (yield asked), number=len(done) + 1)
         if candidate.finish != "step":
             ratings.append(0.0)
             break
-        (rating,) = yield [prm.request(tokenizer, family, problem.prompt, done, candidate.text, "prm")]
+        (rating,) = yield [prm.request(renderer, problem.prompt, done, candidate.text, "prm")]
         ratings.append(prm.probability(rating))
         done, terminal = (*done, candidate.text), candidate.terminal
     return sum(ratings) / len(ratings)
@@ -137,3 +134,8 @@ def _back_up(branch: _Branch | None, value: float) -> None:
 def too_long(tree: SearchTree) -> bool:
     """Whether the bare prompt did not fit the engine's context."""
     return tree.end == "context"
+
+
+def statistics(trees: Sequence[SearchTree]) -> dict[str, int]:
+    """Problems, and nodes without the roots."""
+    return {"problems": len(trees), "nodes": sum(len(tree.nodes) - 1 for tree in trees)}

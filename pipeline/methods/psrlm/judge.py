@@ -10,13 +10,13 @@ import itertools
 import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from pipeline.core.params import Judge
 from pipeline.core.records import JudgedPair, Verdict
-from pipeline.inference import Completion, Request, seed_of
+from pipeline.inference import Completion, Request, sampled, seed_of
 from pipeline.language import prompts
+from pipeline.language.renderer import Renderer
 from pipeline.language.steps import join
+from pipeline.methods.psrlm.settings import Judge
 
 VERDICT = re.compile(r"\[\[([ABC])\]\]")
 
@@ -26,16 +26,10 @@ def fenced(text: str, special_tokens: Sequence[str]) -> str:
     return VERDICT.sub(r"[\1]", prompts.harmless(text, special_tokens))
 
 
-def prompt(family: str, problem: str, steps: Sequence[str], a: str, b: str, special: Sequence[str]) -> str:
+def prompt(family: str, problem: str, steps: Sequence[str], a: str, b: str, special: Sequence[str] = ()) -> str:
     """The judge's prompt for candidates `a` and `b` after `steps`."""
-    return prompts.fill(
-        family,
-        "step_judge",
-        problem=problem,
-        steps=fenced(join(steps), special),
-        a=fenced(a, special),
-        b=fenced(b, special),
-    )
+    shown = {name: fenced(text, special) for name, text in (("steps", join(steps)), ("a", a), ("b", b))}
+    return prompts.fill(family, "step_judge", problem=problem, **shown)
 
 
 def parse(text: str) -> str | None:
@@ -57,25 +51,8 @@ class Ranking:
     scores: tuple[float, ...]
 
 
-def request(tokenizer: Any, text: str, settings: Judge, seed: int) -> Request:
-    """One judge call."""
-    return Request(
-        tuple(tokenizer.encode(text, add_special_tokens=False)),
-        settings.sampling.max_tokens,
-        settings.sampling.temperature,
-        settings.sampling.top_p,
-        seed=seed,
-    )
-
-
 def rank(
-    tokenizer: Any,
-    family: str,
-    problem: str,
-    steps: Sequence[str],
-    candidates: Sequence[str],
-    settings: Judge,
-    seed: int,
+    renderer: Renderer, problem: str, steps: Sequence[str], candidates: Sequence[str], settings: Judge, seed: int
 ) -> Generator[list[Request], list[Completion], Ranking]:
     """Judge every pair of candidates, in both orders or in one drawn by hash.
 
@@ -87,8 +64,8 @@ def rank(
         shown += orders if settings.orders == "both" else [orders[seed_of(seed, i, j) % 2]]
     requests = []
     for a, b in shown:
-        text = prompt(family, problem, steps, candidates[a], candidates[b], tokenizer.all_special_tokens)
-        requests.append(request(tokenizer, text, settings, seed_of(seed, "judge", a, b)))
+        text = prompt(renderer.family, problem, steps, candidates[a], candidates[b], renderer.special)
+        requests.append(sampled(renderer, renderer.turn(text), settings.sampling, seed_of(seed, "judge", a, b)))
     answers = yield requests
     verdicts = tuple(
         Verdict(a, b, answer.text, parse(answer.text), answer.tokens)
@@ -110,7 +87,7 @@ def scores(count: int, verdicts: Sequence[Verdict], needed: int) -> tuple[float,
 
 def few_shot(family: str, examples: Sequence[JudgedPair], text: str) -> str:
     """`text` after worked examples of the same prompt with their judgments (the paper's 3-shot M0)."""
-    parts = [prompt(family, e.prompt, e.steps, e.a, e.b, ()) + e.judgment for e in examples]
+    parts = [prompt(family, e.prompt, e.steps, e.a, e.b) + e.judgment for e in examples]
     return "\n\n".join([*parts, text])
 
 
@@ -126,13 +103,11 @@ class Opinion:
     swapped_text: str
 
 
-def both_orders(
-    tokenizer: Any, family: str, pair: JudgedPair, examples: Sequence[JudgedPair], settings: Judge
-) -> list[Request]:
+def both_orders(renderer: Renderer, pair: JudgedPair, examples: Sequence[JudgedPair], settings: Judge) -> list[Request]:
     """Ask about one held-out pair as shown, and with its candidates swapped."""
-    special = tokenizer.all_special_tokens
-    requests = []
+    family, requests = renderer.family, []
     for a, b in ((pair.a, pair.b), (pair.b, pair.a)):
-        text = few_shot(family, examples, prompt(family, pair.prompt, pair.steps, a, b, special))
-        requests.append(request(tokenizer, text, settings, seed_of(pair.pair_id, a, b)))
+        text = few_shot(family, examples, prompt(family, pair.prompt, pair.steps, a, b, renderer.special))
+        place = seed_of(pair.pair_id, a, b)
+        requests.append(sampled(renderer, renderer.turn(text), settings.sampling, place))
     return requests

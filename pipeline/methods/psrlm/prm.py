@@ -11,59 +11,54 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import LabelledSolution
 from pipeline.inference import Completion, Request, Task
 from pipeline.language import prompts
+from pipeline.language.renderer import Renderer
 
 LABELS = ("+", "-")
 
 
-def label_ids(tokenizer: Any) -> tuple[int, int]:
+def label_ids(renderer: Renderer) -> tuple[int, int]:
     """Ids of the label tokens `+` and `-`; PipelineError if one of them is not a single token."""
-    ids = [tokenizer.encode(label, add_special_tokens=False) for label in LABELS]
+    ids = [renderer.text(label) for label in LABELS]
     if any(len(parts) != 1 for parts in ids):
         raise PipelineError("prm: the tokenizer splits `+` or `-` into several tokens; this model cannot be a PRM here")
     return ids[0][0], ids[1][0]
 
 
-def marked_ids(tokenizer: Any, family: str, step: str) -> list[int]:
+def marked_ids(renderer: Renderer, step: str) -> list[int]:
     """Ids of one step and the mark after it, where its label is predicted."""
-    return [
-        *tokenizer.encode(step, add_special_tokens=False),
-        *tokenizer.encode(prompts.template(family, "step_mark"), add_special_tokens=False),
-    ]
+    return [*renderer.text(step), *renderer.text(prompts.template(renderer.family, "step_mark"))]
 
 
-def training_row(tokenizer: Any, family: str, row: LabelledSolution) -> dict[str, list[int]]:
+def training_row(renderer: Renderer, row: LabelledSolution) -> dict[str, list[int]]:
     """input_ids and labels of one labelled solution.
 
     The label stands where the token after a mark would be predicted; the input there is the next step's first
     token (the end-of-sequence token after the last), so the model never reads a label.
     """
-    question = prompts.fill(family, "step_label", problem=row.prompt)
-    input_ids: list[int] = tokenizer.encode(question, add_special_tokens=False)
+    input_ids = renderer.prompt("step_label", problem=row.prompt)
     labels = [-100] * len(input_ids)
-    plus, minus = label_ids(tokenizer)
+    plus, minus = label_ids(renderer)
     due: int | None = None
     for text, right in zip(row.completions, row.labels, strict=True):
-        ids = marked_ids(tokenizer, family, text)
+        ids = marked_ids(renderer, text)
         labels += [-100 if due is None else due] + [-100] * (len(ids) - 1)
         input_ids += ids
         due = plus if right else minus
     assert due is not None
-    return {"input_ids": [*input_ids, tokenizer.eos_token_id], "labels": [*labels, due]}
+    return {"input_ids": [*input_ids, renderer.end], "labels": [*labels, due]}
 
 
-def request(tokenizer: Any, family: str, problem: str, before: Sequence[str], step: str, model: str) -> Request:
+def request(renderer: Renderer, problem: str, before: Sequence[str], step: str, model: str) -> Request:
     """Ask for P("+") of `step` after the steps `before`."""
-    question = prompts.fill(family, "step_label", problem=problem)
-    ids = tokenizer.encode(question, add_special_tokens=False)
+    ids = renderer.prompt("step_label", problem=problem)
     for text in (*before, step):
-        ids += marked_ids(tokenizer, family, text)
-    return Request(tuple(ids), 1, labels=label_ids(tokenizer), model=model)
+        ids += marked_ids(renderer, text)
+    return Request(tuple(ids), 1, labels=label_ids(renderer), model=model)
 
 
 def probability(completion: Completion) -> float:
@@ -102,15 +97,15 @@ class Rating:
     plus: float
 
 
-def rating_tasks(tokenizer: Any, family: str, rows: Sequence[LabelledSolution]) -> dict[str, Task[Rating]]:
+def rating_tasks(renderer: Renderer, rows: Sequence[LabelledSolution]) -> dict[str, Task[Rating]]:
     """A task for each step of labelled solutions, in order."""
     return {
-        f"{row.problem_id}/{index}": _rate(tokenizer, family, row.prompt, row.completions[:index], step)
+        f"{row.problem_id}/{index}": _rate(renderer, row.prompt, row.completions[:index], step)
         for row in rows
         for index, step in enumerate(row.completions)
     }
 
 
-def _rate(tokenizer: Any, family: str, problem: str, before: Sequence[str], step: str) -> Task[Rating]:
-    (completion,) = yield [request(tokenizer, family, problem, before, step, "policy")]
+def _rate(renderer: Renderer, problem: str, before: Sequence[str], step: str) -> Task[Rating]:
+    (completion,) = yield [request(renderer, problem, before, step, "policy")]
     return Rating(probability(completion))

@@ -7,32 +7,32 @@ state's pair. If all scores are equal, the previous step and its pair are discar
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from pipeline.core.files import counts
-from pipeline.core.params import Search
 from pipeline.core.records import Candidate, Problem, State, Tree
-from pipeline.inference import Completion, Request, seed_of
-from pipeline.language import prompts, steps
+from pipeline.inference import Task, seed_of
+from pipeline.language import steps
+from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import judge
 from pipeline.methods.psrlm.candidates import merge, sample
+from pipeline.methods.psrlm.settings import Search
 
-Asking = Generator[list[Request], list[Completion], Tree]
+Settings, Row = Search, Tree
 
 
-def search(tokenizer: Any, family: str, problem: Problem, settings: Search, seed: int) -> Asking:
+def search(renderer: Renderer, problem: Problem, settings: Search, seed: int) -> Task[Tree]:
     """Search one problem; one that does not fit the engine's context ends as `context`."""
-    question = prompts.fill(family, "reasoning", problem=problem.prompt)
     states: list[State] = []
     path: list[int] = []  # indices of the states whose steps stand in the solution
     rollbacks = 0
     for visit in range(settings.max_steps):
         done = tuple(_chosen(states[index]) for index in path)
         place = seed_of(seed, problem.problem_id, len(done), visit)
-        answers = yield sample(tokenizer, question, done, settings.width, settings.sampling, place)
-        candidates = merge(answers, number=len(done) + 1)
+        answers = yield sample(renderer, problem.prompt, done, settings.width, settings.sampling, place)
+        candidates = merge(renderer, answers, number=len(done) + 1)
         eligible = [index for index, candidate in enumerate(candidates) if candidate.finish == "step"]
         if not eligible:
             states.append(State(done, candidates, (), "none", None, None, False))
@@ -41,7 +41,7 @@ def search(tokenizer: Any, family: str, problem: Problem, settings: Search, seed
             state = State(done, candidates, (), "single", eligible[0], None, False)
         else:
             texts = [candidates[index].text for index in eligible]
-            ranking = yield from judge.rank(tokenizer, family, problem.prompt, done, texts, settings.judge, place)
+            ranking = yield from judge.rank(renderer, problem.prompt, done, texts, settings.judge, place)
             state = _judged(done, candidates, eligible, ranking)
         if state.outcome == "tie":
             if rollbacks < settings.rollbacks:
@@ -61,7 +61,7 @@ def search(tokenizer: Any, family: str, problem: Problem, settings: Search, seed
         if repeated:
             return _tree(problem, states, (*done, best), "repeat")
         if state.candidates[state.best].terminal:
-            return _tree(problem, states, (*done, best), "answer" if steps.is_answer(best) else "no_answer")
+            return _tree(problem, states, (*done, best), "no_answer" if renderer.answer_end(best) is None else "answer")
     return _tree(problem, states, tuple(_chosen(states[index]) for index in path), "max_steps")
 
 

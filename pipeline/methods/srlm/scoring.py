@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
-from typing import Any
 
-from pipeline.core.params import Scorer
 from pipeline.core.records import ScoredSolution, Scoring
-from pipeline.inference import Completion, Request, seed_of
+from pipeline.inference import Completion, Request, sampled, seed_of
 from pipeline.language import prompts
+from pipeline.language.renderer import Renderer
+from pipeline.methods.srlm.settings import Scorer
 
 SCORE = re.compile(r"\bScore: *(\d+)(?!\d|\.\d)")
 LARGEST = 5
@@ -27,7 +26,7 @@ def fenced(text: str, special_tokens: Sequence[str]) -> str:
     return SCORE.sub(r"Score \1", prompts.harmless(text, special_tokens))
 
 
-def prompt(family: str, problem: str, solution: str, special: Sequence[str]) -> str:
+def prompt(family: str, problem: str, solution: str, special: Sequence[str] = ()) -> str:
     """The scorer's prompt for one solution."""
     return prompts.fill(family, "solution_judge", problem=problem, solution=fenced(solution, special))
 
@@ -45,16 +44,14 @@ def mean(scorings: Scorings) -> float | None:
 
 
 def score(
-    tokenizer: Any, shown: Sequence[str], settings: Scorer, seed: int
+    renderer: Renderer, shown: Sequence[str], settings: Scorer, seed: int
 ) -> Generator[list[Request], list[Completion], list[Scorings]]:
     """`settings.samples` judgments for each of the prompts `shown`, all asked at once."""
     requests = []
     for text in shown:
-        ids = tuple(tokenizer.encode(text, add_special_tokens=False))
+        ids = renderer.turn(text)
         for number in range(settings.samples):
-            drawn = settings.sampling
-            place = seed_of(seed, "score", text, number)
-            requests.append(Request(ids, drawn.max_tokens, drawn.temperature, drawn.top_p, seed=place))
+            requests.append(sampled(renderer, ids, settings.sampling, seed_of(seed, "score", text, number)))
     answers = yield requests
     found = [Scoring(answer.text, parse(answer.text)) for answer in answers]
     return [tuple(found[i : i + settings.samples]) for i in range(0, len(found), settings.samples)]
@@ -62,24 +59,5 @@ def score(
 
 def few_shot(family: str, examples: Sequence[ScoredSolution], text: str) -> str:
     """`text` after worked examples of the same prompt with their judgments, for models that never learned to score."""
-    parts = [prompt(family, e.prompt, e.solution, ()) + e.judgment for e in examples]
+    parts = [prompt(family, e.prompt, e.solution) + e.judgment for e in examples]
     return "\n\n".join([*parts, text])
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A model's judgments of one held-out solution beside the annotator's score."""
-
-    solution_id: str
-    problem_id: str
-    score: int
-    scorings: Scorings
-
-
-def estimate(
-    tokenizer: Any, family: str, row: ScoredSolution, examples: Sequence[ScoredSolution], settings: Scorer, seed: int
-) -> Generator[list[Request], list[Completion], Estimate]:
-    """Score one held-out solution."""
-    text = few_shot(family, examples, prompt(family, row.prompt, row.solution, tokenizer.all_special_tokens))
-    (found,) = yield from score(tokenizer, [text], settings, seed_of(seed, row.solution_id))
-    return Estimate(row.solution_id, row.problem_id, row.score, found)

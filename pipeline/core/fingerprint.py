@@ -1,0 +1,151 @@
+"""What a stage depends on besides its files and parameters: its code and its prompts, as one hash.
+
+The code is the syntax trees of all modules of this repository that the stage's script imports, directly or through
+others, without comments, docstrings and the descriptions of parameters; a plug-in's part counts where the script asks
+for it (`methods.part(name, "search")`). The prompts are the files of the family in force, where the code fills one.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pipeline.core import plugins
+from pipeline.core.errors import PipelineError
+
+PROMPTS = Path("prompts")
+_NAME = re.compile(r"\w[\w.-]*")  # of a file beside a module
+_FILLS = "pipeline.language.prompts"
+_KINDS = {"methods": "pipeline.methods", "domains": "pipeline.domains", "pairings": "pipeline.methods.pairings"}
+
+
+def stage(name: str, chosen: Mapping[str, str], family: str) -> str:
+    """The hash of `stages/<name>.py`.
+
+    chosen: the plug-in in force by kind (`methods`, `domains`, `pairings`). family: the prompt family in force.
+    """
+    found = modules(name, chosen)
+    digest = hashlib.sha256()
+    for module in sorted(found):
+        digest.update(module.encode() + _normalised(module).encode())
+    if _FILLS in found:
+        digest.update(folder(PROMPTS / family).encode())
+    return digest.hexdigest()
+
+
+def modules(name: str, chosen: Mapping[str, str]) -> set[str]:
+    """The dotted names of the repository's modules that a stage's script imports, itself included."""
+    script = f"stages.{name}"
+    todo, found = [script, *_parts(script, chosen)], set[str]()
+    while todo:
+        module = todo.pop()
+        if module not in found:
+            found.add(module)
+            todo += imported(module)
+    return found
+
+
+def asks(name: str) -> set[str]:
+    """The kinds of plug-ins whose parts the script of a stage asks for."""
+    return {kind for kind, _ in _calls(f"stages.{name}")}
+
+
+def folder(path: Path) -> str:
+    """A hash of the names and bytes of all files of a folder. Raises PipelineError if there is no such folder."""
+    if not path.is_dir():
+        raise PipelineError(f"prompts.family: there is no folder {path}; give one of those in {path.parent}/")
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")):
+        if file.is_file() and "__pycache__" not in file.parts:
+            digest.update(f"{file.relative_to(path)} ".encode() + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def values(*parts: Any) -> str:
+    """A hash of values, and of files and folders (given as paths)."""
+    digest = hashlib.sha256()
+    for part in parts:
+        is_path = isinstance(part, Path)
+        text = folder(part) if is_path and part.is_dir() else part.read_bytes() if is_path else repr(part)
+        digest.update(hashlib.sha256(text if isinstance(text, bytes) else text.encode()).digest())
+    return digest.hexdigest()
+
+
+def source(module: str) -> Path | None:
+    """The file of a module of this repository; None for one of a library."""
+    path = Path(*module.split("."))
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
+
+
+@cache
+def imported(module: str) -> tuple[str, ...]:
+    """The repository's modules that a module imports, and the packages that hold it."""
+    found = [module.rpartition(".")[0]]
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(name for name in found if name and source(name))
+
+
+def _parts(script: str, chosen: Mapping[str, str]) -> Iterator[str]:
+    for kind, role in _calls(script):
+        if kind in chosen:
+            package = plugins.location(_KINDS[kind], chosen[kind])
+            file = source(package)
+            yield f"{package}.{role}" if file and file.name == "__init__.py" else package
+
+
+@cache
+def _calls(module: str) -> tuple[tuple[str, str], ...]:
+    """(kind, role) of every call `<kind>.part(..., "<role>")` of a script."""
+    return tuple(
+        (node.func.value.id, str(node.args[-1].value))
+        for node in ast.walk(_tree(module))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "part"
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id in _KINDS
+        and isinstance(node.args[-1], ast.Constant)
+    )
+
+
+def _tree(module: str) -> ast.Module:
+    return ast.parse(_file(module).read_text(encoding="utf-8"))
+
+
+def _file(module: str) -> Path:
+    if (file := source(module)) is None:
+        raise PipelineError(f"{module}: no such module in this repository")
+    return file
+
+
+@cache
+def _normalised(module: str) -> str:
+    """A module's syntax tree as text, without what changes no result, and the files beside it that it names."""
+    tree, beside = _tree(module), set[Path]()
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and body and _is_text(body[0]):
+            body[:] = body[1:]
+        if isinstance(node, ast.Call):
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _NAME.fullmatch(node.value):
+            beside.add(_file(module).parent / node.value)
+    return ast.dump(tree) + values(*sorted(path for path in beside if _is_data(path)))
+
+
+def _is_data(path: Path) -> bool:
+    """Whether a file, or a folder of files, is no code."""
+    return path.suffix != ".py" and (path.is_file() or (path.is_dir() and not (path / "__init__.py").exists()))
+
+
+def _is_text(node: Any) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -1,0 +1,51 @@
+"""Methods, domains and pairings by name: the library's own folders, or a module of the user in `extensions/`.
+
+Each has parts of fixed names (a method's `search` and `pairs`, a domain's `answers` and `oracle`), so that a stage
+imports, and depends on, no more than the part it uses. A part is a module of the folder; where all stands in one
+file, that module is every part.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from pipeline.core.errors import PipelineError
+
+EXTENSIONS = "extensions"
+
+
+def part(kind: str, name: str, role: str) -> ModuleType:
+    """Part `role` of the plug-in `name`; kind: the package that lists its plug-ins (`pipeline.methods`).
+
+    Raises PipelineError where there is no such plug-in or it has no such part.
+    """
+    package = location(kind, name)
+    module = importlib.import_module(package)
+    if not hasattr(module, "__path__"):
+        return module
+    try:
+        return importlib.import_module(f"{package}.{role}")
+    except ModuleNotFoundError as error:
+        if error.name != f"{package}.{role}":
+            raise
+        raise PipelineError(f"{package.replace('.', '/')}: has no part `{role}`; add the module {role}.py") from error
+
+
+def location(kind: str, name: str) -> str:
+    """The dotted name of the plug-in's module or package."""
+    listed: tuple[str, ...] = importlib.import_module(kind).LISTED
+    if name in listed:
+        return f"{kind}.{name}"
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    extension = f"{EXTENSIONS}.{name}"
+    if name.isidentifier() and importlib.util.find_spec(EXTENSIONS) and importlib.util.find_spec(extension):
+        return extension
+    what = kind.rpartition(".")[2].removesuffix("s")
+    raise PipelineError(
+        f"no {what} {name!r}; give one of {', '.join(listed)}, or the name of a module in {EXTENSIONS}/"
+    )

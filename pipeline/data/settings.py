@@ -1,0 +1,50 @@
+"""Where problems and solutions come from, as params.yaml says it."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from pipeline.core.config import Count, Name, Positive, Section
+
+GENERATED = "generated"
+
+
+class Source(Section):
+    """path: `generated` (by the domain), a local .jsonl/.parquet/.csv file, `hub:<dataset id>` with its config, split
+    and pinned revision, or `known:<name>` of the table pipeline/data/known.yaml.
+
+    prompt, answer, solution: names of columns; an empty string means that the file has none. format: how answers are
+    written (pipeline/data/formats.py), or for the role prm `prm800k` (human step ratings).
+    """
+
+    in_one_line: ClassVar[bool] = True
+    path: str = Field(min_length=1)
+    rows: Count = Field(default=0, description="0: all")
+    prompt: str = ""
+    answer: str = ""
+    solution: str = ""
+    format: Literal["plain", "gsm8k", "boxed", "gaokao", "olympiadbench", "prm800k"] = "plain"
+    config: str = ""
+    split: str = "train"
+    revision: str = ""
+
+
+class Problems(Section):
+    """Sources by role; path: generated (by the domain), a .jsonl, .parquet or .csv file, hub:<id> or known:<name>."""
+
+    ngram: Positive = Field(description="words in a row shared with an evaluation problem keep a prompt out")
+    neutral: bool = Field(description="a step rated 0 counts as right (human step ratings)")
+    ratings: str = Field(description='human step ratings (PRM800K) whose pairs are added to EFT: a file, or ""')
+    ift: Source
+    prm: Source
+    eft: Source
+    rounds: Source = Field(description="every round takes so many rows, or what its own `problems` says")
+    evaluation: dict[Name, Source]
+
+
+class Ift(Section):
+    """IFT data."""
+
+    segmenter: Literal["rule", "annotator"] = Field(description="rule: every line that is not empty is a step")

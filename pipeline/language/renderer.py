@@ -1,0 +1,117 @@
+"""The one place where text becomes token ids: prompts, steps and completions, for sampling and for training alike.
+
+Prompt and steps are tokenised apart, so the ids that a model samples are the ids it is trained on. A step that is not
+the last ends with a newline; the last one with the token that ends the model's turn. A model with a chat template gets
+each prompt as the user's turn, and steps or a judgment as the beginning of the assistant's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pipeline.core.errors import PipelineError
+from pipeline.language import prompts
+
+_CONTENT = "[the content of this turn]"
+
+
+def _no_answer(text: str) -> int | None:
+    return None
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """Ids around a prompt, and the id that ends what follows it."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    end: int
+
+
+class Renderer:
+    """A model's tokenizer with the prompt family in force.
+
+    chat: `auto` uses the tokenizer's chat template where it has one, `never` none. answer_end: of a text, the index
+    just after its final answer, or None (of the domain in force). special: every added token that is special to the
+    tokenizer; text from data never becomes one. end: id of the token that ends a model's turn.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        family: str,
+        chat: Literal["auto", "never"] = "auto",
+        answer_end: Callable[[str], int | None] = _no_answer,
+    ) -> None:
+        self.tokenizer, self.family, self.answer_end = tokenizer, family, answer_end
+        self.special = tuple(token.content for token in tokenizer.added_tokens_decoder.values() if token.special)
+        chatting = chat == "auto" and getattr(tokenizer, "chat_template", None)
+        self._frame = self._turns() if chatting else self._plain()
+        self.end = self._frame.end
+
+    def text(self, text: str) -> list[int]:
+        """Ids of a text as it stands; a special token that it spells stays text."""
+        return list(self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
+
+    def prompt(self, name: str, **values: str) -> list[int]:
+        """Ids of the prompt `name` of the family with its fields filled: all before what the model writes."""
+        return self.turn(prompts.fill(self.family, name, **values))
+
+    def turn(self, text: str) -> list[int]:
+        """Ids of a prompt's text."""
+        return [*self._frame.before, *self.text(text), *self._frame.after]
+
+    def reasoning(self, problem: str, steps: Sequence[str] = ()) -> list[int]:
+        """Ids of the reasoning prompt with the steps so far: where the next step is sampled and trained."""
+        ids = self.prompt("reasoning", problem=problem)
+        for step in steps:
+            ids += self.step(step, terminal=False)
+        return ids
+
+    def step(self, step: str, *, terminal: bool) -> list[int]:
+        """Ids of one step: its text, then a newline, or the end of the model's turn if it is the last."""
+        return [*self.text(step), self.end] if terminal else self.text(step + "\n")
+
+    def completion(self, text: str, *, terminal: bool = True) -> list[int]:
+        """Ids of one step or of several joined ones (a whole solution, marked or not), each tokenised apart.
+
+        terminal: whether the last of them ends the model's turn.
+        """
+        *before, last = re.split(r"\n(?=Step \d)", text)
+        ids: list[int] = []
+        for step in before:
+            ids += self.step(step, terminal=False)
+        return ids + self.step(last, terminal=terminal)
+
+    def _plain(self) -> _Frame:
+        if self.tokenizer.eos_token_id is None:
+            raise PipelineError("the model's tokenizer has no end-of-sequence token; set `eos_token` in its config")
+        return _Frame(self._bos(()), (), self.tokenizer.eos_token_id)
+
+    def _turns(self) -> _Frame:
+        """The chat template around a user's turn, and the token after an assistant's.
+
+        The template's own special tokens are control tokens, the content's are not, so they are tokenised apart.
+        """
+        turns = [{"role": "user", "content": _CONTENT}, {"role": "assistant", "content": _CONTENT}]
+        asked = self.tokenizer.apply_chat_template(turns[:1], add_generation_prompt=True, tokenize=False)
+        answered = self.tokenizer.apply_chat_template(turns, tokenize=False)
+        before, mark, after = asked.partition(_CONTENT)
+        if not mark or _CONTENT in after:
+            raise PipelineError("prompts.chat: the chat template does not show a user's turn once; give `never`")
+        encode = self.tokenizer.encode
+        first = encode(before, add_special_tokens=False)
+        closing = encode(answered.rpartition(_CONTENT)[2], add_special_tokens=False)
+        ends = [token for token in closing[:1] if self.tokenizer.decode([token]) in self.special]
+        end = ends[0] if ends else self.tokenizer.eos_token_id
+        if end is None:
+            raise PipelineError("prompts.chat: neither chat template nor tokenizer says what ends a turn; give `never`")
+        return _Frame((*self._bos(first), *first), tuple(encode(after, add_special_tokens=False)), end)
+
+    def _bos(self, first: Sequence[int]) -> tuple[int, ...]:
+        """The token that begins a sequence, where the tokenizer adds one and `first` does not begin with it."""
+        added = self.tokenizer.encode("", add_special_tokens=True)[:1]
+        return tuple(added) if added == [self.tokenizer.bos_token_id] and list(first[:1]) != added else ()

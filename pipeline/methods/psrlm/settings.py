@@ -1,0 +1,71 @@
+"""The section `psrlm` of params.yaml: steps, judged pairwise (the paper's method)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.core.config import Count, Positive, Sampling, Section, Share
+
+FILE = "trees.parquet"  # of a search's folder
+
+
+class EftSearch(Section):
+    """Monte-Carlo tree search with the PRM (paper, section 3.2)."""
+
+    width: Positive = Field(description="sampled candidates of an expansion")
+    iterations: Positive
+    depth: Positive = Field(description="steps of a simulation")
+    exploration: float = Field(ge=0, description="constant of PUCT")
+    max_steps: Positive
+    sampling: Sampling
+
+
+class Eft(Section):
+    """Which step pairs are annotated and kept."""
+
+    margin: Share = Field(description='smallest difference of P("+") between best and worst')
+    pairs_per_problem: Positive = Field(description="annotated at most")
+    train_pairs: Count = Field(description="decided pairs to train on at most; 0: all")
+    test_pairs: Count = Field(description="held out by problem")
+    ties: Annotated[float, Field(ge=0, lt=1)] = Field(
+        description="largest share of the train rows that the annotator calls a tie; 0: none, as in the paper"
+    )
+
+
+class Judge(Section):
+    """A model's own pairwise judgments of its candidate steps."""
+
+    orders: Literal["both", "single"] = Field(
+        description="both: a win must hold in both orders; single: one order, drawn by hash"
+    )
+    sampling: Sampling
+
+
+class Search(Section):
+    """Step-wise search with the model's own judgments (paper, section 3.3)."""
+
+    width: Positive = Field(description="candidates a step")
+    max_steps: Positive = Field(description="states visited, rollbacks included")
+    rollbacks: Count = Field(description="at most, where all candidates have equally many wins")
+    sampling: Sampling
+    judge: Judge
+
+
+class Pairs(Section):
+    """Best step of a state against the worst."""
+
+    min_gap: float = Field(ge=0, description="smallest difference in wins")
+    require_condorcet_winner: bool = Field(
+        description="the best must win all of its comparisons; false: the paper's rule"
+    )
+
+
+class Settings(Section):
+    """Steps, judged pairwise (the paper's method)."""
+
+    eft_search: EftSearch
+    eft: Eft
+    search: Search
+    pairs: Pairs

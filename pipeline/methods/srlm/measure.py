@@ -1,0 +1,85 @@
+"""A model as a scorer of held-out whole solutions: agreement with the annotator, order, consistency."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.core.means import mean_and_error, proportion, ratio_and_error
+from pipeline.core.records import ScoredSolution
+from pipeline.inference import Task, seed_of
+from pipeline.language.renderer import Renderer
+from pipeline.methods.srlm import scoring
+from pipeline.methods.srlm.settings import Search
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A model's judgments of one held-out solution beside the annotator's score."""
+
+    solution_id: str
+    problem_id: str
+    score: int
+    scorings: scoring.Scorings
+
+
+def task(
+    renderer: Renderer, row: ScoredSolution, examples: Sequence[ScoredSolution], settings: Search, seed: int
+) -> Task[Estimate]:
+    """Score one held-out solution."""
+    family = renderer.family
+    text = scoring.few_shot(family, examples, scoring.prompt(family, row.prompt, row.solution, renderer.special))
+    (found,) = yield from scoring.score(renderer, [text], settings.scorer, seed_of(seed, row.solution_id))
+    return Estimate(row.solution_id, row.problem_id, row.score, found)
+
+
+Settings, Held, Row = Search, ScoredSolution, Estimate
+
+
+def key(row: ScoredSolution) -> str:
+    """A held-out row's own key."""
+    return row.solution_id
+
+
+def quality(found: Sequence[Estimate]) -> dict[str, Any]:
+    """Quality of a model that scores whole solutions, against the annotator's scores (compare paper, table 6).
+
+    score_accuracy: share of single judgments that give the annotator's score. order_accuracy: over two solutions of one
+    problem with different scores, share whose mean scores have the annotator's order; problems are the units of its
+    error, since a solution stands in several pairs. consistency: share of solutions whose judgments all give one score.
+    An unreadable judgment counts against all three. error: mean distance of a readable score, in points.
+    """
+    agree = [[scored.score == e.score for scored in e.scorings] for e in found]
+    accuracy, accuracy_error = mean_and_error([sum(hits) / len(hits) for hits in agree])
+    same = [len({s.score for s in e.scorings}) == 1 and e.scorings[0].score is not None for e in found]
+    consistency, consistency_error = proportion(same)
+    ordered = _ordered(found)
+    pairs = [len(one) for one in ordered]
+    order, order_error = ratio_and_error([sum(one) for one in ordered], pairs) if ordered else (None, None)
+    read = [abs(s.score - e.score) for e in found for s in e.scorings if s.score is not None]
+    return {
+        "solutions": len(found),
+        "score_accuracy": accuracy,
+        "score_accuracy_se": accuracy_error,
+        "order_accuracy": order,
+        "order_accuracy_se": order_error,
+        "ordered_pairs": sum(pairs),
+        "consistency": consistency,
+        "consistency_se": consistency_error,
+        "error": sum(read) / len(read) if read else None,
+        "unreadable": 1 - len(read) / sum(len(e.scorings) for e in found),
+    }
+
+
+def _ordered(found: Sequence[Estimate]) -> list[list[bool]]:
+    """By problem, for each two solutions that the annotator scored differently: whether the model's means agree."""
+    agreeing: dict[str, list[bool]] = {}
+    for first, second in itertools.combinations(found, 2):
+        if first.problem_id == second.problem_id and first.score != second.score:
+            low, high = sorted((first, second), key=lambda e: e.score)
+            below, above = scoring.mean(low.scorings), scoring.mean(high.scorings)
+            agrees = below is not None and above is not None and below < above
+            agreeing.setdefault(first.problem_id, []).append(agrees)
+    return list(agreeing.values())

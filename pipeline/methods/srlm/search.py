@@ -1,0 +1,82 @@
+"""SRLM's round: whole solutions sampled to a problem, each scored by the model itself (Yuan et al. 2024).
+
+One generator a problem; the engine's event loop interleaves them. Equal solutions are merged and scored once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from pipeline.core.config import Sampling
+from pipeline.core.files import counts
+from pipeline.core.records import Problem, SampledSolution, SampleSet
+from pipeline.inference import Completion, Task, sampled, seed_of
+from pipeline.language.renderer import Renderer
+from pipeline.methods.srlm import scoring
+from pipeline.methods.srlm.settings import Search
+
+Settings, Row = Search, SampleSet
+
+
+def sample(renderer: Renderer, problem: Problem, count: int, sampling: Sampling, seed: int) -> Task[SampleSet]:
+    """`count` whole solutions of one problem, equal ones merged, unscored."""
+    ids = renderer.reasoning(problem.prompt)
+    places = [seed_of(seed, problem.problem_id, "solution", number) for number in range(count)]
+    answers = yield [sampled(renderer, ids, sampling, place) for place in places]
+    found: dict[tuple[str, str], SampledSolution] = {}
+    for answer in answers:
+        text, finish = answer.text.strip(), _finish(renderer, answer)
+        before = found.get((text, finish), SampledSolution(text, 0, finish, (), None))
+        found[text, finish] = replace(before, votes=before.votes + 1)
+    return SampleSet(problem.problem_id, problem.prompt, tuple(found.values()))
+
+
+def _finish(renderer: Renderer, answer: Completion) -> str:
+    if not answer.ended:
+        return answer.finish
+    return "no_answer" if renderer.answer_end(answer.text) is None else "answer"
+
+
+def search(renderer: Renderer, problem: Problem, settings: Search, seed: int) -> Task[SampleSet]:
+    """Sample solutions of one problem and let the model score each that ended."""
+    samples = yield from sample(renderer, problem, settings.samples, settings.sampling, seed)
+    ended = [solution for solution in samples.solutions if solution.ended]
+    shown = [scoring.prompt(renderer.family, problem.prompt, one.text, renderer.special) for one in ended]
+    place = seed_of(seed, problem.problem_id)
+    judged = dict(zip(ended, (yield from scoring.score(renderer, shown, settings.scorer, place)), strict=True))
+    solutions = []
+    for solution in samples.solutions:
+        scorings = judged.get(solution, ())
+        solutions.append(replace(solution, scorings=scorings, score=scoring.mean(scorings)))
+    return replace(samples, solutions=tuple(solutions))
+
+
+def statistics(samples: Sequence[SampleSet]) -> dict[str, Any]:
+    """What was sampled and how it was scored. states: problems, each the one state of its search.
+
+    consistency: share of the solutions scored more than once whose scores are all readable and equal.
+    """
+    found = [solution for one in samples for solution in one.solutions]
+    scorings = [scored for solution in found for scored in solution.scorings]
+    agreeing = [
+        len({scored.score for scored in solution.scorings}) == 1 and solution.score is not None
+        for solution in found
+        if len(solution.scorings) > 1
+    ]
+    return {
+        "problems": len(samples),
+        "states": len(samples),
+        "ends": counts([solution.finish for solution in found for _ in range(solution.votes)]),
+        "candidates_per_state": len(found) / len(samples),
+        "verdicts": len(scorings),
+        "scores": counts([str(scored.score) for scored in scorings if scored.score is not None]),
+        "unreadable": sum(scored.score is None for scored in scorings),
+        "consistency": sum(agreeing) / len(agreeing) if agreeing else None,
+    }
+
+
+def too_long(samples: SampleSet) -> bool:
+    """Whether the bare prompt did not fit the engine's context."""
+    return all(solution.finish == "context" for solution in samples.solutions)
