@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +12,39 @@ import pytest
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from pipeline.core.params import Phase  # noqa: E402
 from pipeline.domains.arithmetic import corpus, tokenizer  # noqa: E402
-from pipeline.inference import Completion, Request  # noqa: E402
+from pipeline.domains.arithmetic.settings import Phase  # noqa: E402
+from pipeline.domains.math import answers  # noqa: E402
+from pipeline.inference import Completion, Request, run  # noqa: E402
+from pipeline.language.renderer import Renderer  # noqa: E402
+
+Answer = Callable[[str, Request], Completion]
+
+
+def phase(documents: int, **shares: float) -> Phase:
+    """A phase of pre-training whose shares and rates are zero, or next to it, where none is given."""
+    none = dict.fromkeys(("checks", "homework", "contrasts", "lines"), 0.0)
+    return Phase(**{"documents": documents, **none, "matrix_rate": 0.01, "other_rate": 0.001, **shares})
 
 
 @pytest.fixture(scope="session")
 def words() -> Any:
     """The world's tokenizer, trained on a few documents."""
-    documents = corpus.documents(1, Phase(300, 0.3, 0.2, 0.1, 0.1, 0.0, 0.0), 0.5)
+    documents = corpus.documents(1, phase(300, checks=0.3, homework=0.2, contrasts=0.1, lines=0.1), 0.5)
     return tokenizer.train(d.prompt + "\n".join(d.steps) for d in documents)
+
+
+@pytest.fixture(scope="session")
+def renderer(words: Any) -> Renderer:
+    """The prompts of the family `arithmetic` as ids of the tiny tokenizer; a boxed answer ends a solution."""
+    return Renderer(words, "arithmetic", answer_end=answers.end)
 
 
 @pytest.fixture(scope="session")
 def tiny_model(words: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Llama of a few thousand random weights, saved as safetensors with its tokenizer."""
-    from pipeline.training import fresh_model, save
+    from pipeline.training.common import save
+    from pipeline.training.pretrain import fresh_model
 
     folder = tmp_path_factory.mktemp("model")
     save(fresh_model(words, width=32, layers=1, context=512, seed=0), words, folder)
@@ -37,8 +54,8 @@ def tiny_model(words: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 class ScriptedEngine:
     """Answers from a function of the prompt's text; completions come back last request first."""
 
-    def __init__(self, tokenizer: Any, answer: Callable[[str, Request], Completion], context: int = 4096) -> None:
-        self.tokenizer, self.answer, self.context = tokenizer, answer, context
+    def __init__(self, tokenizer: Any, answer: Answer, max_model_len: int = 4096) -> None:
+        self.tokenizer, self.answer, self.max_model_len = tokenizer, answer, max_model_len
         self.waiting: list[tuple[str, Request]] = []
         self.calls = 0
 
@@ -53,3 +70,13 @@ class ScriptedEngine:
 
     def close(self) -> None:
         self.waiting.clear()
+
+
+def scripted(
+    tokenizer: Any, tasks: Mapping[str, Any], policy: Answer, window: int = 4, **others: Answer
+) -> dict[str, Any]:
+    """Results of all tasks by key, in the order of the tasks; others: what further engines answer, by their name."""
+    engines = {name: ScriptedEngine(tokenizer, answer) for name, answer in {"policy": policy, **others}.items()}
+    found: dict[str, Any] = {}
+    run(engines, tasks.items(), window, found.__setitem__)
+    return {key: found[key] for key in tasks}
