@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from pipeline.core.params import Judge, Sampling
+from pipeline.core.config import Sampling
 from pipeline.core.records import JudgedPair
 from pipeline.inference import Completion
+from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import calibration
 from pipeline.methods.psrlm.calibration import Weighed
+from pipeline.methods.psrlm.settings import Judge
 
-SETTINGS = Judge("both", Sampling(0.0, 1.0, 64))
+SETTINGS = Judge(orders="both", sampling=Sampling(temperature=0.0, top_p=1.0, max_tokens=64))
 PAIR = JudgedPair("e1/0/0", "e1", "A problem.", ("Step 1: 1+1=2",), "Step 2: 2+2=4", "Step 2: 2+2=5", "", "A", 0.9, 0.1)
 
 
@@ -44,15 +44,18 @@ def test_large_log_odds_do_not_overflow_and_a_verdict_without_any_is_counted() -
     assert calibration.calibration([weighed(None, None)]) == {"pairs": 0, "without": 1}
 
 
-def test_the_letters_are_weighed_where_the_verdict_stands_after_the_judge_s_own_words(words: Any) -> None:
-    task = calibration.weigh(words, "arithmetic", PAIR, (), SETTINGS)
+def test_the_letters_are_weighed_where_the_verdict_stands_after_the_judge_s_own_words(renderer: Renderer) -> None:
+    task = calibration.weigh(renderer, PAIR, (), SETTINGS)
     straight, _ = next(task)
     requests = task.send([Completion("2+2=4. A [[A]]", "stop", 9, True), Completion("no verdict", "stop", 2, True)])
     (request,) = requests  # the unreadable one is not asked
-    said = words.decode(request.prompt_ids[len(straight.prompt_ids) :])
+    said = renderer.tokenizer.decode(request.prompt_ids[len(straight.prompt_ids) :])
     assert request.prompt_ids[: len(straight.prompt_ids)] == straight.prompt_ids
     assert said.replace(" ", "") == "2+2=4.A[["
-    assert [words.decode([label]).strip() for label in request.labels] == ["A", "B"] and request.max_tokens == 1
+    assert [renderer.tokenizer.decode([label]).strip() for label in request.labels] == [
+        "A",
+        "B",
+    ] and request.max_tokens == 1
     with pytest.raises(StopIteration) as end:
         task.send([Completion("A", "length", 1, label_logprobs=(-0.5, -3.0))])
     assert (end.value.value.straight_log_odds, end.value.value.swapped_log_odds) == (2.5, None)

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from conftest import ScriptedEngine
+from conftest import scripted
 
-from pipeline.core.params import EftSearch, Sampling
+from pipeline.core.config import Sampling
 from pipeline.core.records import Problem, SearchTree
-from pipeline.inference import Completion, Request, run
+from pipeline.inference import Completion, Request
+from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import eft, eft_search
 from pipeline.methods.psrlm.prm import quality
+from pipeline.methods.psrlm.settings import EftSearch
 
-SETTINGS = EftSearch(width=4, iterations=10, depth=3, exploration=1.0, sampling=Sampling(0.8, 0.95, 40), max_steps=6)
+SETTINGS = EftSearch(
+    width=4,
+    iterations=10,
+    depth=3,
+    exploration=1.0,
+    sampling=Sampling(temperature=0.8, top_p=0.95, max_tokens=40),
+    max_steps=6,
+)
 
 
 def policy(prompt: str, request: Request) -> Completion:
@@ -28,21 +37,14 @@ def rating(prompt: str, request: Request) -> Completion:
     return Completion("+", "stop", 1, label_logprobs=(plus, 0.0))
 
 
-def grow(words: Any, answer: Any = policy) -> dict[str, SearchTree]:
-    engines = {"policy": ScriptedEngine(words, answer), "prm": ScriptedEngine(words, rating)}
-    found: dict[str, SearchTree] = {}
+def grow(renderer: Renderer, answer: Any = policy) -> dict[str, SearchTree]:
     problems = [Problem(f"p{i}", f"What is {i}?", "eft") for i in range(4)]
-    run(
-        engines,
-        ((p.problem_id, eft_search.grow(words, "arithmetic", p, SETTINGS, 1)) for p in problems),
-        4,
-        found.__setitem__,
-    )
-    return found
+    tasks = {p.problem_id: eft_search.search(renderer, p, SETTINGS, 1) for p in problems}
+    return scripted(renderer.tokenizer, tasks, answer, prm=rating)
 
 
-def test_every_node_is_rated_and_visits_add_up(words: Any) -> None:
-    for tree in grow(words).values():
+def test_every_node_is_rated_and_visits_add_up(renderer: Renderer) -> None:
+    for tree in grow(renderer).values():
         root, *others = tree.nodes
         assert root.parent == -1 and root.visits == SETTINGS.iterations
         for index, node in enumerate(tree.nodes):
@@ -53,23 +55,23 @@ def test_every_node_is_rated_and_visits_add_up(words: Any) -> None:
         assert all(node.terminal == ("boxed" in node.step) for node in others)
 
 
-def test_the_search_goes_deeper_where_the_prm_is_pleased(words: Any) -> None:
+def test_the_search_goes_deeper_where_the_prm_is_pleased(renderer: Renderer) -> None:
     visits = {"good": 0, "bad": 0}
-    for tree in grow(words).values():
+    for tree in grow(renderer).values():
         for node in tree.nodes:
             for word in visits:
                 visits[word] += node.visits if node.step.startswith(f"Step 1: {word}") else 0
     assert visits["good"] > visits["bad"]
 
 
-def test_a_layer_is_the_best_and_the_worst_child_of_one_parent(words: Any) -> None:
-    for layer in eft.layers(grow(words).values()):
+def test_a_layer_is_the_best_and_the_worst_child_of_one_parent(renderer: Renderer) -> None:
+    for layer in eft.layers(grow(renderer).values()):
         assert layer.best_score >= layer.worst_score
         assert layer.best.split(":")[0] == layer.worst.split(":")[0] == f"Step {len(layer.steps) + 1}"
 
 
-def test_a_problem_too_long_for_the_context_is_recorded(words: Any) -> None:
-    trees = grow(words, lambda prompt, request: Completion("", "context", 0))
+def test_a_problem_too_long_for_the_context_is_recorded(renderer: Renderer) -> None:
+    trees = grow(renderer, lambda prompt, request: Completion("", "context", 0))
     assert all(eft_search.too_long(tree) and not tree.nodes for tree in trees.values())
 
 

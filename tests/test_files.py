@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.core import files
+from pipeline.core import files, fingerprint
 from pipeline.core.errors import PipelineError
-from pipeline.core.journal import Journal, fingerprint
+from pipeline.core.journal import Journal
 from pipeline.core.records import Candidate, Dropped, Problem, State, Tree, Verdict
 
 TREE = Tree(
@@ -84,11 +84,11 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
 def test_a_fingerprint_sees_values_and_file_contents(tmp_path: Path) -> None:
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(b"1")
-    before = fingerprint(1, tmp_path)
-    assert fingerprint(1, tmp_path) == before
-    assert fingerprint(2, tmp_path) != before
+    before = fingerprint.values(1, tmp_path)
+    assert fingerprint.values(1, tmp_path) == before
+    assert fingerprint.values(2, tmp_path) != before
     weights.write_bytes(b"2")
-    assert fingerprint(1, tmp_path) != before
+    assert fingerprint.values(1, tmp_path) != before
 
 
 def test_a_content_hash_follows_every_value_but_not_the_order() -> None:

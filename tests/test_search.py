@@ -3,30 +3,31 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from conftest import ScriptedEngine
+from conftest import scripted
 
-from pipeline.core.params import Judge, Pairs, Sampling, Search
+from pipeline.core.config import Sampling
 from pipeline.core.records import Problem, Tree
-from pipeline.inference import Completion, Request, run
+from pipeline.inference import Completion, Request
+from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import pairs, search
+from pipeline.methods.psrlm.settings import Judge, Pairs, Search
 
 SETTINGS = Search(
     width=3,
-    sampling=Sampling(0.8, 0.95, 40),
+    sampling=Sampling(temperature=0.8, top_p=0.95, max_tokens=40),
     max_steps=12,
     rollbacks=2,
-    judge=Judge("both", Sampling(0.0, 1.0, 40)),
+    judge=Judge(orders="both", sampling=Sampling(temperature=0.0, top_p=1.0, max_tokens=40)),
 )
+PAPER = Pairs(min_gap=1.0, require_condorcet_winner=False)
+CONDORCET = Pairs(min_gap=1.0, require_condorcet_winner=True)
 STEP = re.compile(r"Step (\d+): (\w+)")
 
 
-def grow(words: Any, answer: Any, settings: Search = SETTINGS, window: int = 4) -> dict[str, Tree]:
-    engine = ScriptedEngine(words, answer)
-    found: dict[str, Tree] = {}
+def grow(renderer: Renderer, answer: Any, settings: Search = SETTINGS, window: int = 4) -> dict[str, Tree]:
     problems = [Problem(f"p{i}", f"What is {i}?", "x") for i in range(5)]
-    tasks = ((p.problem_id, search.search(words, "arithmetic", p, settings, 1)) for p in problems)
-    run({"policy": engine}, tasks, window, found.__setitem__)
-    return found
+    tasks = {p.problem_id: search.search(renderer, p, settings, 1) for p in problems}
+    return scripted(renderer.tokenizer, tasks, answer, window)
 
 
 def script(prefers: Any, last: int = 3) -> Any:
@@ -52,11 +53,11 @@ def by_quality(a: str, b: str) -> str:
     return "A" if rank_of(a) <= rank_of(b) else "B"
 
 
-def test_the_best_step_is_appended_and_best_and_worst_become_the_pair(words: Any) -> None:
-    trees = grow(words, script(by_quality))
+def test_the_best_step_is_appended_and_best_and_worst_become_the_pair(renderer: Renderer) -> None:
+    trees = grow(renderer, script(by_quality))
     for tree in trees.values():
         assert tree.end == "answer"
-        kept, _ = pairs.preferences([tree], Pairs(1.0, False), "m2")
+        kept, _ = pairs.of_trees([tree], PAPER, "m2")
         assert kept, "states with several candidates give pairs"
         for pair in kept:
             assert rank_of(pair.chosen) < rank_of(pair.rejected)
@@ -64,38 +65,40 @@ def test_the_best_step_is_appended_and_best_and_worst_become_the_pair(words: Any
             assert pair.chosen_score > pair.rejected_score
 
 
-def test_a_best_step_that_does_not_beat_all_others_makes_a_pair_only_where_disputes_are_allowed(words: Any) -> None:
+def test_a_best_step_that_does_not_beat_all_others_makes_a_pair_only_where_disputes_are_allowed(
+    renderer: Renderer,
+) -> None:
     def alike_at_the_top(a: str, b: str) -> str:
         return "C" if rank_of(a) < 2 and rank_of(b) < 2 else by_quality(a, b)
 
-    trees = list(grow(words, script(alike_at_the_top)).values())
-    allowed, _ = pairs.preferences(trees, Pairs(1.0, False), "m2")
-    kept, dropped = pairs.preferences(trees, Pairs(1.0, True), "m2")
+    trees = list(grow(renderer, script(alike_at_the_top)).values())
+    allowed, _ = pairs.of_trees(trees, PAPER, "m2")
+    kept, dropped = pairs.of_trees(trees, CONDORCET, "m2")
     disputed = [row for row in dropped if row.reason == "disputed"]
     assert disputed and len(kept) + len(disputed) == len(allowed)
     assert all(pair.chosen_score == 1 for pair in kept)  # of two candidates
 
 
-def test_the_result_does_not_depend_on_how_many_problems_run_at_once(words: Any) -> None:
-    assert grow(words, script(by_quality), window=1) == grow(words, script(by_quality), window=5)
+def test_the_result_does_not_depend_on_how_many_problems_run_at_once(renderer: Renderer) -> None:
+    assert grow(renderer, script(by_quality), window=1) == grow(renderer, script(by_quality), window=5)
 
 
-def test_a_judge_that_always_says_a_gives_no_pair_and_the_search_still_ends(words: Any) -> None:
-    trees = grow(words, script(lambda a, b: "A"))
+def test_a_judge_that_always_says_a_gives_no_pair_and_the_search_still_ends(renderer: Renderer) -> None:
+    trees = grow(renderer, script(lambda a, b: "A"))
     for tree in trees.values():
-        kept, dropped = pairs.preferences([tree], Pairs(1.0, False), "m2")
+        kept, dropped = pairs.of_trees([tree], PAPER, "m2")
         assert not kept
         assert {row.reason for row in dropped} <= {"tie", "forced", "single", "rolled_back"}
         assert tree.end in ("answer", "max_steps")
         assert sum(state.outcome == "tie" for state in tree.states) <= SETTINGS.rollbacks
 
 
-def test_a_tie_discards_the_step_before_and_its_pair(words: Any) -> None:
+def test_a_tie_discards_the_step_before_and_its_pair(renderer: Renderer) -> None:
     def prefers(a: str, b: str) -> str:
         return "A" if "Step 2" in a else by_quality(a, b)
 
-    for tree in grow(words, script(prefers)).values():
-        kept, _ = pairs.preferences([tree], Pairs(1.0, False), "m2")
+    for tree in grow(renderer, script(prefers)).values():
+        kept, _ = pairs.of_trees([tree], PAPER, "m2")
         ties = [index for index, state in enumerate(tree.states) if state.outcome == "tie"]
         for index in ties:
             assert tree.states[index - 1].discarded or len(tree.states[index].steps) == 0
@@ -103,27 +106,27 @@ def test_a_tie_discards_the_step_before_and_its_pair(words: Any) -> None:
         assert len(kept) == len(standing)
 
 
-def test_equal_candidates_are_merged_and_not_judged(words: Any) -> None:
+def test_equal_candidates_are_merged_and_not_judged(renderer: Renderer) -> None:
     def answer(prompt: str, request: Request) -> Completion:
         assert "[Check]" not in prompt
         return Completion("Step 1: the same \\boxed{1}.", "stop", 5, True)
 
-    for tree in grow(words, answer).values():
+    for tree in grow(renderer, answer).values():
         (state,) = tree.states
         assert state.outcome == "single" and state.candidates[0].votes == 3
 
 
-def test_candidates_that_are_no_steps_are_recorded_with_their_reason(words: Any) -> None:
+def test_candidates_that_are_no_steps_are_recorded_with_their_reason(renderer: Renderer) -> None:
     def answer(prompt: str, request: Request) -> Completion:
         if request.seed % 2:
             return Completion("Step 1: never ends", "length", 40)
         return Completion("Sure! The answer is 4.", "stop", 5, True)
 
-    for tree in grow(words, answer).values():
+    for tree in grow(renderer, answer).values():
         assert tree.end in ("length", "no_marker")
         assert {c.finish for c in tree.states[0].candidates} <= {"length", "no_marker"}
 
 
-def test_a_problem_too_long_for_the_context_is_recorded(words: Any) -> None:
-    trees = grow(words, lambda prompt, request: Completion("", "context", 0))
+def test_a_problem_too_long_for_the_context_is_recorded(renderer: Renderer) -> None:
+    trees = grow(renderer, lambda prompt, request: Completion("", "context", 0))
     assert all(search.too_long(tree) and tree.end == "context" for tree in trees.values())

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from pipeline.core.records import Candidate, State, Tree, Verdict
-from pipeline.methods.psrlm import verdicts
+from pipeline.methods import verdicts
 
 
 def tree(beats: set[tuple[int, int]], texts: list[str], name: str = "p", lone: bool = False) -> Tree:
