@@ -1,6 +1,8 @@
 import pytest
 
+from pipeline.domains.math import answers
 from pipeline.language import steps
+from pipeline.language.renderer import Renderer
 
 
 def test_a_solution_splits_into_its_steps_and_joins_back() -> None:
@@ -16,31 +18,33 @@ def test_text_that_breaks_the_contract_is_refused(text: str) -> None:
 
 
 def test_nested_braces_end_the_box_where_they_close() -> None:
-    assert steps.is_answer("so \\boxed{\\frac{1}{2}}.")
-    assert not steps.is_answer("so \\boxed{\\frac{1}{2}")
-    assert not steps.is_answer("so 12")
+    assert answers.end("so \\boxed{\\frac{1}{2}}.") == len("so \\boxed{\\frac{1}{2}}")
+    assert answers.end("so \\boxed{\\frac{1}{2}") is None
+    assert answers.end("so 12") is None
 
 
 def test_a_sampled_step_is_cut_at_the_next_marker_and_after_the_box() -> None:
-    assert steps.clean("Step 1: a \nStep 2: b") == "Step 1: a"
-    assert steps.clean("Step 3: \\boxed{4}.\nSo we are done.") == "Step 3: \\boxed{4}."
+    assert steps.clean("Step 1: a \nStep 2: b", answers.end) == "Step 1: a"
+    assert steps.clean("Step 3: \\boxed{4}.\nSo we are done.", answers.end) == "Step 3: \\boxed{4}."
 
 
-def test_only_the_last_step_ends_the_sequence(words) -> None:
-    ids = steps.solution_ids(words, ["Step 1: Ana has 1+2=3.", "Step 2: Ben has 3+2=5. The answer is \\boxed{5}."])
-    assert ids.count(words.eos_token_id) == 1
-    assert ids[-1] == words.eos_token_id
+def test_only_the_last_step_ends_the_sequence(renderer: Renderer) -> None:
+    ids = renderer.completion(
+        steps.join(["Step 1: Ana has 1+2=3.", "Step 2: Ben has 3+2=5. The answer is \\boxed{5}."])
+    )
+    assert ids.count(renderer.tokenizer.eos_token_id) == 1
+    assert ids[-1] == renderer.end == renderer.tokenizer.eos_token_id
 
 
-def test_sampling_prompt_plus_step_is_the_training_sequence(words) -> None:
+def test_sampling_prompt_plus_step_is_the_training_sequence(renderer: Renderer) -> None:
     solution = [
         "Step 1: Ana has 1+2=3.",
         "Step 2: Ben has 3+2=5.",
         "Step 3: Cleo has 5+1=6. The answer is \\boxed{6}.",
     ]
-    prompt = "Question: how many?\n"
-    whole = steps.prompt_ids(words, prompt, []) + steps.solution_ids(words, solution)
+    problem = "how many?"
+    whole = renderer.reasoning(problem) + renderer.completion(steps.join(solution))
     for index, step in enumerate(solution):
         terminal = index == len(solution) - 1
-        part = steps.prompt_ids(words, prompt, solution[:index]) + steps.step_ids(words, step, terminal=terminal)
+        part = renderer.reasoning(problem, solution[:index]) + renderer.step(step, terminal=terminal)
         assert whole[: len(part)] == part
