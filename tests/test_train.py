@@ -11,25 +11,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import ROOT, phase
 
-from pipeline.core import journal
+from pipeline.core import journal, machine
+from pipeline.core.config import Prompts
 from pipeline.core.errors import PipelineError
-from pipeline.core.params import Base, Dpo, Phase, Training
 from pipeline.core.records import JudgedPair, LabelledSolution, Preference, Solution
 from pipeline.domains.arithmetic import corpus
-from pipeline.language import prompts, steps
-from pipeline.methods.psrlm import prm
-from pipeline.training import (
-    judgment_row,
-    preference_rows,
-    pretrain,
-    solution_row,
-    train_preferences,
-    train_supervised,
-)
+from pipeline.domains.arithmetic.settings import Recipe
+from pipeline.language import steps
+from pipeline.language.renderer import Renderer
+from pipeline.methods.psrlm import prm, rows
 from pipeline.training.common import StageProgress
+from pipeline.training.preference import preference_rows, train_preferences
+from pipeline.training.pretrain import pretrain
+from pipeline.training.settings import Dpo, LossWeights, Training
+from pipeline.training.supervised import completion_row, solution_row, train_supervised
 
-TRAINING = Training(1, 4, 1e-2, warmup=0.1, max_length=300, bf16=False, threads=1, checkpoint_updates=0)
+TRAINING = Training(epochs=1, batch_size=4, learning_rate=1e-2, warmup_ratio=0.1, max_length=300, bf16=False)
+HERE, FAMILY = machine.Training(), Prompts(family="arithmetic", chat="auto")
 SOLUTION = Solution(
     "p", "Ana has 2 keys.", ("Step 1: Ben has 2+1=3.", "Step 2: Cleo has 3+1=4. The answer is \\boxed{4}.")
 )
@@ -39,43 +39,49 @@ PAIR = Preference(
 LAST = replace(PAIR, steps=SOLUTION.steps[:1], chosen=SOLUTION.steps[1], chosen_terminal=True, step_index=2)
 
 
-def loss_text(words: Any, row: dict[str, list[int]]) -> str:
-    return words.decode([label for label in row["labels"] if label >= 0])
+def dpo(sft: float = 0.0, **other: Any) -> Dpo:
+    """Step-wise DPO with a weight of the likelihood term, and other values of the schedule."""
+    weights = LossWeights(sigmoid=1.0, sft=sft)
+    return Dpo(**{**TRAINING.model_dump(), "beta": 0.3, "loss_weights": weights, **other})
 
 
-def test_the_loss_is_on_the_completion_alone(words: Any) -> None:
-    assert loss_text(words, solution_row(words, "arithmetic", SOLUTION)) == steps.join(SOLUTION.steps) + "<|endoftext|>"
+def loss_text(renderer: Renderer, row: dict[str, list[int]]) -> str:
+    return renderer.tokenizer.decode([label for label in row["labels"] if label >= 0])
+
+
+def test_the_loss_is_on_the_completion_alone(renderer: Renderer) -> None:
+    assert loss_text(renderer, solution_row(renderer, SOLUTION)) == steps.join(SOLUTION.steps) + "<|endoftext|>"
     pair = JudgedPair("p/0", "p", "q", (), "Step 1: a", "Step 1: b", "A: right. [[A]]", "A", 0.9, 0.1)
-    assert loss_text(words, judgment_row(words, "arithmetic", pair)) == "A: right. [[A]]<|endoftext|>"
+    assert loss_text(renderer, completion_row(*rows.token_ids(renderer, pair))) == "A: right. [[A]]<|endoftext|>"
 
 
 @pytest.mark.parametrize("family", ["arithmetic", "math"])
 def test_the_prm_is_trained_on_label_tokens_after_the_marks_and_never_reads_one(words: Any, family: str) -> None:
-    row = prm.training_row(words, family, LabelledSolution("p", "q", ("Step 1: a", "Step 2: b"), (True, False)))
-    assert loss_text(words, row) == "+-"
+    renderer = Renderer(words, family)
+    row = prm.training_row(renderer, LabelledSolution("p", "q", ("Step 1: a", "Step 2: b"), (True, False)))
+    assert loss_text(renderer, row) == "+-"
     assert len(row["input_ids"]) == len(row["labels"])
     labelled = [i for i, label in enumerate(row["labels"]) if label >= 0]
     for label_at, step in zip(labelled, ("Step 1: a", "Step 2: b"), strict=True):
-        marked = prm.marked_ids(words, family, step)
+        marked = prm.marked_ids(renderer, step)
         assert row["input_ids"][label_at - len(marked) : label_at] == marked
-    asked = prm.request(words, family, "q", ("Step 1: a",), "Step 2: b", "prm")
+    asked = prm.request(renderer, "q", ("Step 1: a",), "Step 2: b", "prm")
     assert list(asked.prompt_ids) == row["input_ids"][:-1]
 
 
-def test_only_a_terminal_step_ends_the_sequence_and_prompts_are_the_sampled_ids(words: Any) -> None:
-    first, last = preference_rows(words, "arithmetic", [PAIR, LAST])
-    end = words.eos_token_id
+def test_only_a_terminal_step_ends_the_sequence_and_prompts_are_the_sampled_ids(renderer: Renderer) -> None:
+    first, last = preference_rows(renderer, [PAIR, LAST])
+    end = renderer.tokenizer.eos_token_id
     assert first["chosen_ids"][-1] != end and first["rejected_ids"][-1] != end
     assert last["chosen_ids"][-1] == end and last["rejected_ids"][-1] != end
-    question = prompts.fill("arithmetic", "reasoning", problem=LAST.prompt)
-    assert last["prompt_ids"] == steps.prompt_ids(words, question, LAST.steps)
+    assert last["prompt_ids"] == renderer.reasoning(LAST.prompt, LAST.steps)
 
 
-def test_sft_learns_its_rows_and_is_reproducible(words: Any, tiny_model: Path, tmp_path: Path) -> None:
-    rows = [solution_row(words, "arithmetic", SOLUTION)] * 24
+def test_sft_learns_its_rows_and_is_reproducible(renderer: Renderer, tiny_model: Path, tmp_path: Path) -> None:
+    rows, settings = [solution_row(renderer, SOLUTION)] * 24, TRAINING.model_copy(update={"epochs": 4})
     weights = []
     for name in ("a", "b"):
-        statistics, dropped = train_supervised(tiny_model, rows, replace(TRAINING, epochs=4), 1, tmp_path / name)
+        statistics, dropped = train_supervised(tiny_model, rows, settings, HERE, 1, tmp_path / name)
         assert not dropped and statistics["rows"] == 24
         assert statistics["last_loss"] < statistics["first_loss"]
         weights.append((tmp_path / name / "model.safetensors").read_bytes())
@@ -83,35 +89,34 @@ def test_sft_learns_its_rows_and_is_reproducible(words: Any, tiny_model: Path, t
     assert weights[0] == weights[1]
 
 
-def test_dpo_raises_the_chosen_step_above_the_rejected_one(words: Any, tiny_model: Path, tmp_path: Path) -> None:
-    settings = Dpo(beta=0.3, likelihood=1.0, training=replace(TRAINING, epochs=6, learning_rate=3e-3))
-    statistics, dropped = train_preferences(tiny_model, [PAIR, LAST] * 8, "arithmetic", settings, 1, tmp_path / "m")
+def test_dpo_raises_the_chosen_step_above_the_rejected_one(tiny_model: Path, tmp_path: Path) -> None:
+    settings = dpo(sft=1.0, epochs=6, learning_rate=3e-3)
+    statistics, dropped = train_preferences(tiny_model, [PAIR, LAST] * 8, FAMILY, settings, HERE, 1, tmp_path / "m")
     assert not dropped
     assert statistics["reward_accuracy"] == 1.0 and statistics["reward_margin"] > 0
 
 
-def test_rows_over_the_length_are_kept_as_drops_with_their_reason(words: Any, tiny_model: Path, tmp_path: Path) -> None:
+def test_rows_over_the_length_are_kept_as_drops_with_their_reason(tiny_model: Path, tmp_path: Path) -> None:
     long = replace(PAIR, prompt="Ana has 2 keys. " * 200)
-    settings = Dpo(beta=0.3, likelihood=0.0, training=TRAINING)
-    statistics, dropped = train_preferences(tiny_model, [PAIR, long], "arithmetic", settings, 1, tmp_path / "m")
+    statistics, dropped = train_preferences(tiny_model, [PAIR, long], FAMILY, dpo(), HERE, 1, tmp_path / "m")
     assert statistics["pairs"] == 1
     assert [(row.key, row.reason) for row in dropped] == [("p/1", "too_long")]
     with pytest.raises(PipelineError, match="no preference pair"):
-        train_preferences(tiny_model, [long], "arithmetic", settings, 1, tmp_path / "n")
+        train_preferences(tiny_model, [long], FAMILY, dpo(), HERE, 1, tmp_path / "n")
 
 
 def test_a_model_folder_without_weights_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match="no weights"):
-        train_supervised(tmp_path, [], TRAINING, 1, tmp_path / "out")
+        train_supervised(tmp_path, [], TRAINING, HERE, 1, tmp_path / "out")
 
 
 def test_a_broken_training_goes_on_from_its_checkpoint_and_gives_the_same_bytes(
-    words: Any, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    renderer: Renderer, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal, "FOLDER", tmp_path / "unfinished")
-    rows = [solution_row(words, "arithmetic", replace(SOLUTION, prompt=f"Ana has {i} keys.")) for i in range(24)]
-    train_supervised(tiny_model, rows, TRAINING, 1, tmp_path / "whole")
-    settings = replace(TRAINING, checkpoint_updates=2)
+    rows = [solution_row(renderer, replace(SOLUTION, prompt=f"Ana has {i} keys.")) for i in range(24)]
+    train_supervised(tiny_model, rows, TRAINING, HERE, 1, tmp_path / "whole")
+    saving = machine.Training(save_steps=2)
     advance = StageProgress.on_step_end
 
     def break_off(self: Any, args: Any, state: Any, control: Any, **more: Any) -> None:
@@ -121,44 +126,44 @@ def test_a_broken_training_goes_on_from_its_checkpoint_and_gives_the_same_bytes(
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(StageProgress, "on_step_end", break_off)
-        train_supervised(tiny_model, rows, settings, 1, tmp_path / "broken")
+        train_supervised(tiny_model, rows, TRAINING, saving, 1, tmp_path / "broken")
     assert [path.name for path in (tmp_path / "unfinished").glob("train/*/checkpoint-*")] == ["checkpoint-4"]
-    train_supervised(tiny_model, rows, settings, 1, tmp_path / "broken")
+    train_supervised(tiny_model, rows, TRAINING, saving, 1, tmp_path / "broken")
     whole, broken = (tmp_path / name / "model.safetensors" for name in ("whole", "broken"))
     assert whole.read_bytes() == broken.read_bytes()
     assert not list((tmp_path / "unfinished").glob("train/*"))
 
 
-def test_pretraining_runs_every_phase_and_gives_the_same_bytes_again(words: Any, tmp_path: Path) -> None:
-    phases = [Phase(24, 0.4, 0.2, 0.0, 0.0, 0.01, 1e-3), Phase(12, 0.0, 0.2, 0.4, 0.2, 0.01, 1e-3)]
-    recipe = Base(width=32, layers=1, context=256, batch=6, warmup=0.1, threads=1, phases=phases)
+def test_pretraining_runs_every_phase_and_gives_the_same_bytes_again(renderer: Renderer, tmp_path: Path) -> None:
+    phases = (phase(24, checks=0.4, homework=0.2), phase(12, homework=0.2, contrasts=0.4, lines=0.2))
+    recipe = Recipe(width=32, layers=1, context=256, batch_size=6, warmup_ratio=0.1, phases=phases)
 
     def rows(number: int) -> Iterator[dict[str, list[int]]]:
-        return (corpus.row(words, document) for document in corpus.documents(number, phases[number], 0.5))
+        return (corpus.row(renderer, document) for document in corpus.documents(number, phases[number], 0.5))
 
-    statistics = [pretrain(words, rows, recipe, 1, tmp_path / name) for name in ("first", "again")]
+    statistics = [pretrain(renderer.tokenizer, rows, recipe, 1, 1, tmp_path / name) for name in ("first", "again")]
     assert [phase["updates"] for phase in statistics[0]] == [4, 2]
     assert statistics[0] == statistics[1]
     first, again = (tmp_path / name / "model.safetensors" for name in ("first", "again"))
     assert first.read_bytes() == again.read_bytes()
 
 
-def test_a_stage_computes_without_amx_whose_sums_have_other_bytes() -> None:
-    script = """if True:
+def test_a_stage_computes_without_amx_whose_sums_have_other_bytes(tmp_path: Path) -> None:
+    (tmp_path / "stage.py").write_text("""if True:
         import torch
         from pipeline.core.command import run
 
-        def main():
+        def main(stage):
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 torch.nn.Linear(64, 64)(torch.ones(64, 64)).sum().backward()
+            torch.nn.Conv2d(4, 4, 3)(torch.ones(1, 4, 8, 8))  # for CPUs on which torch makes no bf16 kernel
 
         run(main)
-    """
+    """)
     environment = {name: value for name, value in os.environ.items() if name != "ONEDNN_MAX_CPU_ISA"}
     said = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=Path(__file__).parent.parent,
-        env={**environment, "ONEDNN_VERBOSE": "1"},
+        [sys.executable, str(tmp_path / "stage.py")],
+        env={**environment, "ONEDNN_VERBOSE": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,
