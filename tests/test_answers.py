@@ -8,16 +8,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipeline.core.errors import PipelineError
-from pipeline.core.params import Source
+from pipeline.core.records import Grade
 from pipeline.data.problems import held_out
+from pipeline.data.settings import Source
 from pipeline.data.sources import known
-from pipeline.domains.math import Grade, Grader, boxed, extract_answer, gold_text
+from pipeline.domains.math.answers import Grader, gold_text
+from pipeline.domains.math.extract import boxed, extract_answer
 from pipeline.domains.math.grader import MAX_CHARACTERS
 
 Pair = tuple[str | None, str]
@@ -210,8 +211,10 @@ def test_a_worker_that_cannot_start_is_one_clear_error() -> None:
         grader.grade([("x+x", "2x")])
 
 
-def test_importing_the_room_loads_no_algebra() -> None:
-    script = "import sys, pipeline.domains.math; sys.exit(bool({'sympy', 'math_verify'} & set(sys.modules)))"
+def test_importing_the_answers_of_a_domain_loads_no_algebra() -> None:
+    script = (
+        "import sys, pipeline.domains.arithmetic.answers; sys.exit(bool({'sympy', 'math_verify'} & set(sys.modules)))"
+    )
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT).returncode == 0
 
 
@@ -304,7 +307,7 @@ def published(name: str) -> list[tuple[str, str]]:
     if not folder:
         pytest.skip("PSR_SHARED_DATA is not set: the published benchmark files are not part of the repository")
     path = str(Path(folder) / "benchmarks" / f"{name}.jsonl")
-    source = replace(known(Source(f"known:{BENCHMARKS[name]}", 0)), path=path)
+    source = known(Source(path=f"known:{BENCHMARKS[name]}")).model_copy(update={"path": path})
     gold = [problem.answer or "" for problem in held_out(source, name, seed=1)]
     return [(text.partition(r"\tolerance")[0], text) for text in gold]
 

@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 
+from pipeline.core import machine
 from pipeline.core.errors import PipelineError
-from pipeline.core.params import Engine
 from pipeline.inference import Completion, Request, open_engine, run, seed_of
 from pipeline.inference.pool import PooledEngine
+from pipeline.inference.settings import Inference
+
+SETTINGS = Inference(dtype="float32", max_model_len=256)
 
 
-def settings(copies: int) -> Engine:
-    return Engine(dtype="float32", context=256, seats=16, copies=copies, window=8, cache_tokens=8192)
+def here(replicas: int) -> machine.Inference:
+    return machine.Inference(replicas=replicas, max_num_seqs=16, concurrent_problems=8, kv_cache_tokens=8192)
 
 
 def task(words: Any, number: int) -> Generator[list[Request], list[Completion], tuple[Completion, ...]]:
@@ -27,8 +30,8 @@ def task(words: Any, number: int) -> Generator[list[Request], list[Completion], 
     return (*first, *second)
 
 
-def results(model: Path, words: Any, copies: int, order: list[int], window: int) -> dict[str, Any]:
-    engine = open_engine(model, settings(copies))
+def results(model: Path, words: Any, replicas: int, order: list[int], window: int) -> dict[str, Any]:
+    engine = open_engine(model, SETTINGS, here(replicas))
     found: dict[str, Any] = {}
     run({"policy": engine}, ((str(n), task(words, n)) for n in order), window, found.__setitem__)
     engine.close()
@@ -36,9 +39,9 @@ def results(model: Path, words: Any, copies: int, order: list[int], window: int)
 
 
 @pytest.mark.timeout(300)
-def test_completions_do_not_depend_on_order_window_or_copies(tiny_model: Path, words: Any) -> None:
-    one = results(tiny_model, words, copies=1, order=list(range(12)), window=3)
-    two = results(tiny_model, words, copies=2, order=list(range(12))[::-1], window=12)
+def test_completions_do_not_depend_on_order_window_or_replicas(tiny_model: Path, words: Any) -> None:
+    one = results(tiny_model, words, replicas=1, order=list(range(12)), window=3)
+    two = results(tiny_model, words, replicas=2, order=list(range(12))[::-1], window=12)
     assert {k: [c.text for c in v] for k, v in one.items()} == {k: [c.text for c in v] for k, v in two.items()}
     for found in one.values():
         rated, too_long, greedy = found[3:]
@@ -49,7 +52,7 @@ def test_completions_do_not_depend_on_order_window_or_copies(tiny_model: Path, w
 
 @pytest.mark.timeout(120)
 def test_more_requests_and_completions_than_pipes_hold_do_not_block_each_other(tiny_model: Path) -> None:
-    engine = PooledEngine(tiny_model, settings(1))
+    engine = PooledEngine(tiny_model, SETTINGS, here(1))
     done = 0
     for turn in range(2):
         for index in range(20_000):
@@ -63,4 +66,4 @@ def test_more_requests_and_completions_than_pipes_hold_do_not_block_each_other(t
 
 def test_a_model_folder_without_weights_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match="no weights"):
-        open_engine(tmp_path, settings(1))
+        open_engine(tmp_path, SETTINGS, here(1))

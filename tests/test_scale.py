@@ -13,15 +13,17 @@ from conftest import ScriptedEngine
 from test_answers import hostile_answers
 from test_search import SETTINGS, by_quality, script
 
+from pipeline.core.config import Sampling
 from pipeline.core.journal import Journal
-from pipeline.core.params import Sampling
 from pipeline.core.records import Answered, Problem
-from pipeline.domains.math import Grader, alike
+from pipeline.domains.math import answers
+from pipeline.domains.math.answers import Grader, alike
 from pipeline.evaluation import evaluate, scale
 from pipeline.inference import Completion, Request, Usage, run
+from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import search
 
-SAMPLING = Sampling(0.8, 0.95, 60)
+SAMPLING = Sampling(temperature=0.8, top_p=0.95, max_tokens=60)
 PROBLEMS = [Problem(f"p{i}", f"What is {i}?", "easy", "good") for i in range(5)]
 
 
@@ -33,14 +35,14 @@ def answer(prompt: str, request: Request) -> Completion:
     return script(by_quality)(prompt, request)
 
 
-def tried(words: Any, window: int = 3, reply: Any = answer) -> tuple[dict[str, scale.Trial], Usage]:
+def tried(renderer: Renderer, window: int = 3, reply: Any = answer) -> tuple[dict[str, scale.Trial], Usage]:
     found: dict[str, scale.Trial] = {}
 
     def searching(problem: Problem) -> Any:
-        return search.search(words, "arithmetic", problem, SETTINGS, 1)
+        return search.search(renderer, problem, SETTINGS, 1)
 
-    tasks = scale.trials(words, "arithmetic", PROBLEMS, searching, SAMPLING, 1)
-    usage = run({"policy": ScriptedEngine(words, reply)}, tasks.items(), window, found.__setitem__)
+    tasks = scale.trials(renderer, PROBLEMS, searching, SAMPLING, 1)
+    usage = run({"policy": ScriptedEngine(renderer.tokenizer, reply)}, tasks.items(), window, found.__setitem__)
     return {problem.problem_id: found[problem.problem_id] for problem in PROBLEMS}, usage
 
 
@@ -48,8 +50,8 @@ def vote(answer: str | None, tokens: int = 9, grade: str = "wrong", problem: str
     return Answered(problem, "easy", "q", (f"Step 1: {answer}",), "answer", answer, "1", grade, tokens)
 
 
-def test_the_vote_spends_the_tokens_of_the_search_and_all_of_them_are_recorded(words: Any) -> None:
-    found, usage = tried(words)
+def test_the_vote_spends_the_tokens_of_the_search_and_all_of_them_are_recorded(renderer: Renderer) -> None:
+    found, usage = tried(renderer)
     sampled = 0
     for trial in found.values():
         candidates, judgments = scale.spent(trial.tree)
@@ -60,26 +62,28 @@ def test_the_vote_spends_the_tokens_of_the_search_and_all_of_them_are_recorded(w
     assert sampled == usage.sampled_tokens
 
 
-def test_a_trial_does_not_depend_on_the_window_and_comes_back_from_its_journal(words: Any, tmp_path: Path) -> None:
-    found, _ = tried(words, window=1)
-    assert found == tried(words, window=5)[0]
+def test_a_trial_does_not_depend_on_the_window_and_comes_back_from_its_journal(
+    renderer: Renderer, tmp_path: Path
+) -> None:
+    found, _ = tried(renderer, window=1)
+    assert found == tried(renderer, window=5)[0]
     with Journal(tmp_path, "scale", "x" * 16, scale.Trial) as journal:
         journal.add("p0", found["p0"])
     with Journal(tmp_path, "scale", "x" * 16, scale.Trial) as journal:
         assert journal.done == {"p0": found["p0"]}
 
 
-def test_a_solution_that_does_not_fit_the_context_is_not_asked_for_again(words: Any) -> None:
+def test_a_solution_that_does_not_fit_the_context_is_not_asked_for_again(renderer: Renderer) -> None:
     def reply(prompt: str, request: Request) -> Completion:
         return Completion("", "context", 0) if request.max_tokens == SAMPLING.max_tokens else answer(prompt, request)
 
-    found, _ = tried(words, reply=reply)
+    found, _ = tried(renderer, reply=reply)
     assert all(len(trial.solutions) == 1 for trial in found.values())
 
 
 def test_most_votes_win_the_earliest_of_equally_many_and_no_answer_is_no_vote() -> None:
-    def chosen(*answers: str | None) -> str | None:
-        return scale.majority([vote(one) for one in answers]).answer
+    def chosen(*given: str | None) -> str | None:
+        return scale.majority([vote(one) for one in given], alike).answer
 
     assert chosen("3", "4", "4") == "4"
     assert chosen("3", "4", "4", "3") == "3"
@@ -102,19 +106,19 @@ def test_a_smaller_budget_buys_the_first_votes() -> None:
     assert [len(scale.affordable(votes, tokens)) for tokens in (0, 10, 11, 30, 31, 999)] == [1, 1, 2, 2, 3, 4]
 
 
-def test_search_vote_and_greedy_are_compared_on_the_same_problems(words: Any) -> None:
-    found, _ = tried(words)
+def test_search_vote_and_greedy_are_compared_on_the_same_problems(renderer: Renderer) -> None:
+    found, _ = tried(renderer)
     trees = [trial.tree for trial in found.values()]
     asked, solutions = scale.solutions(PROBLEMS, found)
     with Grader() as grader:
-        searched = scale.search_answers(PROBLEMS, trees, grader)
-        votes = evaluate.answered(asked, solutions, grader)
+        searched = scale.search_answers(PROBLEMS, trees, answers, grader)
+        votes = evaluate.answered(asked, solutions, answers, grader)
     greedy = [vote("bad", 8, "right" if i == 0 else "wrong", f"p{i}") for i in range(5)]
-    result = scale.comparison(trees, searched, votes, greedy)
+    result = scale.comparison(trees, searched, votes, greedy, alike)
     best = [row.grade == "right" for row in searched]
     assert (result["accuracy"], result["greedy_accuracy"], result["problems"]) == (sum(best) / 5, 0.2, 5)
     by_problem = [[one for one in votes if one.problem_id == problem.problem_id] for problem in PROBLEMS]
-    right = [scale.majority(some).grade == "right" for some in by_problem]
+    right = [scale.majority(some, alike).grade == "right" for some in by_problem]
     differences = [int(hit) - int(other) for hit, other in zip(best, right, strict=True)]
     assert result["majority_accuracy"] == result["majority"]["1"]["accuracy"] == sum(right) / 5
     assert result["over_majority"] == pytest.approx(statistics.mean(differences))

@@ -150,9 +150,7 @@ def test_a_pair_of_whole_solutions_is_trained_on_the_sampled_ids_and_ends(render
         *before, last = steps.split(member.text)
         ended = renderer.step(last, terminal=True)
         assert row[name] == [i for step in before for i in renderer.step(step, terminal=False)] + ended
-        assert (
-            row[name].count(renderer.tokenizer.eos_token_id) == 1 and row[name][-1] == renderer.tokenizer.eos_token_id
-        )
+        assert row[name].count(renderer.end) == 1 and row[name][-1] == renderer.end == renderer.tokenizer.eos_token_id
 
 
 def test_dpo_takes_pairs_of_whole_solutions(tiny_model: Path, tmp_path: Path) -> None:

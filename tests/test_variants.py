@@ -9,98 +9,94 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import ScriptedEngine
-from test_search import SETTINGS, by_quality, grow, rank_of, script
-from test_train import LAST, PAIR, TRAINING
+from conftest import scripted
+from test_search import PAPER, SETTINGS, by_quality, grow, rank_of, script
+from test_train import FAMILY, HERE, LAST, PAIR, dpo
 from transformers import AutoModelForCausalLM
 from trl import DPOTrainer
 
-from pipeline.core.params import Dpo, Pairs
+from pipeline.core.means import ratio_and_error
 from pipeline.core.records import Preference, SecondRanking, Tree
-from pipeline.evaluation import evaluate
-from pipeline.inference import Completion, Request, run
+from pipeline.domains.math import answers
+from pipeline.domains.math.extract import boxed
+from pipeline.inference import Completion, Request
 from pipeline.language import steps
-from pipeline.methods.pairings import cream, outcome
+from pipeline.language.renderer import Renderer
+from pipeline.methods.pairings import agreement, cream, outcome
 from pipeline.methods.psrlm import judge, pairs
-from pipeline.training import implicit_margins, preference_rows, train_preferences
-from pipeline.training.preference import StepDPOTrainer
+from pipeline.training.margins import implicit_margins
+from pipeline.training.preference import StepDPOTrainer, preference_rows, train_preferences
 
 SIDES = (("chosen_ids", 1), ("rejected_ids", -1))
 
 
-def step_pairs(words: Any) -> tuple[list[Tree], list[Preference]]:
-    trees = list(grow(words, script(by_quality)).values())
-    return trees, pairs.preferences(trees, Pairs(1.0, False), "m2")[0]
+def step_pairs(renderer: Renderer) -> tuple[list[Tree], list[Preference]]:
+    trees = list(grow(renderer, script(by_quality)).values())
+    return trees, pairs.of_trees(trees, PAPER, "m2")[0]
 
 
-def completed(words: Any, found: list[Preference], ends: bool = True, answer: str = "7") -> dict[str, Completion]:
-    done: dict[str, Completion] = {}
-
+def completed(
+    renderer: Renderer, found: list[Preference], ends: bool = True, answer: str = "7"
+) -> dict[str, Completion]:
     def complete(prompt: str, request: Request) -> Completion:
         assert request.temperature == 0 and prompt.endswith("\n")
         text = f"Step {prompt.count('Step ') + 1}: so \\boxed{{{answer}}}"
         return Completion(text, "stop" if ends else "length", 5, ends)
 
-    run(
-        {"policy": ScriptedEngine(words, complete)},
-        outcome.completions(words, "arithmetic", found, 99).items(),
-        4,
-        done.__setitem__,
-    )
-    return done
+    return scripted(renderer.tokenizer, outcome.completions(renderer, found, 99), complete)
 
 
-def test_each_step_pair_becomes_a_pair_of_whole_solutions_of_the_same_tree(words: Any) -> None:
-    trees, found = step_pairs(words)
+def test_each_step_pair_becomes_a_pair_of_whole_solutions_of_the_same_tree(renderer: Renderer) -> None:
+    trees, found = step_pairs(renderer)
     solutions = {tree.problem_id: tree.steps for tree in trees}
-    kept, dropped = outcome.preferences(found, trees, completed(words, found), "o2")
+    kept, dropped = outcome.preferences(found, trees, completed(renderer, found), answers.read, "o2")
     assert not dropped and len(kept) == len(found) > 0
     for pair, step in zip(kept, found, strict=True):
         assert steps.join([*pair.steps, pair.chosen]) == steps.join(solutions[pair.problem_id])
         assert pair.rejected.startswith(step.rejected) and rank_of(step.chosen) < rank_of(pair.rejected)
-        assert steps.is_answer(pair.chosen) and steps.is_answer(pair.rejected)
+        assert answers.end(pair.chosen) is not None and answers.end(pair.rejected) is not None
         assert (pair.steps, pair.step_index, pair.iteration) == (step.steps, step.step_index, "o2")
-    end = words.eos_token_id
-    for row in preference_rows(words, "arithmetic", kept):
+    end = renderer.tokenizer.eos_token_id
+    for row in preference_rows(renderer, kept):
         assert row["chosen_ids"].count(end) == row["rejected_ids"].count(end) == 1
         assert row["chosen_ids"][-1] == row["rejected_ids"][-1] == end
 
 
-def test_a_step_pair_without_two_outcomes_keeps_its_reason(words: Any) -> None:
-    trees, found = step_pairs(words)
+def test_a_step_pair_without_two_outcomes_keeps_its_reason(renderer: Renderer) -> None:
+    trees, found = step_pairs(renderer)
     inner = [pair for pair in found if not pair.rejected_terminal]
-    kept, dropped = outcome.preferences(inner, trees, completed(words, inner, ends=False), "o2")
+    kept, dropped = outcome.preferences(inner, trees, completed(renderer, inner, ends=False), answers.read, "o2")
     assert not kept and {row.reason for row in dropped} == {"length"}
-    kept, dropped = outcome.preferences(inner, trees, completed(words, inner, answer="good"), "o2")
+    kept, dropped = outcome.preferences(inner, trees, completed(renderer, inner, answer="good"), answers.read, "o2")
     assert {row.reason for row in dropped} == {"same_answer"} and len(kept) + len(dropped) == len(inner)
-    assert all(steps.boxed(pair.chosen) != "good" for pair in kept)
+    assert all(boxed(pair.chosen) != "good" for pair in kept)
     unfinished = [replace(tree, end="max_steps") for tree in trees]
-    kept, dropped = outcome.preferences(found, unfinished, completed(words, found), "o2")
+    kept, dropped = outcome.preferences(found, unfinished, completed(renderer, found), answers.read, "o2")
     assert not kept and {row.reason for row in dropped} == {"unfinished"}
 
 
 def test_a_reward_agrees_with_what_the_model_was_trained_on_and_not_with_its_reverse(
     tiny_model: Path, tmp_path: Path
 ) -> None:
-    settings = Dpo(beta=0.3, likelihood=0.0, training=replace(TRAINING, epochs=4))
-    train_preferences(tiny_model, [PAIR, LAST] * 4, "arithmetic", settings, 1, tmp_path / "m")
+    train_preferences(tiny_model, [PAIR, LAST] * 4, FAMILY, dpo(epochs=4), HERE, 1, tmp_path / "m")
     reverse = [replace(pair, chosen=pair.rejected, rejected=pair.chosen) for pair in (PAIR, LAST)]
     reverse[1] = replace(reverse[1], chosen_terminal=False, rejected_terminal=True)
     found = [PAIR, LAST, *reverse]
-    margins = implicit_margins(tmp_path / "m", tiny_model, found, "arithmetic", TRAINING)
-    kept, dropped = pairs.agreeing(found, margins, "a3")
+    margins = implicit_margins(tmp_path / "m", tiny_model, found, FAMILY, 4, 1)
+    kept, dropped = agreement.agreeing(found, margins, "a3")
     assert [pair.chosen for pair in kept] == [PAIR.chosen, LAST.chosen]
     assert {row.reason for row in dropped} == {"disagrees"} and len(dropped) == 2
-    assert not pairs.agreeing(found, implicit_margins(tiny_model, tiny_model, found, "arithmetic", TRAINING), "a3")[0]
+    assert not agreement.agreeing(found, implicit_margins(tiny_model, tiny_model, found, FAMILY, 4, 1), "a3")[0]
 
 
-def test_margins_do_not_depend_on_how_many_pairs_share_a_batch(words: Any, tiny_model: Path, tmp_path: Path) -> None:
-    settings = Dpo(beta=0.3, likelihood=0.0, training=TRAINING)
-    train_preferences(tiny_model, [PAIR, LAST] * 4, "arithmetic", settings, 1, tmp_path / "m")
+def test_margins_do_not_depend_on_how_many_pairs_share_a_batch(
+    renderer: Renderer, tiny_model: Path, tmp_path: Path
+) -> None:
+    train_preferences(tiny_model, [PAIR, LAST] * 4, FAMILY, dpo(), HERE, 1, tmp_path / "m")
     longer = replace(PAIR, prompt="Ana has 2 keys. Ben has one key more than Ana has.", rejected="Step 1: 2")
     found = [PAIR, longer, LAST, replace(LAST, prompt="Ana has 3 keys.")]
     expected = []
-    for row in preference_rows(words, "arithmetic", found):
+    for row in preference_rows(renderer, found):
         margin = 0.0
         for model, name, sign in [(m, n, s * w) for m, s in ((tmp_path / "m", 1), (tiny_model, -1)) for n, w in SIDES]:
             ids = torch.tensor([row["prompt_ids"] + row[name]])
@@ -110,27 +106,27 @@ def test_margins_do_not_depend_on_how_many_pairs_share_a_batch(words: Any, tiny_
             margin += sign * logits.gather(1, ids[0, 1:, None])[start - 1 :].sum().item()
         expected.append(margin)
     for batch in (1, 3, 4):
-        margins = implicit_margins(tmp_path / "m", tiny_model, found, "arithmetic", replace(TRAINING, batch=batch))
+        margins = implicit_margins(tmp_path / "m", tiny_model, found, FAMILY, batch, 1)
         assert margins == pytest.approx(expected, abs=1e-4)
     assert all(abs(margin) > 0.01 for margin in expected)
 
 
 def judged_again(
-    words: Any, prefers: Any, orders: str = "both"
+    renderer: Renderer, prefers: Any, orders: str = "both"
 ) -> tuple[list[Tree], list[Preference], dict[str, SecondRanking]]:
     """The trees of a search by quality, its pairs, and their states judged by another."""
-    how = replace(SETTINGS.judge, orders=orders)
-    trees = list(grow(words, script(by_quality), replace(SETTINGS, judge=how)).values())
-    found = pairs.preferences(trees, Pairs(1.0, False), "m3")[0]
-    rankings: dict[str, SecondRanking] = {}
-    tasks = cream.second_rankings(words, "arithmetic", found, trees, how, 1)
-    run({"policy": ScriptedEngine(words, script(prefers))}, tasks.items(), 4, rankings.__setitem__)
-    return trees, found, {key: rankings[key] for key in tasks}
+    how = SETTINGS.judge.model_copy(update={"orders": orders})
+    trees = list(grow(renderer, script(by_quality), SETTINGS.model_copy(update={"judge": how})).values())
+    found = pairs.of_trees(trees, PAPER, "m3")[0]
+    tasks = cream.second_rankings(renderer, found, trees, how, 1)
+    return trees, found, scripted(renderer.tokenizer, tasks, script(prefers))
 
 
 @pytest.mark.parametrize("orders", ["both", "single"])
-def test_a_second_judge_is_asked_as_the_first_and_the_same_judge_agrees_with_itself(words: Any, orders: str) -> None:
-    trees, found, rankings = judged_again(words, by_quality, orders)
+def test_a_second_judge_is_asked_as_the_first_and_the_same_judge_agrees_with_itself(
+    renderer: Renderer, orders: str
+) -> None:
+    trees, found, rankings = judged_again(renderer, by_quality, orders)
     said = {
         f"{tree.problem_id}/{len(state.steps) + 1}": state.verdicts
         for tree in trees
@@ -142,11 +138,11 @@ def test_a_second_judge_is_asked_as_the_first_and_the_same_judge_agrees_with_its
     assert cream.weighted(found, rankings, "c3") == [replace(pair, iteration="c3") for pair in found]
 
 
-def test_the_opposite_judge_gives_weight_zero_and_one_without_a_ranking_one_half(words: Any) -> None:
-    _, found, rankings = judged_again(words, lambda a, b: judge.turned(by_quality(a, b)))
+def test_the_opposite_judge_gives_weight_zero_and_one_without_a_ranking_one_half(renderer: Renderer) -> None:
+    _, found, rankings = judged_again(renderer, lambda a, b: judge.turned(by_quality(a, b)))
     assert {pair.consistency for pair in cream.weighted(found, rankings, "c3")} == {0.0}
     for says, unreadable in (("A", False), ("C", False), ("X", True)):
-        _, found, rankings = judged_again(words, lambda a, b, says=says: says)
+        _, found, rankings = judged_again(renderer, lambda a, b, says=says: says)
         assert {pair.consistency for pair in cream.weighted(found, rankings, "c3")} == {0.5}
         statistics = cream.statistics(rankings)
         assert statistics["all_tied"] == len(found) == statistics["by_consistency"]["0.5"]
@@ -177,7 +173,7 @@ def test_the_error_of_the_mean_consistency_has_problems_as_units() -> None:
         for step, value in enumerate(found)
     }
     statistics = cream.statistics(rankings)
-    clustered = evaluate.ratio_and_error([sum(found) for found in values.values()], [len(f) for f in values.values()])
+    clustered = ratio_and_error([sum(found) for found in values.values()], [len(f) for f in values.values()])
     assert (statistics["consistency"], statistics["consistency_se"]) == pytest.approx(clustered)
     assert cream.statistics({})["consistency"] is None
 
@@ -200,9 +196,9 @@ def test_the_loss_is_the_pairs_by_its_consistency_and_the_swapped_pairs_by_the_r
         return loss
 
     monkeypatch.setattr(StepDPOTrainer, "_compute_loss", compared)
-    settings = Dpo(beta=0.3, likelihood=0.0, training=replace(TRAINING, batch=1, epochs=3))
+    settings = dpo(batch_size=1, epochs=3)
     found = [replace(PAIR, consistency=0.8), replace(LAST, consistency=0.25)]
-    train_preferences(tiny_model, found, "arithmetic", settings, 1, tmp_path / "m")
+    train_preferences(tiny_model, found, FAMILY, settings, HERE, 1, tmp_path / "m")
     for loss, mixed, _ in seen:
         assert loss == pytest.approx(mixed, abs=1e-6)
     assert len(seen) == 6 and abs(seen[-1][2]) > 0.01
@@ -212,11 +208,11 @@ def test_pairs_of_one_batch_are_learned_each_by_its_own_consistency(tiny_model: 
     other = replace(
         PAIR, prompt="Cleo has 7 beads.", chosen="Step 1: Dan has 7*2=14.", rejected="Step 1: Dan has 7-2=5."
     )
-    settings = Dpo(beta=0.3, likelihood=0.0, training=replace(TRAINING, epochs=6))
+    settings = dpo(epochs=6)
     margins = {}
     for weight in (0.0, 0.75, 1.0):
         found = [PAIR, replace(other, consistency=weight)] * 4
-        train_preferences(tiny_model, found, "arithmetic", settings, 1, tmp_path / f"{weight}")
-        margins[weight] = implicit_margins(tmp_path / f"{weight}", tiny_model, [PAIR, other], "arithmetic", TRAINING)
+        train_preferences(tiny_model, found, FAMILY, settings, HERE, 1, tmp_path / f"{weight}")
+        margins[weight] = implicit_margins(tmp_path / f"{weight}", tiny_model, [PAIR, other], FAMILY, 4, 1)
     assert all(first > 0 for first, _ in margins.values())
     assert margins[0.0][1] < 0 < margins[0.75][1] < margins[1.0][1]
