@@ -12,7 +12,7 @@ from pipeline.inference.settings import Annotator
 
 def main(stage: Stage) -> None:
     method = methods.part(stage, stage.key, "eft")
-    settings = stage.section(f"{stage.key}.eft", method.Settings)
+    settings = stage.section(f"{stage.key}.eft", method.Eft)
     allowed = {problem.prompt for problem in files.read(stage.ratings, Problem)}
     people = stage.section("problems", Problems).ratings
     rated = ratings.read(Source(path=people), allowed) if people else []

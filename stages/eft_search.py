@@ -9,7 +9,7 @@ from pipeline.inference import work
 
 def main(stage: Stage) -> None:
     method = methods.part(stage, stage.key, "eft_search")
-    settings = stage.section(f"{stage.key}.eft_search", method.Settings)
+    settings = stage.section(f"{stage.key}.eft_search", method.EftSearch)
     problems = files.read(stage.problems, Problem)
     found = work.results(
         stage,

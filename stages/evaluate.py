@@ -8,7 +8,8 @@ from pipeline.core import files
 from pipeline.core.command import Stage, run
 from pipeline.core.records import Problem
 from pipeline.evaluation import evaluate, reference
-from pipeline.inference import Completion, work
+from pipeline.inference import work
+from pipeline.inference.requests import Completion
 from pipeline.inference.settings import Evaluate, Reference
 
 

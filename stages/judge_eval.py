@@ -10,7 +10,7 @@ from pipeline.inference import work
 def main(stage: Stage) -> None:
     chosen = stage.section(f"judges.{stage.key}", Judge)
     method = methods.part(stage, chosen.method, "measure")
-    settings = stage.section(f"{chosen.method}.search", method.Settings)
+    settings = stage.section(f"{chosen.method}.search", method.Search)
     test = files.read(stage.eft / "test.parquet", method.Held)
     examples = files.read(stage.eft / "train.parquet", method.Held)[: chosen.shots]
     found = work.results(

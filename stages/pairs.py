@@ -10,7 +10,7 @@ from pipeline.methods import preferences
 def main(stage: Stage) -> None:
     name = stage.plan.method(stage.key)
     method = methods.part(stage, name, "pairs")
-    settings = stage.section(f"{name}.pairs", method.Settings, **stage.plan.override(stage.key, "pairs"))
+    settings = stage.section(f"{name}.pairs", method.Pairs, **stage.plan.override(stage.key, "pairs"))
     kept, dropped = method.preferences(stage.trees, settings, stage.key)
     files.write(stage.pairs / "train.parquet", Preference, kept)
     files.write(stage.dropped, Dropped, dropped)

@@ -1,9 +1,10 @@
 """Tables, curves and the page of all models in `models`, from each model's own statistics and excerpts."""
 
-from pipeline import params, report
+from pipeline import domains
 from pipeline.core.command import Stage, run
+from pipeline.data.settings import Problems
 from pipeline.inference.settings import Reference
-from pipeline.report import provenance
+from pipeline.report import metrics, output, provenance, sources
 from pipeline.training.settings import Base
 
 
@@ -14,14 +15,16 @@ def main(stage: Stage) -> None:
     methods = {model: plan.method(model) for model in (*plan.roots, *plan.rounds)}
     methods |= {model: entry.kind for model, entry in plan.variants.items()} | {"m0": "base"}
     groups = (tuple(plan.roots), references, tuple(plan.variants))
-    lineage = report.Lineage(plan.models, starts, methods, *groups)
-    metrics = report.collect(stage.models, lineage, params.evaluation_splits(stage.params))
+    lineage = metrics.Lineage(plan.models, starts, methods, *groups)
+    domain = stage.section(plan.domain, domains.part(stage, "settings").Settings)
+    splits = stage.section("problems", Problems).evaluation_splits(domain)
+    found = metrics.collect(stage.models, lineage, splits)
     origin = provenance.gather(stage.params)
     base = stage.section("base", Base).model
-    sources = report.read_sources(
+    shown = sources.read_sources(
         lineage, stage.excerpts, stage.points, stage.data, stage.ledger, base, stage.seed, origin
     )
-    report.write(metrics, lineage, sources, stage.reports)
+    output.write(found, lineage, shown, stage.reports)
 
 
 if __name__ == "__main__":

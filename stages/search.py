@@ -10,7 +10,7 @@ from pipeline.inference import work
 def main(stage: Stage) -> None:
     name = stage.plan.method(stage.key)
     method = methods.part(stage, name, "search")
-    settings = stage.section(f"{name}.search", method.Settings, **stage.plan.override(stage.key, "search"))
+    settings = stage.section(f"{name}.search", method.Search, **stage.plan.override(stage.key, "search"))
     problems = files.read(stage.problems, Problem)
     found = work.results(
         stage,

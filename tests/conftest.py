@@ -15,7 +15,8 @@ sys.path.insert(0, str(ROOT))
 from pipeline.domains.arithmetic import corpus, tokenizer  # noqa: E402
 from pipeline.domains.arithmetic.settings import Phase  # noqa: E402
 from pipeline.domains.math import answers  # noqa: E402
-from pipeline.inference import Completion, Request, run  # noqa: E402
+from pipeline.inference.requests import Completion, Request
+from pipeline.inference.loop import run# noqa: E402
 from pipeline.language.renderer import Renderer  # noqa: E402
 
 Answer = Callable[[str, Request], Completion]

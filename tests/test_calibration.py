@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.core.config import Sampling
 from pipeline.core.records import JudgedPair
-from pipeline.inference import Completion
+from pipeline.inference.requests import Completion
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import calibration
 from pipeline.methods.psrlm.calibration import Weighed

@@ -8,7 +8,7 @@ from conftest import scripted
 
 from pipeline.core.config import Sampling
 from pipeline.core.records import Problem, SearchTree
-from pipeline.inference import Completion, Request
+from pipeline.inference.requests import Completion, Request
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import eft, eft_search
 from pipeline.methods.psrlm.prm import quality

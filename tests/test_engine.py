@@ -11,7 +11,9 @@ import pytest
 
 from pipeline.core import machine
 from pipeline.core.errors import PipelineError
-from pipeline.inference import Completion, Request, open_engine, run, seed_of
+from pipeline.inference.requests import Completion, Request, seed_of
+from pipeline.inference.pool import open_engine
+from pipeline.inference.loop import run
 from pipeline.inference.pool import PooledEngine
 from pipeline.inference.settings import Inference
 

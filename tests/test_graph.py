@@ -1,16 +1,21 @@
-"""dvc.yaml against the code: exact dependencies, and no oracle inside a round."""
+"""dvc.yaml against the code: what a stage depends on, and no oracle inside a round."""
 
 from __future__ import annotations
 
 import ast
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from pipeline.core import plan
+from pipeline.core import fingerprint
+from pipeline.methods import LISTED as METHODS
+from pipeline.methods.pairings import LISTED as PAIRINGS
 
 ROOT = Path(__file__).parent.parent
 STAGES = {path.stem: path for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__"}
@@ -18,51 +23,141 @@ FILES = [ROOT / "dvc.yaml", ROOT / "diagnostics" / "dvc.yaml", ROOT / "publish" 
 GRAPH = {
     name: entry.get("do", entry) for file in FILES for name, entry in yaml.safe_load(file.read_text())["stages"].items()
 }
+PRINTED = "import json, pathlib, pipeline.params as p; print(json.dumps(p.fingerprints(pathlib.Path('params.yaml'))))"
 
 
-def imported(file: Path) -> set[str]:
-    names = set()
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return {name for name in names if name.startswith("pipeline.")}
+def script(name: str) -> str:
+    """The stage script that a stage of the graph runs."""
+    return str(GRAPH[name]["cmd"].split("-m stages.")[1].split()[0])
 
 
-def rooms(file: Path) -> set[str]:
-    """Every file or folder of pipeline/ that `file` imports, directly or through another."""
-    found, todo = set(), [file]
-    while todo:
-        for name in imported(todo.pop()):
-            room = ROOT / "pipeline" / name.split(".")[1]
-            if room.is_dir() and room.name not in found:
-                found.add(room.name)
-                todo += room.glob("*.py")
-            elif room.with_suffix(".py").is_file() and room.name + ".py" not in found:
-                found.add(room.name + ".py")
-                todo.append(room.with_suffix(".py"))
-    return found | {"templates"} if "prompts.py" in found else found
+def parameters(name: str) -> dict[str, list[str]]:
+    """The parameters of a stage by file."""
+    found: dict[str, list[str]] = {}
+    for entry in GRAPH[name].get("params", []):
+        for file, keys in entry.items() if isinstance(entry, dict) else (("params.yaml", [entry]),):
+            found[Path(file).name] = found.get(Path(file).name, []) + list(keys or [])
+    return found
 
 
-def scripts(name: str) -> list[Path]:
-    """The stage script that a stage of the graph runs; variants have one a kind."""
-    module = GRAPH[name]["cmd"].split("-m stages.")[1].split()[0]
-    kinds = plan.KINDS if "${item.kind}" in module else ("",)
-    return [STAGES[module.replace("${item.kind}", kind)] for kind in kinds]
+@pytest.mark.parametrize("name", sorted(set(GRAPH) - {"fingerprint"}))
+def test_a_stage_depends_on_the_fingerprint_of_its_own_script(name: str) -> None:
+    (key,) = parameters(name)["code.json"]
+    assert key.partition(".")[0] == script(name)
+    asked = fingerprint.asks(script(name)) & {"methods", "pairings"}
+    assert bool(key.partition(".")[2]) == bool(asked)
 
 
-@pytest.mark.parametrize("name", GRAPH)
-def test_a_stage_depends_on_exactly_the_modules_that_it_imports(name: str) -> None:
-    code = {d for d in GRAPH[name]["deps"] if d.startswith(("pipeline/", "stages/")) and not d.endswith(".yaml")}
-    named = "stages/" + GRAPH[name]["cmd"].split("-m stages.")[1].split()[0] + ".py"
-    assert code == {named, *(f"pipeline/{room}" for script in scripts(name) for room in rooms(script))}
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library, the stages and the prompts beside a params.yaml with both methods and a variant."""
+    folder = tmp_path_factory.mktemp("copy")
+    for name in ("pipeline", "stages", "prompts", "extensions"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "shipped"))
+    (folder / "pipeline/domains/arithmetic/shipped").mkdir()
+    call = [sys.executable, "-m", "pipeline.cli", "profile", "tiny-srlm"]
+    subprocess.run(call, cwd=folder, check=True, capture_output=True)
+    return folder
 
 
-@pytest.mark.parametrize("stage", ["search", "pairs", "dpo", *(f"variant_{kind}" for kind in plan.KINDS)])
+def fingerprints(folder: Path) -> dict[str, str]:
+    """code.json, flat: `pairs.srlm` is the fingerprint of `pairs` for the method srlm."""
+    done = subprocess.run([sys.executable, "-c", PRINTED], cwd=folder, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    nested = {
+        f"{name}.{key}": one for name, value in found.items() if isinstance(value, dict) for key, one in value.items()
+    }
+    return {name: value for name, value in found.items() if isinstance(value, str)} | nested
+
+
+@pytest.fixture(scope="module")
+def before(copy: Path) -> dict[str, str]:
+    return fingerprints(copy)
+
+
+def changed(copy: Path, before: dict[str, str], path: str, old: str, new: str) -> set[str]:
+    """The stages whose fingerprints an edit of one file changes; the file is put back."""
+    file = copy / path
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+    try:
+        after = fingerprints(copy)
+    finally:
+        file.write_text(text)
+    return {name for name in before if before[name] != after[name]}
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new"),
+    [
+        ("pipeline/inference/loop.py", "One event loop over any number", "An event loop for any number"),
+        ("pipeline/methods/psrlm/search.py", "    best = _chosen", "    # the best\n    best = _chosen"),
+        ("pipeline/methods/psrlm/settings.py", "candidates a step", "how many candidates a step"),
+    ],
+)
+def test_docstrings_comments_and_descriptions_rerun_nothing(
+    copy: Path, before: dict[str, str], path: str, old: str, new: str
+) -> None:
+    assert changed(copy, before, path, old, new) == set()
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "stages"),
+    [
+        ("pipeline/report/style.css", "body", "body, main", {"report"}),
+        ("pipeline/report/template.html", "<h1>", "<h1>Our ", {"report"}),
+        ("pipeline/data/known.yaml", "gsm8k:", "gsm8k-2:", {"problems", "prm_data", "eft.psrlm", "eft.srlm"}),
+        ("pipeline/methods/psrlm/pairs.py", '"gap"', '"small_gap"', {"pairs.psrlm"}),
+        ("pipeline/methods/srlm/pairs.py", '"gap"', '"small_gap"', {"pairs.srlm"}),
+        ("pipeline/methods/pairings/outcome.py", '"unfinished"', '"no_end"', {"variant.outcome"}),
+        ("pipeline/methods/srlm/search.py", '"no_answer"', '"none"', {"search.srlm", "eft_search.srlm"}),
+        ("pipeline/training/preference.py", '"consistency"', '"weight"', {"dpo"}),
+        ("pipeline/domains/arithmetic/exact.py", '"right"', '"good"', {"problems", "base", "prm_data", "eft.psrlm", "eft.srlm", "gates", "control_pairs", "layer_judging"}),
+    ],
+)  # fmt: skip
+def test_a_changed_line_reruns_exactly_the_stages_that_import_it(
+    copy: Path, before: dict[str, str], path: str, old: str, new: str, stages: set[str]
+) -> None:
+    assert changed(copy, before, path, old, new) == stages
+
+
+def test_an_edited_template_reruns_the_stages_that_fill_prompts_of_its_family_alone(
+    copy: Path, before: dict[str, str]
+) -> None:
+    assert changed(copy, before, "prompts/math/step_judge.txt", "impartial", "fair") == set()
+    found = changed(copy, before, "prompts/arithmetic/step_judge.txt", "Which", "What")
+    assert {"search.psrlm", "search.srlm", "sft.psrlm", "dpo", "judge_eval.psrlm", "evaluate", "prm"} <= found
+    assert not found & {"problems", "pairs.psrlm", "inspect.psrlm", "report", "ledger"}
+
+
+def test_a_users_own_family_and_method_count_as_the_librarys_do(copy: Path) -> None:
+    shutil.copytree(copy / "prompts/arithmetic", copy / "prompts/mine")
+    shutil.copy(ROOT / "tests/extensions/votes.py", copy / "extensions/votes.py")
+    params = copy / "params.yaml"
+    text = params.read_text()
+    document = yaml.safe_load(text)
+    document["prompts"]["family"] = "mine"
+    document["votes"] = {**document["psrlm"], "pairs": {"min_gap": 1}}
+    document["eft"]["votes"] = {"policy": "m0", "value": "prm"}
+    params.write_text(yaml.safe_dump(document))
+    mine = fingerprints(copy)
+    assert {"search.votes", "pairs.votes", "eft.votes"} <= set(mine)
+    assert changed(copy, mine, "extensions/votes.py", '"answer" if', '"done" if') == {"search.votes", "pairs.votes"}
+    assert "search.psrlm" in changed(copy, mine, "prompts/mine/step_judge.txt", "Which", "What")
+    params.write_text(text)
+
+
+ORACLES = ("pipeline.domains.arithmetic.oracle", "pipeline.domains.arithmetic.exact", "pipeline.evaluation.gates")
+
+
+@pytest.mark.parametrize("stage", ["search", "pairs", "dpo", "variant"])
 def test_a_round_cannot_import_the_oracle(stage: str) -> None:
-    assert "world" not in rooms(STAGES[stage])
-    assert "answers" not in rooms(STAGES[stage])
+    for method in METHODS:
+        for kind in PAIRINGS:
+            chosen = {"domains": "arithmetic", "methods": method, "pairings": kind}
+            assert not fingerprint.modules(stage, chosen) & set(ORACLES)
+    assert set(ORACLES[:2]) <= fingerprint.modules("eft", {"domains": "arithmetic", "methods": "psrlm"})
 
 
 def test_no_round_and_no_model_depends_on_a_diagnostic() -> None:
@@ -71,7 +166,7 @@ def test_no_round_and_no_model_depends_on_a_diagnostic() -> None:
 
 
 def test_every_stage_script_is_in_the_graph_and_says_what_it_reads_and_writes() -> None:
-    assert set(STAGES) == {script.stem for name in GRAPH for script in scripts(name)}
+    assert set(STAGES) == {script(name) for name in GRAPH}
     for stage in ("ift", "pairs"):
         command = [sys.executable, "-m", f"stages.{stage}", "--help"]
         text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -81,8 +176,23 @@ def test_every_stage_script_is_in_the_graph_and_says_what_it_reads_and_writes() 
 def test_no_path_of_an_artifact_stands_in_the_library() -> None:
     for file in (ROOT / "pipeline").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value != "data/sources":
                 assert not node.value.startswith(("data/", "reports/")), f"{file}: {node.value}"
+
+
+def test_a_method_is_named_in_its_own_folder_alone() -> None:
+    for file in [*(ROOT / "pipeline").rglob("*.py"), *STAGES.values()]:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Compare) and "methods" not in file.parts:
+                named = [c.value for c in (node.left, *node.comparators) if isinstance(c, ast.Constant)]
+                assert not set(named) & {"srlm", "arithmetic"}, f"{file}:{node.lineno}"
+
+
+def test_text_becomes_ids_in_the_renderer_alone() -> None:
+    for file in [*(ROOT / "pipeline").rglob("*.py"), *STAGES.values()]:
+        calls = [n for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Call)]
+        encodes = [n for n in calls if isinstance(n.func, ast.Attribute) and n.func.attr == "encode" and n.args]
+        assert not encodes or file.name in ("renderer.py", "embedding.py"), file
 
 
 def test_a_number_of_a_model_is_a_metric_once() -> None:

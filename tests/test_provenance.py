@@ -12,7 +12,8 @@ from typing import Any
 
 from conftest import ROOT, ScriptedEngine
 
-from pipeline.inference import Completion, Request, Usage, run
+from pipeline.inference.requests import Completion, Request, Usage
+from pipeline.inference.loop import run
 from pipeline.report import provenance
 
 

@@ -14,7 +14,7 @@ from pipeline.core.params import Average, Sampling
 from pipeline.core.records import Answered, Problem
 from pipeline.domains.math import Grader
 from pipeline.evaluation import evaluate, scale
-from pipeline.inference import Completion
+from pipeline.inference.requests import Completion
 from pipeline.methods.psrlm.judge import Opinion
 from pipeline.report import contrast
 

@@ -19,7 +19,8 @@ from pipeline.core.records import Answered, Problem
 from pipeline.domains.math import answers
 from pipeline.domains.math.answers import Grader, alike
 from pipeline.evaluation import evaluate, scale
-from pipeline.inference import Completion, Request, Usage, run
+from pipeline.inference.requests import Completion, Request, Usage
+from pipeline.inference.loop import run
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import search
 

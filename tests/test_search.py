@@ -7,7 +7,7 @@ from conftest import scripted
 
 from pipeline.core.config import Sampling
 from pipeline.core.records import Problem, Tree
-from pipeline.inference import Completion, Request
+from pipeline.inference.requests import Completion, Request
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import pairs, search
 from pipeline.methods.psrlm.settings import Judge, Pairs, Search

@@ -16,7 +16,7 @@ from pipeline.core.config import Sampling
 from pipeline.core.records import Problem, SampledSolution, SampleSet, ScoredSolution, Scoring
 from pipeline.domains.arithmetic import exact, misconceptions, oracle
 from pipeline.domains.arithmetic.graphs import generate, write
-from pipeline.inference import Completion, Request
+from pipeline.inference.requests import Completion, Request
 from pipeline.language import prompts, steps
 from pipeline.language.renderer import Renderer
 from pipeline.methods.srlm import eft, measure, pairs, rows, scoring, search

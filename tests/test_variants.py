@@ -19,7 +19,7 @@ from pipeline.core.means import ratio_and_error
 from pipeline.core.records import Preference, SecondRanking, Tree
 from pipeline.domains.math import answers
 from pipeline.domains.math.extract import boxed
-from pipeline.inference import Completion, Request
+from pipeline.inference.requests import Completion, Request
 from pipeline.language import steps
 from pipeline.language.renderer import Renderer
 from pipeline.methods.pairings import agreement, cream, outcome

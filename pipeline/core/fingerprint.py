@@ -11,6 +11,7 @@ import ast
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def stage(name: str, chosen: Mapping[str, str], family: str) -> str:
     found = modules(name, chosen)
     digest = hashlib.sha256()
     for module in sorted(found):
-        digest.update(module.encode() + _normalised(module).encode())
+        digest.update(f"{module} {_read(module).digest} ".encode())
     if _FILLS in found:
         digest.update(folder(PROMPTS / family).encode())
     return digest.hexdigest()
@@ -46,7 +47,7 @@ def modules(name: str, chosen: Mapping[str, str]) -> set[str]:
         module = todo.pop()
         if module not in found:
             found.add(module)
-            todo += imported(module)
+            todo += _read(module).imports
     return found
 
 
@@ -76,30 +77,17 @@ def values(*parts: Any) -> str:
     return digest.hexdigest()
 
 
+@cache
 def source(module: str) -> Path | None:
     """The file of a module of this repository; None for one of a library."""
     path = Path(*module.split("."))
     return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
 
 
-@cache
-def imported(module: str) -> tuple[str, ...]:
-    """The repository's modules that a module imports, and the packages that hold it."""
-    found = [module.rpartition(".")[0]]
-    for node in ast.walk(_tree(module)):
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return tuple(name for name in found if name and source(name))
-
-
 def _parts(script: str, chosen: Mapping[str, str]) -> Iterator[str]:
     for kind, role in _calls(script):
         if kind in chosen:
-            package = plugins.location(_KINDS[kind], chosen[kind])
-            file = source(package)
-            yield f"{package}.{role}" if file and file.name == "__init__.py" else package
+            yield plugins.where(_KINDS[kind], chosen[kind], role)
 
 
 @cache
@@ -107,7 +95,7 @@ def _calls(module: str) -> tuple[tuple[str, str], ...]:
     """(kind, role) of every call `<kind>.part(..., "<role>")` of a script."""
     return tuple(
         (node.func.value.id, str(node.args[-1].value))
-        for node in ast.walk(_tree(module))
+        for node in ast.walk(ast.parse(_file(module).read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "part"
@@ -117,29 +105,39 @@ def _calls(module: str) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _tree(module: str) -> ast.Module:
-    return ast.parse(_file(module).read_text(encoding="utf-8"))
-
-
 def _file(module: str) -> Path:
     if (file := source(module)) is None:
         raise PipelineError(f"{module}: no such module in this repository")
     return file
 
 
+@dataclass(frozen=True)
+class _Module:
+    """The repository's modules that a module imports, with the packages that hold it, and its hash."""
+
+    imports: tuple[str, ...]
+    digest: str
+
+
 @cache
-def _normalised(module: str) -> str:
-    """A module's syntax tree as text, without what changes no result, and the files beside it that it names."""
-    tree, beside = _tree(module), set[Path]()
+def _read(module: str) -> _Module:
+    """The hash covers the syntax tree without what changes no result, and the files beside the module that it names."""
+    file = _file(module)
+    tree, found, named = ast.parse(file.read_text(encoding="utf-8")), [module.rpartition(".")[0]], set[str]()
     for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and body and _is_text(body[0]):
-            body[:] = body[1:]
-        if isinstance(node, ast.Call):
-            node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _NAME.fullmatch(node.value):
-            beside.add(_file(module).parent / node.value)
-    return ast.dump(tree) + values(*sorted(path for path in beside if _is_data(path)))
+        match node:
+            case ast.Module() | ast.ClassDef() | ast.FunctionDef() if node.body and _is_text(node.body[0]):
+                node.body[:] = node.body[1:]
+            case ast.Import():
+                found += [alias.name for alias in node.names]
+            case ast.ImportFrom(module=str() as package):
+                found += [package, *(f"{package}.{alias.name}" for alias in node.names)]
+            case ast.Call():
+                node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
+            case ast.Constant(value=str() as text) if _NAME.fullmatch(text):
+                named.add(text)
+    beside = [path for path in map(file.parent.joinpath, sorted(named)) if _is_data(path)]
+    return _Module(tuple(name for name in found if name and source(name)), values(ast.dump(tree), *beside))
 
 
 def _is_data(path: Path) -> bool:

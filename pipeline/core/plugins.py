@@ -2,7 +2,7 @@
 
 Each has parts of fixed names (a method's `search` and `pairs`, a domain's `answers` and `oracle`), so that a stage
 imports, and depends on, no more than the part it uses. A part is a module of the folder; where all stands in one
-file, that module is every part.
+file, that module is every part but those of its table `PARTS`, which names modules that others have already.
 """
 
 from __future__ import annotations
@@ -23,19 +23,24 @@ def part(kind: str, name: str, role: str) -> ModuleType:
 
     Raises PipelineError where there is no such plug-in or it has no such part.
     """
-    package = location(kind, name)
-    module = importlib.import_module(package)
-    if not hasattr(module, "__path__"):
-        return module
+    module = where(kind, name, role)
     try:
-        return importlib.import_module(f"{package}.{role}")
+        return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name != f"{package}.{role}":
+        if error.name != module:
             raise
-        raise PipelineError(f"{package.replace('.', '/')}: has no part `{role}`; add the module {role}.py") from error
+        raise PipelineError(f"{module.replace('.', '/')}.py: no such file; {name} needs the part `{role}`") from error
 
 
-def location(kind: str, name: str) -> str:
+def where(kind: str, name: str, role: str) -> str:
+    """The dotted name of the module that is part `role` of a plug-in."""
+    package = _location(kind, name)
+    module = importlib.import_module(package)
+    borrowed: dict[str, str] = getattr(module, "PARTS", {})
+    return borrowed.get(role) or (f"{package}.{role}" if hasattr(module, "__path__") else package)
+
+
+def _location(kind: str, name: str) -> str:
     """The dotted name of the plug-in's module or package."""
     listed: tuple[str, ...] = importlib.import_module(kind).LISTED
     if name in listed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -42,6 +42,11 @@ class Problems(Section):
     eft: Source
     rounds: Source = Field(description="every round takes so many rows, or what its own `problems` says")
     evaluation: dict[Name, Source]
+
+    def evaluation_splits(self, domain: Any) -> list[str]:
+        """Names of the evaluation splits in order; domain: its section, which names those that it generates."""
+        found = self.evaluation.items()
+        return [n for key, s in found for n in (domain.evaluation_splits() if s.path == GENERATED else [key])]
 
 
 class Ift(Section):

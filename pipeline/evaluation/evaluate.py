@@ -12,7 +12,7 @@ from pipeline.core.config import Sampling
 from pipeline.core.errors import PipelineError
 from pipeline.core.means import mean_and_error, proportion, ratio_and_error
 from pipeline.core.records import Answered, Grade, Problem
-from pipeline.inference import Completion, Task, sampled, seed_of
+from pipeline.inference.requests import Completion, Task, sampled, seed_of
 from pipeline.inference.settings import Average, Evaluate
 from pipeline.language import steps
 from pipeline.language.renderer import Renderer

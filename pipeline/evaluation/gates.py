@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.core.files import counts
 from pipeline.core.records import Dropped, Preference, SearchTree, State, Tree
-from pipeline.inference import seed_of
+from pipeline.inference.requests import seed_of
 from pipeline.methods.psrlm.judge import Ranking
 
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pipeline.core.command import Stage
 from pipeline.core.config import Sampling
 from pipeline.core.records import Problem
-from pipeline.inference import Completion, endpoint, seed_of
+from pipeline.inference import endpoint
 from pipeline.inference.endpoint import Question
+from pipeline.inference.requests import Completion, seed_of
 from pipeline.inference.settings import Reference
 from pipeline.language import prompts
 

@@ -16,7 +16,7 @@ from typing import Any
 from pipeline.core.config import Sampling
 from pipeline.core.means import mean_and_error, proportion
 from pipeline.core.records import Answered, Grade, Problem, Tree
-from pipeline.inference import Completion, Task, sampled, seed_of
+from pipeline.inference.requests import Completion, Task, sampled, seed_of
 from pipeline.language import steps
 from pipeline.language.renderer import Renderer
 

@@ -9,8 +9,7 @@ from pipeline.core.command import Stage
 from pipeline.core.errors import PipelineError
 from pipeline.inference import endpoint, work
 from pipeline.inference.endpoint import Question
-from pipeline.inference.loop import Task
-from pipeline.inference.requests import Completion, sampled, seed_of
+from pipeline.inference.requests import Completion, Task, sampled, seed_of
 from pipeline.inference.settings import Annotator
 from pipeline.language.renderer import Renderer
 

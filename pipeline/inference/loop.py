@@ -6,14 +6,13 @@ with its result (`return`). While one problem waits for its judge, another sampl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from pipeline.inference.requests import Completion, Engine, Request, Usage
+from pipeline.inference.requests import Completion, Engine, Task, Usage
 
 Result = TypeVar("Result")
-Task = Generator[list[Request], list[Completion], Result]
 
 
 @dataclass

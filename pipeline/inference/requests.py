@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from pipeline.core.config import Sampling
 from pipeline.language.renderer import Renderer
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,10 @@ class Completion:
     tokens: int
     ended: bool = False  # the model gave a token that ends its turn
     label_logprobs: tuple[float, ...] = ()
+
+
+# A generator that yields requests, is resumed with their completions in order, and returns its result.
+Task = Generator[list[Request], list[Completion], Result]
 
 
 @dataclass

@@ -13,9 +13,9 @@ from pipeline.core.command import Progress, Stage, note
 from pipeline.core.config import Prompts
 from pipeline.core.errors import PipelineError
 from pipeline.core.journal import Journal
-from pipeline.inference.loop import Task, run
+from pipeline.inference.loop import run
 from pipeline.inference.pool import open_engine
-from pipeline.inference.requests import Engine
+from pipeline.inference.requests import Engine, Task
 from pipeline.inference.settings import Inference
 from pipeline.language.renderer import Renderer
 

@@ -36,21 +36,6 @@ def check(path: Path) -> Common:
     return found
 
 
-def evaluation_splits(path: Path) -> list[str]:
-    """Names of the evaluation splits, in the order of the params file."""
-    document = config.read_yaml(path)
-    return _splits(config.build(whole(document), document, f"{path}: "))
-
-
-def _splits(found: Common) -> list[str]:
-    domain: Any = getattr(found, found.domain)
-    return [
-        name
-        for key, source in found.problems.evaluation.items()
-        for name in (domain.evaluation_splits() if source.path == GENERATED else [key])
-    ]
-
-
 def _overrides(found: Common) -> Iterator[str]:
     """What a round or variant lays over a section must still be that section."""
     for model, entry in {**found.rounds, **found.variants}.items():
@@ -84,7 +69,8 @@ def _variants(found: Common) -> Iterator[str]:
 
 def _lists(found: Common) -> Iterator[str]:
     """Models, splits and methods that are named beside the plan."""
-    known, splits = ", ".join(found.models), _splits(found)
+    known = ", ".join(found.models)
+    splits = found.problems.evaluation_splits(getattr(found, found.domain))
     for split in found.evaluate.average.splits:
         if split not in splits:
             yield f"evaluate.average.splits: no split {split!r}; give some of {', '.join(splits)}"

@@ -10,5 +10,5 @@ LISTED = ("outcome", "agreement", "cream")
 
 
 def part(stage: Stage, name: str, role: str) -> ModuleType:
-    """The pairing `name`, of which one file is every part. Raises PipelineError where there is none."""
+    """The pairing `name`, one file for every part. Raises PipelineError where there is none."""
     return stage.part(__name__, name, role)

@@ -23,7 +23,8 @@ from pipeline.core.command import Stage
 from pipeline.core.files import counts
 from pipeline.core.means import ratio_and_error
 from pipeline.core.records import Dropped, Preference, SecondRanking, State, Tree
-from pipeline.inference import Task, seed_of, work
+from pipeline.inference import work
+from pipeline.inference.requests import Task, seed_of
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import judge
 from pipeline.methods.psrlm.settings import FILE, Judge, Search

@@ -16,7 +16,8 @@ from typing import Any
 from pipeline.core import files
 from pipeline.core.command import Stage
 from pipeline.core.records import Dropped, Preference, Tree
-from pipeline.inference import Completion, Request, Task, work
+from pipeline.inference import work
+from pipeline.inference.requests import Completion, Request, Task
 from pipeline.inference.settings import Evaluate
 from pipeline.language import steps
 from pipeline.language.renderer import Renderer

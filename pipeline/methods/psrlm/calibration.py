@@ -16,7 +16,7 @@ from scipy.special import expit
 
 from pipeline.core.means import mean_and_error, proportion
 from pipeline.core.records import JudgedPair
-from pipeline.inference import Completion, Request, Task
+from pipeline.inference.requests import Completion, Request, Task
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import judge
 from pipeline.methods.psrlm.judge import Opinion

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pipeline.core.config import Sampling
 from pipeline.core.records import Candidate
-from pipeline.inference import Completion, Request, sampled, seed_of
+from pipeline.inference.requests import Completion, Request, sampled, seed_of
 from pipeline.language import steps
 from pipeline.language.renderer import Renderer
 

@@ -18,7 +18,7 @@ from pipeline.language.steps import body
 from pipeline.methods.psrlm import judge
 from pipeline.methods.psrlm.settings import FILE, Eft
 
-Settings, Row = Eft, JudgedPair
+Row = JudgedPair
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.core.records import Node, Problem, SearchTree
-from pipeline.inference import Completion, Request, Task, seed_of
+from pipeline.inference.requests import Completion, Request, Task, seed_of
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import candidates, prm
 from pipeline.methods.psrlm.settings import EftSearch
 
-Settings, Row = EftSearch, SearchTree
+Row = SearchTree
 
 
 def models(policy: Path, value: Path) -> dict[str, Path]:

@@ -12,7 +12,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from pipeline.core.records import JudgedPair, Verdict
-from pipeline.inference import Completion, Request, sampled, seed_of
+from pipeline.inference.requests import Completion, Request, sampled, seed_of
 from pipeline.language import prompts
 from pipeline.language.renderer import Renderer
 from pipeline.language.steps import join

@@ -8,14 +8,14 @@ from typing import Any
 from pipeline.core.means import proportion
 from pipeline.core.records import JudgedPair
 from pipeline.data.ratings import PREFIX
-from pipeline.inference import Task
+from pipeline.inference.requests import Task
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import judge
 from pipeline.methods.psrlm.calibration import Weighed, calibration, weigh
 from pipeline.methods.psrlm.judge import Opinion
 from pipeline.methods.psrlm.settings import Search
 
-Settings, Held, Row = Search, JudgedPair, Weighed
+Held, Row = JudgedPair, Weighed
 
 
 def key(row: JudgedPair) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import LabelledSolution
-from pipeline.inference import Completion, Request, Task
+from pipeline.inference.requests import Completion, Request, Task
 from pipeline.language import prompts
 from pipeline.language.renderer import Renderer
 

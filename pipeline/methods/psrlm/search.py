@@ -13,14 +13,14 @@ from typing import Any
 
 from pipeline.core.files import counts
 from pipeline.core.records import Candidate, Problem, State, Tree
-from pipeline.inference import Task, seed_of
+from pipeline.inference.requests import Task, seed_of
 from pipeline.language import steps
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import judge
 from pipeline.methods.psrlm.candidates import merge, sample
 from pipeline.methods.psrlm.settings import Search
 
-Settings, Row = Search, Tree
+Row = Tree
 
 
 def search(renderer: Renderer, problem: Problem, settings: Search, seed: int) -> Task[Tree]:

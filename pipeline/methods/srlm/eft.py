@@ -21,7 +21,7 @@ from pipeline.language.steps import split as split_steps
 from pipeline.methods.srlm import scoring
 from pipeline.methods.srlm.settings import FILE, Eft
 
-Settings, Row = Eft, ScoredSolution
+Row = ScoredSolution
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.core.records import Problem, SampleSet
-from pipeline.inference import Task
+from pipeline.inference.requests import Task
 from pipeline.language.renderer import Renderer
 from pipeline.methods.srlm.search import sample, statistics, too_long
 from pipeline.methods.srlm.settings import FILE, EftSearch
 
-__all__ = ["FILE", "Row", "Settings", "models", "search", "statistics", "too_long"]
-Settings, Row = EftSearch, SampleSet
+__all__ = ["FILE", "EftSearch", "Row", "models", "search", "statistics", "too_long"]
+Row = SampleSet
 
 
 def models(policy: Path, value: Path) -> dict[str, Path]:

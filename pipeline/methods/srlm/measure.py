@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.core.means import mean_and_error, proportion, ratio_and_error
 from pipeline.core.records import ScoredSolution
-from pipeline.inference import Task, seed_of
+from pipeline.inference.requests import Task, seed_of
 from pipeline.language.renderer import Renderer
 from pipeline.methods.srlm import scoring
 from pipeline.methods.srlm.settings import Search
@@ -35,7 +35,7 @@ def task(
     return Estimate(row.solution_id, row.problem_id, row.score, found)
 
 
-Settings, Held, Row = Search, ScoredSolution, Estimate
+Held, Row = ScoredSolution, Estimate
 
 
 def key(row: ScoredSolution) -> str:

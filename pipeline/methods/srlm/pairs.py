@@ -9,8 +9,6 @@ from pipeline.core import files
 from pipeline.core.records import Dropped, Preference, SampledSolution, SampleSet
 from pipeline.methods.srlm.settings import FILE, Pairs
 
-Settings = Pairs
-
 
 def preferences(folder: Path, settings: Pairs, iteration: str) -> tuple[list[Preference], list[Dropped]]:
     """Pairs of a search's folder, see `of_samples`."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Generator, Sequence
 
 from pipeline.core.records import ScoredSolution, Scoring
-from pipeline.inference import Completion, Request, sampled, seed_of
+from pipeline.inference.requests import Completion, Request, sampled, seed_of
 from pipeline.language import prompts
 from pipeline.language.renderer import Renderer
 from pipeline.methods.srlm.settings import Scorer

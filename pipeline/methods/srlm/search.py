@@ -12,12 +12,12 @@ from typing import Any
 from pipeline.core.config import Sampling
 from pipeline.core.files import counts
 from pipeline.core.records import Problem, SampledSolution, SampleSet
-from pipeline.inference import Completion, Task, sampled, seed_of
+from pipeline.inference.requests import Completion, Task, sampled, seed_of
 from pipeline.language.renderer import Renderer
 from pipeline.methods.srlm import scoring
 from pipeline.methods.srlm.settings import Search
 
-Settings, Row = Search, SampleSet
+Row = SampleSet
 
 
 def sample(renderer: Renderer, problem: Problem, count: int, sampling: Sampling, seed: int) -> Task[SampleSet]:
