@@ -17,7 +17,7 @@ def main(stage: Stage) -> None:
     settings = stage.section("evaluate", Evaluate)
     problems = files.read(stage.problems, Problem)
     drawn = evaluate.draws(problems, settings.average)
-    answers = domains.part(stage, "answers")
+    final, grading = domains.part(stage, "final"), domains.part(stage, "grading")
     if stage.model is None:
         there = stage.section("reference", Reference)
         found = reference.solutions(stage, there, problems, drawn, settings.average.sampling)
@@ -30,10 +30,10 @@ def main(stage: Stage) -> None:
             settings,
             stage.seed,
             stage.problems,
-            answers=answers,
+            final=final,
             too_long=evaluate.too_long,
         )
-    evaluate.write(problems, drawn, found, answers, stage.answers, stage.stats)
+    evaluate.write(problems, drawn, found, (final, grading), stage.answers, stage.stats)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pipeline.language import prompts
 
 def main(stage: Stage) -> None:
     problems = files.read(stage.problems, Problem)
-    ends = domains.part(stage, "answers").end
+    ends = domains.part(stage, "final").end
     solutions = {p.problem_id: p for p in problems if p.solution}
 
     def segment(keys: list[str], attempt: int) -> dict[str, str]:

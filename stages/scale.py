@@ -12,7 +12,7 @@ from pipeline.methods.psrlm import search
 
 def main(stage: Stage) -> None:
     chosen = stage.section("scale", Scale)
-    answers = domains.part(stage, "answers")
+    final, grading = domains.part(stage, "final"), domains.part(stage, "grading")
     problems = scale.first_of_each_split(files.read(stage.problems, Problem), chosen.problems)
     trials = work.results(
         stage,
@@ -24,17 +24,17 @@ def main(stage: Stage) -> None:
         chosen,
         stage.seed,
         stage.problems,
-        answers=answers,
+        final=final,
         too_long=lambda trial: search.too_long(trial.tree),
     )
     trees = [trial.tree for trial in trials.values()]
-    with answers.Grader() as grader:
-        searched = scale.search_answers(problems, trees, answers, grader)
-        votes = evaluate.answered(*scale.solutions(problems, trials), answers, grader)
+    with grading.Grader() as grader:
+        searched = scale.search_answers(problems, trees, final, grader)
+        votes = evaluate.answered(*scale.solutions(problems, trials), final, grader)
     greedy = files.read(stage.greedy / "answers.parquet", Answered)
     files.write(stage.trees / "trees.parquet", Tree, trees)
     files.write(stage.trees / "votes.parquet", Answered, votes)
-    files.write_json(stage.stats, scale.comparison(trees, searched, votes, greedy, answers.alike))
+    files.write_json(stage.stats, scale.comparison(trees, searched, votes, greedy, grading.alike))
 
 
 if __name__ == "__main__":

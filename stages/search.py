@@ -20,7 +20,7 @@ def main(stage: Stage) -> None:
         settings,
         stage.seed,
         stage.problems,
-        answers=domains.part(stage, "answers"),
+        final=domains.part(stage, "final"),
         too_long=method.too_long,
     )
     files.write(stage.trees / method.FILE, method.Row, found.values())

@@ -8,10 +8,10 @@ from pipeline.evaluation import scale
 
 
 def main(stage: Stage) -> None:
-    answers = domains.part(stage, "answers")
+    final, grading = domains.part(stage, "final"), domains.part(stage, "grading")
     problems, trees = files.read(stage.problems, Problem), files.read(stage.trees / "trees.parquet", Tree)
-    with answers.Grader() as grader:
-        searched = scale.search_answers(problems, trees, answers, grader)
+    with grading.Grader() as grader:
+        searched = scale.search_answers(problems, trees, final, grader)
     greedy = files.read(stage.greedy / "answers.parquet", Answered)
     files.write_json(stage.stats, scale.against_greedy(searched, greedy))
 

@@ -9,7 +9,7 @@ from pipeline.methods import pairings, preferences
 
 def main(stage: Stage) -> None:
     pairing = pairings.part(stage, stage.plan.variants[stage.key].kind, "pairs")
-    kept, dropped, more = pairing.pairs(stage, domains.part(stage, "answers"))
+    kept, dropped, more = pairing.pairs(stage, domains.part(stage, "final"))
     files.write(stage.pairs / "train.parquet", Preference, kept)
     files.write(stage.dropped, Dropped, dropped)
     files.write_json(stage.stats, preferences.statistics(kept, dropped) | more)

@@ -14,9 +14,9 @@ sys.path.insert(0, str(ROOT))
 
 from pipeline.domains.arithmetic import corpus, tokenizer  # noqa: E402
 from pipeline.domains.arithmetic.settings import Phase  # noqa: E402
-from pipeline.domains.math import answers  # noqa: E402
-from pipeline.inference.requests import Completion, Request
-from pipeline.inference.loop import run# noqa: E402
+from pipeline.domains.math import final  # noqa: E402
+from pipeline.inference.loop import run  # noqa: E402
+from pipeline.inference.requests import Completion, Request  # noqa: E402
 from pipeline.language.renderer import Renderer  # noqa: E402
 
 Answer = Callable[[str, Request], Completion]
@@ -38,7 +38,7 @@ def words() -> Any:
 @pytest.fixture(scope="session")
 def renderer(words: Any) -> Renderer:
     """The prompts of the family `arithmetic` as ids of the tiny tokenizer; a boxed answer ends a solution."""
-    return Renderer(words, "arithmetic", answer_end=answers.end)
+    return Renderer(words, "arithmetic", answer_end=final.end)
 
 
 @pytest.fixture(scope="session")

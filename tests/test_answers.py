@@ -17,7 +17,8 @@ from pipeline.core.records import Grade
 from pipeline.data.problems import held_out
 from pipeline.data.settings import Source
 from pipeline.data.sources import known
-from pipeline.domains.math.answers import Grader, gold_text
+from pipeline.domains.math.compare import gold_text
+from pipeline.domains.math.grading import Grader
 from pipeline.domains.math.extract import boxed, extract_answer
 from pipeline.domains.math.grader import MAX_CHARACTERS
 
@@ -211,9 +212,9 @@ def test_a_worker_that_cannot_start_is_one_clear_error() -> None:
         grader.grade([("x+x", "2x")])
 
 
-def test_importing_the_answers_of_a_domain_loads_no_algebra() -> None:
+def test_importing_the_grading_of_a_domain_loads_no_algebra() -> None:
     script = (
-        "import sys, pipeline.domains.arithmetic.answers; sys.exit(bool({'sympy', 'math_verify'} & set(sys.modules)))"
+        "import sys, pipeline.domains.arithmetic.grading; sys.exit(bool({'sympy', 'math_verify'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT).returncode == 0
 

@@ -92,7 +92,7 @@ def changed(copy: Path, before: dict[str, str], path: str, old: str, new: str) -
     ("path", "old", "new"),
     [
         ("pipeline/inference/loop.py", "One event loop over any number", "An event loop for any number"),
-        ("pipeline/methods/psrlm/search.py", "    best = _chosen", "    # the best\n    best = _chosen"),
+        ("pipeline/methods/psrlm/search.py", "def _judged(", "# A comment.\ndef _judged("),
         ("pipeline/methods/psrlm/settings.py", "candidates a step", "how many candidates a step"),
     ],
 )
@@ -105,7 +105,7 @@ def test_docstrings_comments_and_descriptions_rerun_nothing(
 @pytest.mark.parametrize(
     ("path", "old", "new", "stages"),
     [
-        ("pipeline/report/style.css", "body", "body, main", {"report"}),
+        ("pipeline/report/style.css", ":root", ":root, main", {"report"}),
         ("pipeline/report/template.html", "<h1>", "<h1>Our ", {"report"}),
         ("pipeline/data/known.yaml", "gsm8k:", "gsm8k-2:", {"problems", "prm_data", "eft.psrlm", "eft.srlm"}),
         ("pipeline/methods/psrlm/pairs.py", '"gap"', '"small_gap"', {"pairs.psrlm"}),
@@ -113,7 +113,7 @@ def test_docstrings_comments_and_descriptions_rerun_nothing(
         ("pipeline/methods/pairings/outcome.py", '"unfinished"', '"no_end"', {"variant.outcome"}),
         ("pipeline/methods/srlm/search.py", '"no_answer"', '"none"', {"search.srlm", "eft_search.srlm"}),
         ("pipeline/training/preference.py", '"consistency"', '"weight"', {"dpo"}),
-        ("pipeline/domains/arithmetic/exact.py", '"right"', '"good"', {"problems", "base", "prm_data", "eft.psrlm", "eft.srlm", "gates", "control_pairs", "layer_judging"}),
+        ("pipeline/domains/arithmetic/exact.py", '"C"', '"D"', {"problems", "base", "prm_data", "eft.psrlm", "eft.srlm", "gates", "control_pairs", "layer_judging"}),
     ],
 )  # fmt: skip
 def test_a_changed_line_reruns_exactly_the_stages_that_import_it(

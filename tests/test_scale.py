@@ -16,8 +16,8 @@ from test_search import SETTINGS, by_quality, script
 from pipeline.core.config import Sampling
 from pipeline.core.journal import Journal
 from pipeline.core.records import Answered, Problem
-from pipeline.domains.math import answers
-from pipeline.domains.math.answers import Grader, alike
+from pipeline.domains.math import final
+from pipeline.domains.math.grading import Grader, alike
 from pipeline.evaluation import evaluate, scale
 from pipeline.inference.requests import Completion, Request, Usage
 from pipeline.inference.loop import run
@@ -112,8 +112,8 @@ def test_search_vote_and_greedy_are_compared_on_the_same_problems(renderer: Rend
     trees = [trial.tree for trial in found.values()]
     asked, solutions = scale.solutions(PROBLEMS, found)
     with Grader() as grader:
-        searched = scale.search_answers(PROBLEMS, trees, answers, grader)
-        votes = evaluate.answered(asked, solutions, answers, grader)
+        searched = scale.search_answers(PROBLEMS, trees, final, grader)
+        votes = evaluate.answered(asked, solutions, final, grader)
     greedy = [vote("bad", 8, "right" if i == 0 else "wrong", f"p{i}") for i in range(5)]
     result = scale.comparison(trees, searched, votes, greedy, alike)
     best = [row.grade == "right" for row in searched]

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.domains.math import answers
+from pipeline.domains.math import final
 from pipeline.language import steps
 from pipeline.language.renderer import Renderer
 
@@ -18,14 +18,14 @@ def test_text_that_breaks_the_contract_is_refused(text: str) -> None:
 
 
 def test_nested_braces_end_the_box_where_they_close() -> None:
-    assert answers.end("so \\boxed{\\frac{1}{2}}.") == len("so \\boxed{\\frac{1}{2}}")
-    assert answers.end("so \\boxed{\\frac{1}{2}") is None
-    assert answers.end("so 12") is None
+    assert final.end("so \\boxed{\\frac{1}{2}}.") == len("so \\boxed{\\frac{1}{2}}")
+    assert final.end("so \\boxed{\\frac{1}{2}") is None
+    assert final.end("so 12") is None
 
 
 def test_a_sampled_step_is_cut_at_the_next_marker_and_after_the_box() -> None:
-    assert steps.clean("Step 1: a \nStep 2: b", answers.end) == "Step 1: a"
-    assert steps.clean("Step 3: \\boxed{4}.\nSo we are done.", answers.end) == "Step 3: \\boxed{4}."
+    assert steps.clean("Step 1: a \nStep 2: b", final.end) == "Step 1: a"
+    assert steps.clean("Step 3: \\boxed{4}.\nSo we are done.", final.end) == "Step 3: \\boxed{4}."
 
 
 def test_only_the_last_step_ends_the_sequence(renderer: Renderer) -> None:

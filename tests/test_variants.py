@@ -3,6 +3,8 @@ weighted by the agreement of two judges."""
 
 from __future__ import annotations
 
+from pipeline.methods.verdicts import turned
+
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from trl import DPOTrainer
 
 from pipeline.core.means import ratio_and_error
 from pipeline.core.records import Preference, SecondRanking, Tree
-from pipeline.domains.math import answers
+from pipeline.domains.math import final
 from pipeline.domains.math.extract import boxed
 from pipeline.inference.requests import Completion, Request
 from pipeline.language import steps
@@ -49,12 +51,12 @@ def completed(
 def test_each_step_pair_becomes_a_pair_of_whole_solutions_of_the_same_tree(renderer: Renderer) -> None:
     trees, found = step_pairs(renderer)
     solutions = {tree.problem_id: tree.steps for tree in trees}
-    kept, dropped = outcome.preferences(found, trees, completed(renderer, found), answers.read, "o2")
+    kept, dropped = outcome.preferences(found, trees, completed(renderer, found), final.read, "o2")
     assert not dropped and len(kept) == len(found) > 0
     for pair, step in zip(kept, found, strict=True):
         assert steps.join([*pair.steps, pair.chosen]) == steps.join(solutions[pair.problem_id])
         assert pair.rejected.startswith(step.rejected) and rank_of(step.chosen) < rank_of(pair.rejected)
-        assert answers.end(pair.chosen) is not None and answers.end(pair.rejected) is not None
+        assert final.end(pair.chosen) is not None and final.end(pair.rejected) is not None
         assert (pair.steps, pair.step_index, pair.iteration) == (step.steps, step.step_index, "o2")
     end = renderer.tokenizer.eos_token_id
     for row in preference_rows(renderer, kept):
@@ -65,13 +67,13 @@ def test_each_step_pair_becomes_a_pair_of_whole_solutions_of_the_same_tree(rende
 def test_a_step_pair_without_two_outcomes_keeps_its_reason(renderer: Renderer) -> None:
     trees, found = step_pairs(renderer)
     inner = [pair for pair in found if not pair.rejected_terminal]
-    kept, dropped = outcome.preferences(inner, trees, completed(renderer, inner, ends=False), answers.read, "o2")
+    kept, dropped = outcome.preferences(inner, trees, completed(renderer, inner, ends=False), final.read, "o2")
     assert not kept and {row.reason for row in dropped} == {"length"}
-    kept, dropped = outcome.preferences(inner, trees, completed(renderer, inner, answer="good"), answers.read, "o2")
+    kept, dropped = outcome.preferences(inner, trees, completed(renderer, inner, answer="good"), final.read, "o2")
     assert {row.reason for row in dropped} == {"same_answer"} and len(kept) + len(dropped) == len(inner)
     assert all(boxed(pair.chosen) != "good" for pair in kept)
     unfinished = [replace(tree, end="max_steps") for tree in trees]
-    kept, dropped = outcome.preferences(found, unfinished, completed(renderer, found), answers.read, "o2")
+    kept, dropped = outcome.preferences(found, unfinished, completed(renderer, found), final.read, "o2")
     assert not kept and {row.reason for row in dropped} == {"unfinished"}
 
 
@@ -139,7 +141,7 @@ def test_a_second_judge_is_asked_as_the_first_and_the_same_judge_agrees_with_its
 
 
 def test_the_opposite_judge_gives_weight_zero_and_one_without_a_ranking_one_half(renderer: Renderer) -> None:
-    _, found, rankings = judged_again(renderer, lambda a, b: judge.turned(by_quality(a, b)))
+    _, found, rankings = judged_again(renderer, lambda a, b: turned(by_quality(a, b)))
     assert {pair.consistency for pair in cream.weighted(found, rankings, "c3")} == {0.0}
     for says, unreadable in (("A", False), ("C", False), ("X", True)):
         _, found, rankings = judged_again(renderer, lambda a, b, says=says: says)

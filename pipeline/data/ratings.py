@@ -17,7 +17,6 @@ from pipeline.data.sources import rows
 
 _TABLE = ("instruction", "responses", "next_response", "rating")
 _RECORD = ("question", "label")
-PREFIX = "rated-"  # of the ids of pairs that people's ratings made
 
 
 @dataclass(frozen=True)

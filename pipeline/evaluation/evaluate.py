@@ -57,32 +57,33 @@ def write(
     problems: Sequence[Problem],
     drawn: Mapping[str, Problem],
     found: Mapping[str, Completion],
-    answers: ModuleType,
+    domain: tuple[ModuleType, ModuleType],
     folder: Path,
     stats: Path,
 ) -> None:
     """Grade every problem's greedy solution and every drawn sample, and write both with their statistics.
 
-    found: the completions by key, as of `tasks`. answers: the domain's. folder: for `answers.parquet`
+    found: the completions by key, as of `tasks`. domain: its parts `final` and `grading`. folder: for `answers.parquet`
     and `samples.parquet`.
     """
-    with answers.Grader() as grader:
-        rows = answered(problems, [found[problem.problem_id] for problem in problems], answers, grader)
-        samples = answered(list(drawn.values()), [found[key] for key in drawn], answers, grader)
+    final, grading = domain
+    with grading.Grader() as grader:
+        rows = answered(problems, [found[problem.problem_id] for problem in problems], final, grader)
+        samples = answered(list(drawn.values()), [found[key] for key in drawn], final, grader)
     files.write(folder / "answers.parquet", Answered, rows)
     files.write(folder / "samples.parquet", Answered, samples)
     files.write_json(stats, accuracy(rows, samples))
 
 
 def answered(
-    problems: Sequence[Problem], completions: Sequence[Completion], answers: ModuleType, grader: Any
+    problems: Sequence[Problem], completions: Sequence[Completion], final: ModuleType, grader: Any
 ) -> list[Answered]:
     """Graded solutions; a solution that is not in `Step n: ` form keeps its text as one step.
 
     end: `answer` (boxed, then the sequence ended), `runs_on` (boxed, not ended), `no_answer` (ended without a box), or
     why the sequence did not end (`length`, `context`).
     """
-    extracted = [answers.read(completion.text) for completion in completions]
+    extracted = [final.read(completion.text) for completion in completions]
     gold = [problem.answer or "" for problem in problems]
     grades = grader.grade(list(zip(extracted, gold, strict=True)))
     return [
@@ -91,7 +92,7 @@ def answered(
             problem.split,
             problem.prompt,
             steps.parts(completion.text),
-            _end(completion, answers),
+            _end(completion, final),
             answer,
             problem.answer or "",
             grade.value,
@@ -101,8 +102,8 @@ def answered(
     ]
 
 
-def _end(completion: Completion, answers: ModuleType) -> str:
-    if answers.end(completion.text) is not None:
+def _end(completion: Completion, final: ModuleType) -> str:
+    if final.end(completion.text) is not None:
         return "answer" if completion.ended else "runs_on"
     return "no_answer" if completion.ended else completion.finish
 

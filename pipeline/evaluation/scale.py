@@ -83,12 +83,12 @@ def spent(tree: Tree) -> tuple[int, int]:
 
 
 def search_answers(
-    problems: Sequence[Problem], trees: Sequence[Tree], answers: ModuleType, grader: Any
+    problems: Sequence[Problem], trees: Sequence[Tree], final: ModuleType, grader: Any
 ) -> list[Answered]:
     """Graded results of step searches at evaluation, each with the tokens of its whole search."""
     by_problem = {tree.problem_id: tree for tree in trees}
     found = [by_problem[problem.problem_id] for problem in problems]
-    extracted = [answers.read(steps.join(tree.steps)) for tree in found]
+    extracted = [final.read(steps.join(tree.steps)) for tree in found]
     grades = grader.grade([(a, problem.answer or "") for a, problem in zip(extracted, problems, strict=True)])
     return [
         Answered(

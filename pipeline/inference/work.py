@@ -28,15 +28,15 @@ def results(
     tasks: Callable[[Renderer], Mapping[str, Task[Row]]],
     row_type: type[Row],
     *depends_on: Any,
-    answers: ModuleType | None = None,
+    final: ModuleType | None = None,
     too_long: Callable[[Row], bool] | None = None,
 ) -> dict[str, Row]:
     """Results of all tasks by key, in the order of the tasks.
 
     models: engine name (`policy`, `prm`) -> model folder. tasks: makes the tasks from the policy's renderer.
     depends_on: values and paths that, with models, code and prompts, decide the results. Tasks that an earlier, broken
-    run finished are taken from its journal, which is removed when the whole stage has ended well. answers: the
-    domain's, where a final answer ends a search or a solution. too_long: whether a row says that its prompt did not fit
+    run finished are taken from its journal, which is removed when the whole stage has ended well. final: of the
+    domain, where a final answer ends a search or a solution. too_long: whether a row says that its prompt did not fit
     the context; single ones are data, but raises PipelineError if all are.
     """
     how, here = stage.section("inference", Inference), stage.machine.inference
@@ -45,7 +45,7 @@ def results(
     past = Journal(journal.FOLDER, stage.name, mark, row_type).__enter__()
     stage.at_end(past.remove)
     engines: dict[str, Engine] = {key: open_engine(model, how, here) for key, model in models.items()}
-    ends = [answers.end] if answers else []
+    ends = [final.end] if final else []
     waiting = tasks(Renderer(engines["policy"].tokenizer, prompts.family, prompts.chat, *ends))
     progress = Progress(stage.name, len(waiting), sum(key in past.done for key in waiting))
 

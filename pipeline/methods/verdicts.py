@@ -14,9 +14,13 @@ from typing import Any
 from pipeline.core.files import counts
 from pipeline.core.records import State, Tree, Verdict
 from pipeline.language.steps import body
-from pipeline.methods.psrlm import judge
 
 Statistic = Callable[["Counter[str]"], float | None]
+
+
+def turned(verdict: str | None) -> str | None:
+    """The verdict as it reads with the candidates in the other order; None for an unreadable one."""
+    return {"A": "B", "B": "A", "C": "C"}[verdict] if verdict else None
 
 
 def diagnostics(trees: Sequence[Tree]) -> dict[str, Any]:
@@ -84,7 +88,7 @@ def _pairs(verdicts: Sequence[Verdict]) -> dict[tuple[int, int], list[str | None
     for verdict in verdicts:
         straight = verdict.a < verdict.b
         pair = (verdict.a, verdict.b) if straight else (verdict.b, verdict.a)
-        found.setdefault(pair, []).append(verdict.winner if straight else judge.turned(verdict.winner))
+        found.setdefault(pair, []).append(verdict.winner if straight else turned(verdict.winner))
     return found
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core import files
-from pipeline.core.config import Positive, Sampling, Section
+from pipeline.core.config import Positive, Section
 from pipeline.core.records import Dropped, Preference, Problem, State, Tree
-from pipeline.inference import Task, seed_of
+from pipeline.inference.requests import Task, seed_of
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import settings as psrlm
 from pipeline.methods.psrlm.candidates import merge, sample

@@ -18,7 +18,7 @@ BY = "before"  # the second model: the one that the searching model was trained 
 NEEDS_STEPS = False
 
 
-def pairs(stage: Stage, answers: ModuleType) -> tuple[list[Preference], list[Dropped], dict[str, Any]]:
+def pairs(stage: Stage, final: ModuleType) -> tuple[list[Preference], list[Dropped], dict[str, Any]]:
     """The pairs of the variant, what was left out, and no further statistics."""
     rows = files.read(stage.found / "train.parquet", Preference)
     prompts, batch = stage.section("prompts", Prompts), stage.section("dpo", Dpo).batch_size

@@ -33,7 +33,7 @@ BY = "before"  # the second model: the one that the searching model was trained 
 NEEDS_STEPS = True
 
 
-def pairs(stage: Stage, answers: ModuleType) -> tuple[list[Preference], list[Dropped], dict[str, Any]]:
+def pairs(stage: Stage, final: ModuleType) -> tuple[list[Preference], list[Dropped], dict[str, Any]]:
     """The pairs of the variant, nothing left out, and how far the two judges agree; keeps `rankings.parquet`."""
     of = stage.plan.variants[stage.key].of
     judge = stage.section("psrlm.search", Search, **stage.plan.override(of, "search")).judge

@@ -27,14 +27,14 @@ BY = "start"  # the second model: the one that searched
 NEEDS_STEPS = True
 
 
-def pairs(stage: Stage, answers: ModuleType) -> tuple[list[Preference], list[Dropped], dict[str, Any]]:
+def pairs(stage: Stage, final: ModuleType) -> tuple[list[Preference], list[Dropped], dict[str, Any]]:
     """The pairs of the variant, what was left out, and no further statistics."""
     rows = files.read(stage.found / "train.parquet", Preference)
     trees = files.read(stage.trees / FILE, Tree)
     cap = stage.section("evaluate", Evaluate).max_tokens
     models = {"policy": stage.second}
     completed = work.results(stage, models, lambda r: completions(r, rows, cap), Completion, cap, stage.found)
-    return *preferences(rows, trees, completed, answers.read, stage.key), {}
+    return *preferences(rows, trees, completed, final.read, stage.key), {}
 
 
 def key(pair: Preference) -> str:

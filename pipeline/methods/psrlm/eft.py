@@ -13,10 +13,11 @@ from typing import Any
 from pipeline.core import files
 from pipeline.core.files import content, counts, quantiles
 from pipeline.core.records import Dropped, JudgedPair, SearchTree
-from pipeline.data.ratings import PREFIX, RatedStep, best_and_worst
+from pipeline.data.ratings import RatedStep, best_and_worst
 from pipeline.language.steps import body
 from pipeline.methods.psrlm import judge
-from pipeline.methods.psrlm.settings import FILE, Eft
+from pipeline.methods.psrlm.settings import FILE, RATED, Eft
+from pipeline.methods.verdicts import turned
 
 Row = JudgedPair
 
@@ -68,7 +69,7 @@ def rated_layers(rated: Iterable[RatedStep]) -> list[Layer]:
     """Layers from human ratings: the first good against the first bad candidate of a prefix, scores the ratings."""
     found = []
     for number, (good, bad) in enumerate(best_and_worst(rated)):
-        key = f"{PREFIX}{good.problem_id}/{number}"
+        key = f"{RATED}{good.problem_id}/{number}"
         found.append(Layer(key, good.problem_id, good.prompt, good.steps, good.text, bad.text, 1.0, -1.0))
     return found
 
@@ -124,7 +125,7 @@ def judged_pairs(
         winners = judge.parse(answers[straight.key]), judge.parse(answers[swapped.key])
         if None in winners:
             dropped.append(_dropped(layer, "unreadable"))
-        elif winners[0] != judge.turned(winners[1]):
+        elif winners[0] != turned(winners[1]):
             dropped.append(_dropped(layer, "inconsistent"))
         elif winners[0] == "B":
             dropped.append(_dropped(layer, "disagrees_with_prm"))

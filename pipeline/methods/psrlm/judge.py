@@ -38,11 +38,6 @@ def parse(text: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def turned(verdict: str | None) -> str | None:
-    """The verdict as it reads with the candidates in the other order; None for an unreadable one."""
-    return {"A": "B", "B": "A", "C": "C"}[verdict] if verdict else None
-
-
 @dataclass(frozen=True)
 class Ranking:
     """Verdicts on all pairs of candidates, and each one's score: the number of candidates that it beats."""

@@ -7,13 +7,12 @@ from typing import Any
 
 from pipeline.core.means import proportion
 from pipeline.core.records import JudgedPair
-from pipeline.data.ratings import PREFIX
 from pipeline.inference.requests import Task
 from pipeline.language.renderer import Renderer
-from pipeline.methods.psrlm import judge
 from pipeline.methods.psrlm.calibration import Weighed, calibration, weigh
 from pipeline.methods.psrlm.judge import Opinion
-from pipeline.methods.psrlm.settings import Search
+from pipeline.methods.psrlm.settings import RATED, Search
+from pipeline.methods.verdicts import turned
 
 Held, Row = JudgedPair, Weighed
 
@@ -33,7 +32,7 @@ def task(
 def quality(found: Sequence[Weighed]) -> dict[str, Any]:
     """Quality on all held-out pairs, its calibration, and apart the quality on pairs that people rated."""
     result = judge_quality(found) | {"calibration": calibration(found)}
-    rated = [opinion for opinion in found if opinion.pair_id.startswith(PREFIX)]
+    rated = [opinion for opinion in found if opinion.pair_id.startswith(RATED)]
     return result | ({"human": judge_quality(rated)} if rated else {})
 
 
@@ -44,11 +43,9 @@ def judge_quality(opinions: Sequence[Opinion]) -> dict[str, Any]:
     candidate, or both a tie.
     """
     mean, error = proportion([o.straight == o.winner for o in opinions])
-    swapped, _ = proportion([judge.turned(o.swapped) == o.winner for o in opinions])
+    swapped, _ = proportion([turned(o.swapped) == o.winner for o in opinions])
     readable = [o for o in opinions if o.straight and o.swapped]
-    agree, agree_error = proportion(
-        [o.straight is not None and o.straight == judge.turned(o.swapped) for o in opinions]
-    )
+    agree, agree_error = proportion([o.straight is not None and o.straight == turned(o.swapped) for o in opinions])
     return {
         "pairs": len(opinions),
         "judge_accuracy": mean,

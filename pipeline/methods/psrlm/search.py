@@ -19,6 +19,7 @@ from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import judge
 from pipeline.methods.psrlm.candidates import merge, sample
 from pipeline.methods.psrlm.settings import Search
+from pipeline.methods.verdicts import turned
 
 Row = Tree
 
@@ -112,7 +113,7 @@ def _in_both_orders(state: State) -> list[bool]:
     """For each pair judged in both orders: whether the two verdicts name the same candidate, or both a tie."""
     named: dict[frozenset[int], list[str | None]] = {}
     for verdict in state.verdicts:
-        said = verdict.winner if verdict.a < verdict.b else judge.turned(verdict.winner)
+        said = verdict.winner if verdict.a < verdict.b else turned(verdict.winner)
         named.setdefault(frozenset((verdict.a, verdict.b)), []).append(said)
     return [both[0] is not None and both[0] == both[1] for both in named.values() if len(both) == 2]
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from pipeline.core.config import Count, Positive, Sampling, Section, Share
 
 FILE = "trees.parquet"  # of a search's folder
+RATED = "rated-"  # begins the keys of pairs that people's ratings made
 
 
 class EftSearch(Section):
