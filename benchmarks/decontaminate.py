@@ -23,8 +23,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-
 from pipeline.core.params import Source
+
 from pipeline.core.records import Problem
 from pipeline.data.decontaminate import Index, hits, words
 from pipeline.data.problems import Selection

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pipeline.core.params import Annotator, Engine, Sampling
 
 from pipeline.core import journal
 from pipeline.core.errors import PipelineError
-from pipeline.core.params import Annotator, Engine, Sampling
 from pipeline.inference import annotator
 
 ENGINE = Engine("float32", 512, 8, 1, 8, 4096)

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pipeline.core.params import Annotator, Engine, Sampling
 
 from pipeline.core import journal
 from pipeline.core.errors import PipelineError
-from pipeline.core.params import Annotator, Engine, Sampling
 from pipeline.inference import annotator
 from pipeline.inference.in_process import CPU_ENVIRONMENT
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pipeline.core.params import Eft, Source
 
 from pipeline.core.errors import PipelineError
-from pipeline.core.params import Eft, Source
 from pipeline.core.records import Node, Problem, SearchTree
 from pipeline.data import ift, ratings
 from pipeline.data.problems import Selection, held_out
