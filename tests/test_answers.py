@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pipeline.core.params import Source
 
 from pipeline.core.errors import PipelineError
+from pipeline.core.params import Source
 from pipeline.data.problems import held_out
 from pipeline.data.sources import known
 from pipeline.domains.math import Grade, Grader, boxed, extract_answer, gold_text

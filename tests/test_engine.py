@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline.core.params import Engine
 
 from pipeline.core.errors import PipelineError
+from pipeline.core.params import Engine
 from pipeline.inference import Completion, Request, open_engine, run, seed_of
 from pipeline.inference.pool import PooledEngine
 

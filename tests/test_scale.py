@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from conftest import ScriptedEngine
-from pipeline.core.params import Sampling
 from test_answers import hostile_answers
 from test_search import SETTINGS, by_quality, script
 
 from pipeline.core.journal import Journal
+from pipeline.core.params import Sampling
 from pipeline.core.records import Answered, Problem
 from pipeline.domains.math import Grader, alike
 from pipeline.evaluation import evaluate, scale

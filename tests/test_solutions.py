@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from conftest import ScriptedEngine
-from pipeline.core.params import Dpo, EftScores, Sampling, Scorer, SolutionPairs, SolutionSearch, Training
 
+from pipeline.core.params import Dpo, EftScores, Sampling, Scorer, SolutionPairs, SolutionSearch, Training
 from pipeline.core.records import Problem, SampledSolution, SampleSet, ScoredSolution, Scoring
 from pipeline.domains.arithmetic import oracle, roles, sloppy
 from pipeline.domains.arithmetic.problems import generate, write

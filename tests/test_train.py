@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline.core.params import Base, Dpo, Phase, Training
 
 from pipeline.core import journal
 from pipeline.core.errors import PipelineError
+from pipeline.core.params import Base, Dpo, Phase, Training
 from pipeline.core.records import JudgedPair, LabelledSolution, Preference, Solution
 from pipeline.domains.arithmetic import corpus
 from pipeline.language import prompts, steps

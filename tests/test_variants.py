@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import torch
 from conftest import ScriptedEngine
-from pipeline.core.params import Dpo, Pairs
 from test_search import SETTINGS, by_quality, grow, rank_of, script
 from test_train import LAST, PAIR, TRAINING
 from transformers import AutoModelForCausalLM
 from trl import DPOTrainer
 
+from pipeline.core.params import Dpo, Pairs
 from pipeline.core.records import Preference, SecondRanking, Tree
 from pipeline.evaluation import evaluate
 from pipeline.inference import Completion, Request, run
