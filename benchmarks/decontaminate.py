@@ -24,10 +24,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.core.params import Source
 from pipeline.core.records import Problem
 from pipeline.data.decontaminate import Index, hits, words
 from pipeline.data.problems import Selection
+from pipeline.data.settings import Source
 
 COLUMNS = ("question", "problem", "Question")
 KINDS = ("as it is", "other case and spacing", "other numbers", "inside a longer text", "one word changed")
@@ -118,7 +118,7 @@ def main() -> None:
                 writer.write(pa.table({"q": [prompt for _, prompt in rows]}))
         started = time.perf_counter()
         selection = Selection([Problem(key, text, "") for key, text in evaluation.items()], args.ngram, seed=1)
-        taken = selection.take(Source(str(path), min(args.chosen, args.rows // 2), "q"), "ift")
+        taken = selection.take(Source(path=str(path), rows=min(args.chosen, args.rows // 2), prompt="q"), "ift")
         print(f"{len(taken)} chosen of the file in {time.perf_counter() - started:.0f} s; {peak()}")
         print(f"left out among them: {len(selection.overlaps)} overlaps, {len(selection.duplicates)} duplicates")
 

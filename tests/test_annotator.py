@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
-from pipeline.core import journal
+from pipeline.core import config, journal
+from pipeline.core.command import Stage
+from pipeline.core.config import Sampling
 from pipeline.core.errors import PipelineError
-from pipeline.core.params import Annotator, Engine, Sampling
+from pipeline.core.machine import Endpoints, Machine
 from pipeline.inference import annotator
+from pipeline.inference.settings import Annotator
 
-ENGINE = Engine("float32", 512, 8, 1, 8, 4096)
 PROMPTS = {f"k{i}": f"prompt {i}" for i in range(12)}
 Reply = tuple[int, str]
 
@@ -76,16 +78,22 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 def settings(url: str, **changed: object) -> Annotator:
     values: dict[str, object] = {
-        "kind": "endpoint", "url": url, "model": "m", "api": "chat", "key_variable": "TEST_KEY", "concurrency": 3,
-        "retries": 2, "seconds": 5.0, "max_tokens_spent": 0, "max_requests": 0,
-        "sampling": Sampling(1.0, 1.0, 16),
+        "kind": "endpoint", "url": url, "model": "m", "api": "chat", "key_variable": "TEST_KEY", "max_tokens_spent": 0,
+        "max_requests": 0, "sampling": Sampling(temperature=1.0, top_p=1.0, max_tokens=16),
     }  # fmt: skip
     return Annotator(**(values | changed))  # type: ignore[arg-type]
 
 
+def stage(name: str = "eft", **changed: Any) -> Stage:
+    """A stage on a machine that asks three things at once and tries each three times."""
+    found = Stage(name, Path("params.yaml"), "", {})
+    found.machine = Machine(endpoints=Endpoints(**({"concurrency": 3, "max_retries": 2, "timeout": 5.0} | changed)))
+    return found
+
+
 def test_every_prompt_gets_its_own_answer_through_transient_failures(serve) -> None:
     flaky = serve(lambda prompt, count: (500, "{}") if count % 3 == 1 else completion(prompt.upper()))
-    found = annotator.answers("eft", PROMPTS, settings(flaky.url, retries=6), ENGINE)
+    found = annotator.answers(stage(max_retries=6), PROMPTS, settings(flaky.url))
     assert found == {key: prompt.upper() for key, prompt in PROMPTS.items()}
 
 
@@ -97,10 +105,10 @@ def test_an_endpoint_that_dies_in_the_middle_loses_nothing_and_nothing_is_paid_t
 
     endpoint = serve(reply)
     with pytest.raises(PipelineError, match="answers 400"):
-        annotator.answers("eft", PROMPTS, settings(endpoint.url), ENGINE)
+        annotator.answers(stage(), PROMPTS, settings(endpoint.url))
     paid, refused = set(endpoint.asked[:5]), len(endpoint.asked)
     alive.set()
-    assert set(annotator.answers("eft", PROMPTS, settings(endpoint.url), ENGINE).values()) == {"yes"}
+    assert set(annotator.answers(stage(), PROMPTS, settings(endpoint.url)).values()) == {"yes"}
     assert set(endpoint.asked[refused:]) == set(PROMPTS.values()) - paid
 
 
@@ -117,21 +125,21 @@ def test_requests_under_way_when_another_fails_are_kept_for_they_are_paid(serve)
 
     endpoint = serve(reply)
     with pytest.raises(PipelineError, match="answers 400"):
-        annotator.answers("eft", PROMPTS, settings(endpoint.url), ENGINE)
+        annotator.answers(stage(), PROMPTS, settings(endpoint.url))
     assert len(endpoint.asked) == 3
     alive.set()
-    annotator.answers("eft", PROMPTS, settings(endpoint.url), ENGINE)
+    annotator.answers(stage(), PROMPTS, settings(endpoint.url))
     assert len(endpoint.asked) == 13 and sorted(set(endpoint.asked)) == sorted(PROMPTS.values())
 
 
 def test_an_endpoint_that_answers_429_for_ever_ends_the_run_and_keeps_what_was_paid(serve) -> None:
     endpoint = serve(lambda prompt, count: completion("yes") if count <= 4 else (429, "{}"))
     with pytest.raises(PipelineError, match=r"still answers 429 .* after 2 retries"):
-        annotator.answers("eft", PROMPTS, settings(endpoint.url), ENGINE)
+        annotator.answers(stage(), PROMPTS, settings(endpoint.url))
     assert len(endpoint.asked) == 4 + 3 * (1 + 2)
     paid = set(endpoint.asked[:4])
     with pytest.raises(PipelineError, match="429"):
-        annotator.answers("eft", PROMPTS, settings(endpoint.url), ENGINE)
+        annotator.answers(stage(), PROMPTS, settings(endpoint.url))
     assert not paid & set(endpoint.asked[13:])
 
 
@@ -148,7 +156,7 @@ def test_an_endpoint_that_answers_429_for_ever_ends_the_run_and_keeps_what_was_p
 def test_whatever_an_endpoint_says_that_is_no_completion_is_one_line(serve, body: str, api: str) -> None:
     endpoint = serve(lambda prompt, count: (200, body))
     with pytest.raises(PipelineError, match="answers nonsense") as caught:
-        annotator.answers("eft", {"k": "prompt"}, settings(endpoint.url, api=api), ENGINE)
+        annotator.answers(stage(), {"k": "prompt"}, settings(endpoint.url, api=api))
     assert "\n" not in str(caught.value)
 
 
@@ -164,36 +172,38 @@ def test_whatever_an_endpoint_says_that_is_no_completion_is_one_line(serve, body
 def test_a_bad_endpoint_is_one_line_that_names_it_and_never_the_key(serve, reply: Reply, message: str) -> None:
     endpoint = serve(lambda prompt, count: reply)
     with pytest.raises(PipelineError, match=message) as caught:
-        annotator.answers("eft", PROMPTS, settings(endpoint.url), ENGINE)
+        annotator.answers(stage(), PROMPTS, settings(endpoint.url))
     assert "\n" not in str(caught.value) and "secret" not in str(caught.value)
 
 
 def test_an_endpoint_that_is_not_there_and_a_missing_key_are_one_line(serve) -> None:
     with pytest.raises(PipelineError, match="cannot be reached"):
-        annotator.answers("eft", PROMPTS, settings("http://127.0.0.1:9/v1", retries=0), ENGINE)
+        annotator.answers(stage(max_retries=0), PROMPTS, settings("http://127.0.0.1:9/v1"))
     with pytest.raises(PipelineError, match="the environment variable ABSENT_KEY is not set"):
-        annotator.answers("eft", PROMPTS, settings("http://127.0.0.1:9/v1", key_variable="ABSENT_KEY"), ENGINE)
+        annotator.answers(stage(), PROMPTS, settings("http://127.0.0.1:9/v1", key_variable="ABSENT_KEY"))
 
 
 @pytest.mark.parametrize(
-    ("cap", "message"),
+    ("cap", "at_once", "message"),
     [
-        ({"max_tokens_spent": 20, "concurrency": 1}, "max_tokens_spent: 20 tokens and 4 requests spent on m with 8"),
-        ({"max_requests": 4}, "max_requests: .* 4 requests spent on m with 8 prompts left"),
+        ({"max_tokens_spent": 20}, 1, "max_tokens_spent: 20 tokens and 4 requests spent on m with 8"),
+        ({"max_requests": 4}, 3, "max_requests: .* 4 requests spent on m with 8 prompts left"),
     ],
 )
-def test_a_spending_cap_holds_over_all_runs_until_it_is_raised(serve, cap: dict[str, int], message: str) -> None:
+def test_a_spending_cap_holds_over_all_runs_until_it_is_raised(
+    serve, cap: dict[str, int], at_once: int, message: str
+) -> None:
     endpoint = serve(lambda prompt, count: completion("yes"))
     for _ in range(2):
         with pytest.raises(PipelineError, match=message):
-            annotator.answers("eft", PROMPTS, settings(endpoint.url, **cap), ENGINE)
+            annotator.answers(stage(concurrency=at_once), PROMPTS, settings(endpoint.url, **cap))
         assert len(endpoint.asked) == 4
-    assert len(annotator.answers("eft", PROMPTS, settings(endpoint.url), ENGINE)) == 12
+    assert len(annotator.answers(stage(), PROMPTS, settings(endpoint.url))) == 12
     assert sorted(endpoint.asked) == sorted(PROMPTS.values())
 
 
 def test_an_annotator_that_cannot_write_is_one_line() -> None:
-    with pytest.raises(PipelineError, match=r"annotator\.kind: 'world' writes no text for ift"):
-        annotator.answers("ift", PROMPTS, settings("", kind="world"), ENGINE)
-    with pytest.raises(PipelineError, match=r"annotator\.concurrency"):
-        annotator.answers("ift", PROMPTS, settings("", concurrency=0), ENGINE)
+    with pytest.raises(PipelineError, match=r"annotator\.kind: 'oracle' writes no text for ift"):
+        annotator.answers(stage("ift"), PROMPTS, settings("", kind="oracle"))
+    with pytest.raises(PipelineError, match=r"machine\.yaml: endpoints\.concurrency: must be greater"):
+        config.build(Machine, {"endpoints": {"concurrency": 0}}, "machine.yaml: ")

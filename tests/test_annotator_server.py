@@ -14,14 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from test_annotator import settings, stage
 
 from pipeline.core import journal
+from pipeline.core.config import Sampling
 from pipeline.core.errors import PipelineError
-from pipeline.core.params import Annotator, Engine, Sampling
 from pipeline.inference import annotator
 from pipeline.inference.in_process import CPU_ENVIRONMENT
 
-ENGINE = Engine("float32", 512, 8, 1, 8, 4096)
 PROMPTS = {f"k{i}": f"Ana has {i} keys." for i in range(120)}
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -68,9 +68,9 @@ def test_a_served_model_killed_in_the_middle_and_started_again_is_asked_nothing_
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}/v1"
-    sampling = Sampling(0.0, 1.0, 24)
-    settings = Annotator(url, "completions", "", 2, 1, 60.0, 0, 0, sampling, "endpoint", str(tiny_model))
+    url, greedy = f"http://127.0.0.1:{port}/v1", Sampling(temperature=0.0, top_p=1.0, max_tokens=24)
+    served = settings(url, api="completions", key_variable="", model=str(tiny_model), sampling=greedy)
+    asks = stage(concurrency=2, max_retries=1, timeout=60.0)
 
     def kept() -> list[str]:
         return [line for file in tmp_path.glob("annotator/*.jsonl") for line in file.read_text().splitlines(True)]
@@ -80,7 +80,7 @@ def test_a_served_model_killed_in_the_middle_and_started_again_is_asked_nothing_
 
     def ask() -> None:
         try:
-            annotator.answers("eft", PROMPTS, settings, ENGINE)
+            annotator.answers(asks, PROMPTS, served)
         except PipelineError as error:
             failure.append(error)
 
@@ -94,7 +94,7 @@ def test_a_served_model_killed_in_the_middle_and_started_again_is_asked_nothing_
     paid = kept()
     assert 30 <= len(paid) < len(PROMPTS)
     second = serve(tiny_model, port, tmp_path / "second.log")
-    assert set(annotator.answers("eft", PROMPTS, settings, ENGINE)) == set(PROMPTS)
+    assert set(annotator.answers(asks, PROMPTS, served)) == set(PROMPTS)
     kill(second)
     requests = (tmp_path / "second.log").read_text().count('"POST /v1/completions HTTP/1.1" 200')
     assert requests == len(PROMPTS) - len(paid)

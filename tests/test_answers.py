@@ -18,9 +18,9 @@ from pipeline.data.problems import held_out
 from pipeline.data.settings import Source
 from pipeline.data.sources import known
 from pipeline.domains.math.compare import gold_text
-from pipeline.domains.math.grading import Grader
 from pipeline.domains.math.extract import boxed, extract_answer
 from pipeline.domains.math.grader import MAX_CHARACTERS
+from pipeline.domains.math.grading import Grader
 
 Pair = tuple[str | None, str]
 ROOT = Path(__file__).parents[1]

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.compare import compare
-from pipeline.cli.compare.runs import Run, paired
+from pipeline.cli.compare.runs import JUDGE, Run, paired
 from pipeline.core import files
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import Answered, JudgedPair
 from pipeline.evaluation import evaluate
+from pipeline.methods.psrlm import measure
 from pipeline.methods.psrlm.judge import Opinion
 
 DVC_YAML = """
@@ -27,11 +28,13 @@ stages:
       cmd: python -m stages.evaluate --answers data/${item}/evaluation
       outs: ["data/${item}/evaluation"]
   judge_eval:
-    foreach: [m1, m2]
+    foreach: {first: {model: m1}, m2: {model: m2}}
     do:
-      cmd: python -m stages.judge_eval --eft data/eft --opinions data/${item}/judging
-      deps: [data/eft]
-      outs: ["data/${item}/judging"]
+      cmd: >-
+        python -m stages.judge_eval --eft data/eft/psrlm --judgments data/${item.model}/judgments-psrlm
+        --stats reports/models/${item.model}/judge-psrlm.json
+      deps: [data/eft/psrlm]
+      outs: ["data/${item.model}/judgments-psrlm"]
   report:
     cmd: python -m stages.report --models reports/models --reports reports
 """
@@ -64,13 +67,13 @@ def opinions(wrong: int) -> list[Opinion]:
 
 def write_run(folder: Path, right: dict[str, set[int]], wrong: dict[str, int]) -> None:
     pairs = [JudgedPair(f"e{i}/0/0", f"e{i}", f"q{i}", (), "a", "b", "", "A", 0.9, 0.1) for i in range(12)]
-    files.write(folder / "data/eft/test.parquet", JudgedPair, pairs)
+    files.write(folder / "data/eft/psrlm/test.parquet", JudgedPair, pairs)
     for model in right:
         rows, said = answers(right[model]), opinions(wrong[model])
         files.write(folder / f"data/{model}/evaluation/answers.parquet", Answered, rows)
-        files.write(folder / f"data/{model}/judging/opinions.parquet", Opinion, said)
+        files.write(folder / f"data/{model}/judgments-psrlm/judgments.parquet", Opinion, said)
         files.write_json(folder / f"reports/models/{model}/evaluation.json", evaluate.accuracy(rows))
-        files.write_json(folder / f"reports/models/{model}/judge.json", evaluate.judge_quality(said))
+        files.write_json(folder / f"reports/models/{model}/judge-psrlm.json", measure.judge_quality(said))
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +123,7 @@ def test_paired_differences_are_those_of_the_metrics() -> None:
     judged = paired(run.judgments("m1"), run.judgments("m2"))
     assert {metric for _, metric in judged} == {"judge_accuracy", "consistency"}
     for (_, metric), (difference, _) in judged.items():
-        assert difference == pytest.approx(after["judge"][metric] - before["judge"][metric], abs=2e-6)
+        assert difference == pytest.approx(after[JUDGE][metric] - before[JUDGE][metric], abs=2e-6)
 
 
 @pytest.mark.usefixtures("there")
@@ -155,7 +158,7 @@ def test_commits_experiments_and_the_workspace_are_compared_model_by_model(
     compare(before, after)
     text = capsys.readouterr().out
     assert f"|  | {before} | {after} | difference" in text
-    assert "| m2 pooled |" in text and "| m1 " not in text and "the same in both: m1, m2 (judge)" in text
+    assert "| m2 pooled |" in text and "| m1 " not in text and "the same in both: m1, m2 (judge-psrlm)" in text
     assert text.count("| yes |") >= 3
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipeline.core.errors import PipelineError
-from pipeline.core.params import Eft, Source
 from pipeline.core.records import Node, Problem, SearchTree
 from pipeline.data import ift, ratings
 from pipeline.data.problems import Selection, held_out
+from pipeline.data.settings import Source
 from pipeline.data.sources import rows
+from pipeline.domains.math import final
 from pipeline.methods.psrlm import eft
+from pipeline.methods.psrlm.settings import Eft
 
 SHARED = os.environ.get("PSR_SHARED_DATA")
 
@@ -27,7 +28,7 @@ def jsonl(path: Path, rows: list[object]) -> Path:
 
 def test_segmenting_adds_markers_and_changes_nothing_else() -> None:
     problem = Problem("p", "q", "ift", None, "First 1+1=2.\n\nSo\n$$x\n= 2$$ it is \\boxed{2}.")
-    (row,), dropped = ift.segmented([problem], {"p": ift.by_line(problem.solution or "")})
+    (row,), dropped = ift.segmented([problem], {"p": ift.by_line(problem.solution or "")}, final.end)
     assert not dropped
     assert row.steps == ("Step 1: First 1+1=2.", "Step 2: So", "Step 3: $$x\n= 2$$ it is \\boxed{2}.")
 
@@ -37,12 +38,12 @@ def test_segmenting_adds_markers_and_changes_nothing_else() -> None:
     [
         ("a \\boxed{1}", "Step 1: b \\boxed{1}", "altered"),
         ("a \\boxed{1}", "a \\boxed{1}", "no_steps"),
-        ("a 1", "Step 1: a 1", "no_boxed_answer"),
+        ("a 1", "Step 1: a 1", "no_final_answer"),
         ("", "", "no_solution"),
     ],
 )
 def test_a_changed_solution_is_dropped_with_its_reason(solution: str, segmented: str, reason: str) -> None:
-    kept, dropped = ift.segmented([Problem("p", "q", "ift", None, solution)], {"p": segmented})
+    kept, dropped = ift.segmented([Problem("p", "q", "ift", None, solution)], {"p": segmented}, final.end)
     assert not kept
     assert [row.reason for row in dropped] == [reason]
 
@@ -63,7 +64,11 @@ def test_a_layer_gives_best_against_worst_in_both_orders() -> None:
     ]
 
 
-SETTINGS = Eft(ratings="", margin=0.2, pairs_per_problem=1, train_pairs=0, test_pairs=4, ties=0.25)
+SETTINGS = Eft(margin=0.2, pairs_per_problem=1, train_pairs=0, test_pairs=4, ties=0.25)
+
+
+def changed(**values):
+    return SETTINGS.model_copy(update=values)
 
 
 def prefers(word: str):
@@ -98,12 +103,12 @@ def test_the_judge_test_set_is_held_out_by_problem_with_one_row_a_pair() -> None
     assert not surplus
     assert len(test) == 4 and len(train) == 12
     assert not {row.problem_id for row in test} & {row.problem_id for row in train}
-    assert {row.winner for row in eft.split(rows, replace(SETTINGS, test_pairs=10), seed=1)[1]} == {"A", "B"}
+    assert {row.winner for row in eft.split(rows, changed(test_pairs=10), seed=1)[1]} == {"A", "B"}
 
 
 def test_a_cap_on_the_train_pairs_leaves_both_orders_of_a_pair_together_and_records_the_rest() -> None:
     rows, _ = judged([tree(f"p{i}", 0.9, 0.1) for i in range(10)], prefers("s0"))
-    train, test, surplus = eft.split(rows, replace(SETTINGS, train_pairs=2), seed=1)
+    train, test, surplus = eft.split(rows, changed(train_pairs=2), seed=1)
     everything, same_test, _ = eft.split(rows, SETTINGS, seed=1)
     assert test == same_test
     assert len(train) == 4 and [row for row in everything if row in train] == train
@@ -118,13 +123,13 @@ def test_ties_are_trained_on_up_to_their_share_and_never_tested() -> None:
     assert sum(row.winner == "C" for row in train) == 4 and len(train) == 16
     assert not any(row.winner == "C" for row in test)
     assert [row.reason for row in surplus] == ["tie"] * 8
-    assert not [row for row in eft.split(rows, replace(SETTINGS, ties=0.0), seed=1)[0] if row.winner == "C"]
+    assert not [row for row in eft.split(rows, changed(ties=0.0), seed=1)[0] if row.winner == "C"]
 
 
 def test_sampling_follows_content_not_row_order(tmp_path: Path) -> None:
     rows = [{"q": f"problem {i}"} for i in range(50)]
-    source = Source(str(jsonl(tmp_path / "a.jsonl", rows)), 10, "q")
-    other = Source(str(jsonl(tmp_path / "b.jsonl", rows[::-1])), 10, "q")
+    source = Source(path=str(jsonl(tmp_path / "a.jsonl", rows)), rows=10, prompt="q")
+    other = Source(path=str(jsonl(tmp_path / "b.jsonl", rows[::-1])), rows=10, prompt="q")
     assert Selection([], 8, 1).take(source, "eft") == Selection([], 8, 1).take(other, "eft")
     selection = Selection([], 8, 1)
     first, second = selection.take(source, "eft"), selection.take(source, "ift")
@@ -134,9 +139,9 @@ def test_sampling_follows_content_not_row_order(tmp_path: Path) -> None:
 
 def test_a_row_added_upstream_changes_at_most_one_chosen_problem(tmp_path: Path) -> None:
     rows = [{"q": f"problem {i}"} for i in range(50)]
-    before = Selection([], 8, 1).take(Source(str(jsonl(tmp_path / "a.jsonl", rows)), 10, "q"), "eft")
+    before = Selection([], 8, 1).take(Source(path=str(jsonl(tmp_path / "a.jsonl", rows)), rows=10, prompt="q"), "eft")
     rows.insert(7, {"q": "a new one"})
-    after = Selection([], 8, 1).take(Source(str(jsonl(tmp_path / "b.jsonl", rows)), 10, "q"), "eft")
+    after = Selection([], 8, 1).take(Source(path=str(jsonl(tmp_path / "b.jsonl", rows)), rows=10, prompt="q"), "eft")
     assert len({p.prompt for p in before} - {p.prompt for p in after}) <= 1
 
 
@@ -152,7 +157,7 @@ def test_a_training_prompt_that_overlaps_with_evaluation_is_left_out_with_both_t
     rows = [{"q": text} for text in [*overlapping, "what is 12+30 ?", *clean]]
     evaluation = [Problem("e-1", held, "e"), Problem("e-2", short, "e")]
     selection = Selection(evaluation, 8, 1)
-    kept = selection.take(Source(str(jsonl(tmp_path / "a.jsonl", rows)), 0, "q"), "eft")
+    kept = selection.take(Source(path=str(jsonl(tmp_path / "a.jsonl", rows)), prompt="q"), "eft")
     assert {p.prompt for p in kept} == set(clean)
     assert {(o.evaluation_id, o.evaluation_prompt) for o in selection.overlaps} == {("e-1", held), ("e-2", short)}
     assert {o.prompt for o in selection.overlaps} == {*overlapping, "what is 12+30 ?"}
@@ -162,7 +167,7 @@ def test_a_short_evaluation_problem_is_found_inside_a_longer_prompt(tmp_path: Pa
     evaluation = [Problem("e-1", "Compute $\\cos 45^\\circ$.", "e"), Problem("e-2", "Why?", "e")]
     rows = [{"q": "Please compute \\cos 45^\\circ now."}, {"q": "Compute \\cos 450^\\circ now."}, {"q": "Tell me why?"}]
     selection = Selection(evaluation, 8, 1)
-    kept = selection.take(Source(str(jsonl(tmp_path / "a.jsonl", rows)), 0, "q"), "eft")
+    kept = selection.take(Source(path=str(jsonl(tmp_path / "a.jsonl", rows)), prompt="q"), "eft")
     assert {p.prompt for p in kept} == {row["q"] for row in rows[1:]}
     assert [(o.rule, o.evaluation_id) for o in selection.overlaps] == [("contained", "e-1")]
 
@@ -176,8 +181,8 @@ def test_what_is_left_out_does_not_depend_on_row_order_and_every_row_is_accounte
 
     def left_out(name: str, order: list[dict[str, str]], rows: int) -> Selection:
         selection = Selection(held, 8, 1)
-        chosen = selection.take(Source(str(jsonl(tmp_path / name, order)), rows, "q"), "eft")
-        selection.take(Source(str(jsonl(tmp_path / name, order)), 5, "q"), "ift")
+        chosen = selection.take(Source(path=str(jsonl(tmp_path / name, order)), rows=rows, prompt="q"), "eft")
+        selection.take(Source(path=str(jsonl(tmp_path / name, order)), rows=5, prompt="q"), "ift")
         assert rows or len(chosen) + len(selection.overlaps) + len(selection.duplicates) >= len(order)
         return selection
 
@@ -189,7 +194,7 @@ def test_what_is_left_out_does_not_depend_on_row_order_and_every_row_is_accounte
 
 def test_every_row_of_an_evaluation_file_is_a_problem_even_if_two_are_equal(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "a.jsonl", [{"q": "x", "a": 1}, {"q": "x", "a": 1}, {"q": "y", "a": 2}])
-    found = held_out(Source(str(path), 0, "q", "a"), "math", 1)
+    found = held_out(Source(path=str(path), prompt="q", answer="a"), "math", 1)
     assert [(p.problem_id, p.prompt, p.answer) for p in found] == [
         ("math-00001", "x", "1"),
         ("math-00002", "x", "1"),
@@ -200,14 +205,14 @@ def test_every_row_of_an_evaluation_file_is_a_problem_even_if_two_are_equal(tmp_
 def test_csv_is_read_as_text_and_a_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text('q,other,a\n"two\nlines",1,007\n' + "plain,2,3\n" * 200_000 + "last,3,one half\n")
-    numbered = list(rows(Source(str(path), 0, "q", "a"), ["q", "a"]))
+    numbered = list(rows(Source(path=str(path), prompt="q", answer="a"), ["q", "a"]))
     assert numbered[0] == (1, {"q": "two\nlines", "a": "007"})
     assert numbered[-1] == (200_002, {"q": "last", "a": "one half"})
     path.write_bytes(b"q,a\none,1\ncaf\xe9,2\n")
     with pytest.raises(PipelineError, match=r"a\.csv: line 3: not UTF-8"):
-        list(rows(Source(str(path), 0, "q", "a"), ["q"]))
+        list(rows(Source(path=str(path), prompt="q", answer="a"), ["q"]))
     with pytest.raises(PipelineError, match=r"column 'p' is missing; it has q, a"):
-        list(rows(Source(str(path), 0, "p", "a"), ["p"]))
+        list(rows(Source(path=str(path), prompt="p", answer="a"), ["p"]))
 
 
 @pytest.mark.parametrize(
@@ -226,7 +231,7 @@ def test_a_bad_problems_file_is_named_with_its_row(content: bytes, message: str,
     path = tmp_path / "bad.jsonl"
     path.write_bytes(content)
     with pytest.raises(PipelineError, match=message) as caught:
-        Selection([], 8, 1).take(Source(str(path), 5, "q"), "eft")
+        Selection([], 8, 1).take(Source(path=str(path), rows=5, prompt="q"), "eft")
     assert str(path) in str(caught.value)
 
 
@@ -254,8 +259,8 @@ def test_both_layouts_of_human_ratings_give_the_same_steps_pairs_and_labels(tmp_
         TABLE | {"next_response": "c", "rating": -1},
         TABLE | {"responses": ["a", "d"], "next_response": "e", "rating": None},
     ]
-    from_table = ratings.read(Source(str(jsonl(tmp_path / "t.jsonl", table)), 0))
-    from_records = ratings.read(Source(str(jsonl(tmp_path / "r.jsonl", [RECORD])), 0))
+    from_table = ratings.read(Source(path=str(jsonl(tmp_path / "t.jsonl", table))))
+    from_records = ratings.read(Source(path=str(jsonl(tmp_path / "r.jsonl", [RECORD]))))
     assert from_table == from_records
     (layer,) = eft.rated_layers(from_table)
     assert (layer.steps, layer.best, layer.worst) == (("Step 1: a",), "Step 2: b", "Step 2: c")
@@ -273,7 +278,7 @@ def test_rated_problems_that_overlap_with_evaluation_give_no_label(tmp_path: Pat
     table = [
         TABLE | {"instruction": text, "next_response": step} for text in (held.upper(), "another") for step in "ab"
     ]
-    source = Source(str(jsonl(tmp_path / "t.jsonl", table)), 0, format="prm800k")
+    source = Source(path=str(jsonl(tmp_path / "t.jsonl", table)), format="prm800k")
     selection = Selection([Problem("e-1", held, "e")], 8, 1)
     kept = selection.take(source, "prm")
     assert [p.prompt for p in kept] == ["another"] == [p.prompt for p in selection.rated(source.path)]
@@ -296,30 +301,37 @@ def test_rated_problems_that_overlap_with_evaluation_give_no_label(tmp_path: Pat
 )
 def test_a_bad_row_of_human_ratings_is_named(row: dict[str, object], message: str, tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match=message):
-        ratings.read(Source(str(jsonl(tmp_path / "t.jsonl", [TABLE, row])), 0))
+        ratings.read(Source(path=str(jsonl(tmp_path / "t.jsonl", [TABLE, row]))))
 
 
 def test_ratings_without_a_rated_step_are_refused(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "t.jsonl", [TABLE | {"rating": None}])
     with pytest.raises(PipelineError, match="none of 1 steps is left"):
-        ratings.read(Source(str(path), 0))
+        ratings.read(Source(path=str(path)))
 
 
 @pytest.mark.skipif(SHARED is None, reason="PSR_SHARED_DATA does not name a folder with the real data")
 def test_every_real_prefix_with_a_good_and_a_bad_step_becomes_a_pair_in_both_orders() -> None:
-    rated = ratings.read(Source(f"{SHARED}/process/prm800k_phase1_test.stepwise.parquet", 0))
+    rated = ratings.read(Source(path=f"{SHARED}/process/prm800k_phase1_test.stepwise.parquet"))
     layers = eft.rated_layers(rated)
     assert len(layers) == 237
-    asked, _ = eft.questions(layers, replace(SETTINGS, pairs_per_problem=1000))
+    asked, _ = eft.questions(layers, changed(pairs_per_problem=1000))
     rows, dropped = eft.judged_pairs(asked, eft.human_answers(asked))
     assert len(rows) == 474 and not dropped
 
 
 @pytest.mark.skipif(SHARED is None, reason="PSR_SHARED_DATA does not name a folder with the real data")
 def test_real_gsm8k_solutions_become_ift_rows_or_drops_with_nothing_lost() -> None:
-    source = Source(f"{SHARED}/process/gsm8k_train.jsonl", 200, "question", "answer", "answer", "gsm8k")
+    source = Source(
+        path=f"{SHARED}/process/gsm8k_train.jsonl",
+        rows=200,
+        prompt="question",
+        answer="answer",
+        solution="answer",
+        format="gsm8k",
+    )
     problems = Selection([], 8, 1).take(source, "ift")
-    kept, dropped = ift.segmented(problems, {p.problem_id: ift.by_line(p.solution or "") for p in problems})
+    kept, dropped = ift.segmented(problems, {p.problem_id: ift.by_line(p.solution or "") for p in problems}, final.end)
     assert len(problems) == 200 == len(kept) + len(dropped)
     assert len(kept) > 190
     for row in kept:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import re
+import runpy
 import subprocess
 import sys
 
@@ -11,7 +11,7 @@ import pytest
 import yaml
 from documents import DOCUMENTS, MARKS, ROOT, RUN_OTHERWISE, blocks, to_run
 
-from pipeline import cli
+from pipeline.cli import __main__ as psr
 
 STAGES = sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__")
 
@@ -48,7 +48,7 @@ def test_a_stage_says_what_it_reads_and_writes(
 ) -> None:
     monkeypatch.setattr(sys, "argv", [stage, "--help"])
     with pytest.raises(SystemExit, match="0"):
-        importlib.import_module(f"stages.{stage}").main()
+        runpy.run_module(f"stages.{stage}", run_name="__main__", alter_sys=True)
     text = capsys.readouterr().out
     assert "reads" in text and "writes" in text
 
@@ -59,7 +59,7 @@ def test_psr_and_its_commands_say_what_they_read_and_write(
     def text(*arguments: str) -> str:
         monkeypatch.setattr(sys, "argv", ["psr", *arguments, "--help"])
         with pytest.raises(SystemExit, match="0"):
-            cli.main()
+            psr.main()
         return capsys.readouterr().out
 
     names = re.findall(r"^    ([a-z]+) ", text(), re.MULTILINE)

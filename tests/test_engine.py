@@ -11,10 +11,9 @@ import pytest
 
 from pipeline.core import machine
 from pipeline.core.errors import PipelineError
-from pipeline.inference.requests import Completion, Request, seed_of
-from pipeline.inference.pool import open_engine
 from pipeline.inference.loop import run
-from pipeline.inference.pool import PooledEngine
+from pipeline.inference.pool import PooledEngine, open_engine
+from pipeline.inference.requests import Completion, Request, seed_of
 from pipeline.inference.settings import Inference
 
 SETTINGS = Inference(dtype="float32", max_model_len=256)

@@ -27,7 +27,7 @@ configs:
 READ = """
 import json, sys
 from pipeline.core.errors import PipelineError
-from pipeline.core.params import Source
+from pipeline.data.settings import Source
 from pipeline.data.sources import rows
 for case in json.loads(sys.argv[1]):
     try:

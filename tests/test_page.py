@@ -16,7 +16,7 @@ import pytest
 from pipeline import report
 from pipeline.core import files
 from pipeline.core.records import Candidate, Dropped, State, Tree, Verdict
-from pipeline.methods.psrlm import verdicts
+from pipeline.methods import verdicts
 from pipeline.report import ledger, provenance, viewer
 
 HOSTILE = "Step 1: </script><img src=x onerror=\"document.title='owned'\"><!-- {{ 7 * 7 }} ${x}"
@@ -58,7 +58,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         judge["calibration"] = (
             known | {f"{name}_se": 0.01 for name in known} | {"pairs": 39, "without": 1, "bins": bins}
         )
-        files.write_json(folder / "models" / model / "judge.json", judge)
+        files.write_json(folder / "models" / model / "judge-psrlm.json", judge)
     shares = {"accuracy": 0.5, "greedy_accuracy": 0.4, "majority_accuracy": 0.6, "gain": 0.1, "over_majority": -0.1}
     scale = {"problems": 40, **shares, **{f"{name}_se": 0.05 for name in shares}}
     tokens = {"greedy": 80, "search": 900, "candidates": 300, "judgments": 600}
@@ -176,7 +176,7 @@ def test_a_round_that_scores_whole_solutions_has_rows_and_no_trees(run: Path, tm
     shutil.copytree(run, tmp_path / "run")
     shares = {"score_accuracy": 0.5, "order_accuracy": 0.7, "consistency": 0.6}
     scoring = {"shots": 0, "solutions": 90, "ordered_pairs": 50, "unreadable": 0.1, **shares}
-    files.write_json(tmp_path / "run/models/m3/scoring.json", scoring | {f"{name}_se": 0.05 for name in shares})
+    files.write_json(tmp_path / "run/models/m3/judge-srlm.json", scoring | {f"{name}_se": 0.05 for name in shares})
     files.write(tmp_path / "run/excerpts/m3/trees.parquet", Tree, [])
     files.write_json(tmp_path / "run/models/m3/verdicts.json", {"judge": "m1", **verdicts.diagnostics([])})
     out = written(tmp_path / "run", tmp_path / "out")

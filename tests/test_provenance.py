@@ -12,13 +12,14 @@ from typing import Any
 
 from conftest import ROOT, ScriptedEngine
 
-from pipeline.inference.requests import Completion, Request, Usage
 from pipeline.inference.loop import run
+from pipeline.inference.requests import Completion, Request, Usage
 from pipeline.report import provenance
 
 
 def stage(folder: Path, name: str, code: str) -> int:
-    command = [sys.executable, "-c", f"from pipeline.core.command import note, run\nrun(lambda: {code})"]
+    (folder / "stage.py").write_text(f"from pipeline.core.command import note, run\nrun(lambda stage: {code})\n")
+    command = [sys.executable, str(folder / "stage.py")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "DVC_STAGE": name}
     return subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True).returncode
 
@@ -37,7 +38,7 @@ def test_a_stage_of_the_graph_leaves_a_line_with_its_seconds_and_tokens(tmp_path
 def test_without_runs_or_git_there_is_still_a_provenance(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("seed: 1\n")
     found = subprocess.run(
-        [sys.executable, "-c", "from pathlib import Path; from pipeline import provenance as p\n"
+        [sys.executable, "-c", "from pathlib import Path; from pipeline.report import provenance as p\n"
          "g = p.gather(Path('params.yaml')); print(g.revision, g.runs, g.params.strip(), g.packages['dvc'][0])"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, capture_output=True, text=True,
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,7 @@ import yaml
 from hub_stand_in import READER, Failure, Hub, card_errors
 from huggingface_hub import DatasetCard, ModelCard
 
-from pipeline import publish
+from pipeline import params, publish
 from pipeline.core import files
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import (
@@ -37,16 +38,18 @@ from pipeline.core.records import (
     Tree,
     Verdict,
 )
-from pipeline.language import prompts, steps
+from pipeline.language import prompts
+from pipeline.language.renderer import Renderer
 from pipeline.publish import configs
 from pipeline.publish import hub as rooms_hub
 from pipeline.publish import lock as locks
 from pipeline.publish.pull import pull
-from pipeline.training import preference_rows
+from pipeline.training.preference import preference_rows
 
 ROOT = Path(__file__).parent.parent
 REPOSITORY = "org/steps"
-SETTINGS = publish.Settings(REPOSITORY, "apache-2.0", ["en"], "Steps of a test")
+COPIED = (".dvc", "pipeline/", "prompts/", "stages/", "publish/", "dvc.yaml")
+SETTINGS = publish.Settings(repository=REPOSITORY, license="apache-2.0", language=("en",), title="Steps of a test")
 STEPS = ("Step 1: Ben has 2+1=3.", "Step 2: Cleo has 3+1=4. The answer is \\boxed{4}.")
 STARTS = {"m0": None, "m1": "m0", "m2": "m1", "m3": "m2"}
 ROUNDS = {"m2": "psrlm", "m3": "psrlm"}
@@ -77,17 +80,19 @@ def record_run(folder: Path) -> None:
         "ift": ["data/ift", "reports/data/ift.json"],
         "prm_data": ["data/prm/steps", "reports/data/prm_data.json"],
         "prm": ["reports/data/prm.json"],
-        "eft": ["data/eft/psrlm", "reports/data/eft.json"],
+        "prm_eval": ["reports/data/prm_eval.json"],
+        "eft@psrlm": ["data/eft/psrlm", "reports/data/eft-psrlm.json"],
         "report": ["reports/table.md"],
     }
     for model in ROUNDS:
         made[f"search@{model}"] = [f"data/{model}/trees", f"reports/models/{model}/search.json"]
         made[f"pairs@{model}"] = [f"data/{model}/pairs", f"reports/models/{model}/pairs.json"]
-    sources = {"ift": {"path": "a.jsonl"}, "prm": {"path": "b", "format": "prm800k"}, "eft": {"path": "world"}}
+    sources = {"ift": {"path": "a.jsonl"}, "prm": {"path": "b", "format": "prm800k"}, "eft": {"path": "generated"}}
     knobs = {
-        "prompts": {"family": "world"},
+        "domain": "arithmetic",
+        "prompts": {"family": "arithmetic", "chat": "auto"},
         "problems": {"ngram": 8, **sources, "rounds": {"path": "hub:c"}},
-        "annotator": {"kind": "world", "url": "secret"},
+        "annotator": {"kind": "oracle", "url": "secret"},
     }
     stages = {
         name: {
@@ -119,9 +124,10 @@ def finished(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) 
         files.write(folder / f"data/{model}/trees/trees.parquet", Tree, [tree()])
         for name in ("search", "pairs"):
             files.write_json(folder / f"reports/models/{model}/{name}.json", {"pairs": 4, "dropped": {"tie": 1}})
-    for name in ("problems", "ift", "prm_data", "prm", "eft"):
+    for name in ("problems", "ift", "prm_data", "prm", "prm_eval", "eft-psrlm"):
         files.write_json(folder / f"reports/data/{name}.json", {"rows": 1})
     (folder / "reports/table.md").write_text("# Results\n\n## Greedy accuracy\n\n| model | all |\n| --- | --- |\n")
+    shutil.copytree(ROOT / "prompts", folder / "prompts")
     record_run(folder)
     monkeypatch.chdir(folder)
     return folder
@@ -141,6 +147,10 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
         monkeypatch.setattr(rooms_hub, "WAITS", (0.0, 0.0, 0.0, 0.0))
         yield server
+
+
+def changed(**values: Any) -> publish.Settings:
+    return SETTINGS.model_copy(update=values)
 
 
 def push(settings: publish.Settings = SETTINGS) -> dict[str, Any]:
@@ -206,20 +216,20 @@ def test_a_round_that_left_the_run_leaves_the_repository(
 def test_a_dry_run_says_what_would_change_and_changes_nothing(
     hub: Hub, finished: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    push(replace(SETTINGS, dry_run=True))
+    push(changed(dry_run=True))
     assert not hub.repos
     push()
     change_round(finished, "m2")
     capsys.readouterr()
     commits = len(hub.dataset(REPOSITORY).commits)
-    push(replace(SETTINGS, dry_run=True))
+    push(changed(dry_run=True))
     said = capsys.readouterr().out
     assert "would commit ppd-m2: ppd-m2/train.parquet changed" in said and "ppd-m3: nothing new" in said
     assert len(hub.dataset(REPOSITORY).commits) == commits
 
 
 def test_a_branch_and_a_tag_are_named_after_the_run(hub: Hub, finished: Path) -> None:
-    asked = replace(SETTINGS, branch="auto", tag="auto", public=True)
+    asked = changed(branch="auto", tag="auto", public=True)
     receipt = push(asked)
     there = hub.dataset(REPOSITORY)
     (name,) = there.tags
@@ -229,20 +239,20 @@ def test_a_branch_and_a_tag_are_named_after_the_run(hub: Hub, finished: Path) ->
     change_round(finished, "m2")
     with pytest.raises(PipelineError, match="tag 'v1' stands at another commit"):
         there.tags["v1"] = there.branches["main"]
-        push(replace(SETTINGS, tag="v1", branch=name))
+        push(changed(tag="v1", branch=name))
 
 
 def test_checkpoints_go_to_model_repositories_with_the_table(hub: Hub, finished: Path) -> None:
-    receipt = push(replace(SETTINGS, models=["m0"]))
+    receipt = push(changed(models=("m0",)))
     there = hub.repos["model", f"{REPOSITORY}-m0"]
     assert there.titles == ["m0"] and there.private and receipt[f"{REPOSITORY}-m0"]["type"] == "model"
     assert there.head.files["model.safetensors"] == (finished / "data/m0/model/model.safetensors").read_bytes()
     card = ModelCard(there.head.files["README.md"].decode())
     assert card.data["datasets"] == [REPOSITORY] and "### Greedy accuracy" in card.text
     assert not card_errors(str(card), "model")
-    assert push(replace(SETTINGS, models=["m0"])) == receipt
+    assert push(changed(models=("m0",))) == receipt
     with pytest.raises(PipelineError, match=r"no model 'm9'; give some of m0, m1"):
-        push(replace(SETTINGS, models=["m9"]))
+        push(changed(models=("m9",)))
 
 
 def test_an_artifact_that_is_not_what_the_lock_recorded_is_not_published(hub: Hub, finished: Path) -> None:
@@ -314,7 +324,7 @@ def test_what_the_hub_refuses_is_one_line_with_the_mend(
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", token)
     with pytest.raises(PipelineError, match=line) as caught:
-        push(replace(SETTINGS, repository=repository))
+        push(changed(repository=repository))
     assert "\n" not in str(caught.value) and token not in str(caught.value)
 
 
@@ -357,7 +367,7 @@ def test_a_card_that_cannot_be_read_or_is_refused_is_one_line(hub: Hub, finished
     with pytest.raises(
         PipelineError, match=r'the Hub refuses the card: .* "license" \'none-such\' is unknown'
     ) as caught:
-        push(replace(SETTINGS, repository="org/other", license="none-such"))
+        push(changed(repository="org/other", license="none-such"))
     assert "\n" not in str(caught.value)
     hub.create("dataset", REPOSITORY, True).commit("main", "by hand", {"README.md": b"---\nlicense: [\n---\n"})
     with pytest.raises(PipelineError, match=r"README.md on the Hub: its YAML block cannot be read .*; mend it there"):
@@ -380,10 +390,12 @@ def test_the_card_passes_the_hubs_validation_and_says_what_the_run_was(hub: Hub,
         "| `prm` | test | 1 |",
         "Training prompts (ift, prm, rounds) that share 8 words in a row with an evaluation problem",
         "prompts left out: ift by ngram 1.",
-        "Problems of eft are generated by the embedded world",
+        "Problems of eft are generated by the domain arithmetic",
         "- **pairs-m2**: dropped (tie 1), pairs 4",
         f"| `data/m2/trees` | `{locks.md5(finished / 'data/m2/trees')}` |",
-        "family: world",
+        "family: arithmetic",
+        "- **prm_eval**: rows 1",
+        "- **eft-psrlm**: rows 1",
         "eprint = {2503.03746}",
     ):
         assert part in card.text
@@ -400,17 +412,15 @@ def test_size_categories_are_the_hubs(rows: int, name: str) -> None:
 # ---------------------------------------------------------------- the pairs
 
 
-def test_published_text_is_what_the_trainer_reads_and_gives_the_pair_back(words: Any) -> None:
-    found = pairs("m2")
-    for pair, ids in zip(found, preference_rows(words, "world", found), strict=True):
-        row = configs.published(pair, "world")
+def test_published_text_is_what_the_trainer_reads_and_gives_the_pair_back(renderer: Renderer) -> None:
+    found, words = pairs("m2"), renderer.tokenizer
+    for pair, ids in zip(found, preference_rows(renderer, found), strict=True):
+        row = configs.published(pair, "arithmetic")
         assert row.prompt == words.decode(ids["prompt_ids"])
         assert row.chosen == words.decode(ids["chosen_ids"]).removesuffix(words.eos_token)
         assert row.rejected == words.decode(ids["rejected_ids"]).removesuffix(words.eos_token)
-        assert row.prompt.startswith(prompts.fill("world", "reasoning", problem=pair.prompt))
-        assert words.encode(row.prompt, add_special_tokens=False) == steps.prompt_ids(
-            words, prompts.fill("world", "reasoning", problem=pair.prompt), pair.steps
-        )
+        assert row.prompt.startswith(prompts.fill("arithmetic", "reasoning", problem=pair.prompt))
+        assert words.encode(row.prompt, add_special_tokens=False) == renderer.reasoning(pair.prompt, pair.steps)
         assert configs.record(row) == pair
 
 
@@ -518,11 +528,10 @@ def project(finished: Path) -> Path:
     """The finished run with the pipeline's code and graph, as a git and DVC repository."""
     tracked = subprocess.run(["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True)
     for name in filter(None, tracked.stdout.decode().split("\0")):
-        if name.startswith((".dvc", "pipeline/", "stages/", "publish/", "dvc.yaml")) and (ROOT / name).is_file():
+        if name.startswith(COPIED) and (ROOT / name).is_file():
             (finished / name).parent.mkdir(parents=True, exist_ok=True)
             (finished / name).write_bytes((ROOT / name).read_bytes())
-    text = (ROOT / "pipeline/profiles/smoke.yaml").read_text()
-    document = yaml.safe_load(text)
+    document = params.profile("smoke")
     document["rounds"] = {model: {"from": STARTS[model], "method": method} for model, method in ROUNDS.items()}
     document["models"] = list(STARTS)
     (finished / "params.yaml").write_text(yaml.safe_dump(document))
@@ -542,6 +551,7 @@ def test_psr_push_runs_the_stage_whose_output_is_the_receipt(hub: Hub, project: 
     assert yaml.safe_load((project / "publish/params.yaml").read_text())["publish"]["repository"] == ""
     done = psr(project, hub, "push", REPOSITORY, "--models", "m0")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert re.findall("Running stage '(.*)'", done.stdout) == ["publish/dvc.yaml:push"]  # none of the pipeline's
     receipt = json.loads((project / "publish/receipt.json").read_text())
     assert receipt[REPOSITORY]["commit"] == hub.dataset(REPOSITORY).branches["main"]
     recorded = yaml.safe_load((project / "publish/dvc.lock").read_text())["stages"]["push"]

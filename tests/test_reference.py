@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from conftest import ROOT
 from test_annotator import Reply, completion, serve  # noqa: F401
 
-from pipeline.core import files, plan
+from pipeline import params
+from pipeline.core import files
+from pipeline.core.command import Stage
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import Answered, Problem
-from stages import reference
+from stages import evaluate
 
 REPLIES = {
     "What is 0?": completion("Step 1: zero\nStep 2: The answer is \\boxed{0}."),
@@ -26,16 +28,19 @@ REPLIES = {
 
 def run_stage(folder: Path, monkeypatch: pytest.MonkeyPatch, url: str, **average: Any) -> dict[str, Any]:
     """Run the stage on four problems of two splits; what it wrote as evaluation.json."""
-    document = yaml.safe_load(plan.profile_text("smoke"))
-    document["reference"] |= {"models": ["other/model-4.1"], "url": url, "key_variable": "TEST_KEY", "concurrency": 2}
+    document = params.profile("smoke")
+    document["reference"] |= {"models": ["other/model-4.1"], "url": url, "key_variable": "TEST_KEY"}
     document["evaluate"]["average"] |= average
     (folder / "params.yaml").write_text(yaml.safe_dump(document))
+    (folder / "machine.yaml").write_text("endpoints: {concurrency: 2}\n")
     problems = [Problem(f"p{i}", f"What is {i}?", ("easy", "hard")[i // 2], str(i)) for i in range(4)]
     files.write(folder / "problems.parquet", Problem, problems)
-    paths = {"params": "params.yaml", "problems": "problems.parquet", "answers": "answers", "stats": "stats.json"}
-    words = [word for name, path in paths.items() for word in (f"--{name}", str(folder / path))]
-    monkeypatch.setattr(sys, "argv", ["reference", "--key", "other/model-4.1", *words])
-    reference.main()
+    if not (folder / "prompts").exists():
+        (folder / "prompts").symlink_to(ROOT / "prompts")
+    monkeypatch.chdir(folder)
+    paths = {"model": None, "problems": "problems.parquet", "answers": "answers", "stats": "stats.json"}
+    places = {name: folder / path if path else None for name, path in paths.items()}
+    evaluate.main(Stage("evaluate", folder / "params.yaml", "other/model-4.1", places))
     found: dict[str, Any] = json.loads((folder / "stats.json").read_text())
     return found
 

@@ -9,16 +9,19 @@ from pathlib import Path
 import pytest
 
 from pipeline import report
+from pipeline.core import config
+from pipeline.core.config import Sampling
 from pipeline.core.errors import PipelineError
-from pipeline.core.params import Average, Sampling
 from pipeline.core.records import Answered, Problem
-from pipeline.domains.math import Grader
 from pipeline.evaluation import evaluate, scale
 from pipeline.inference.requests import Completion
+from pipeline.inference.settings import Average
+from pipeline.methods.psrlm import measure
 from pipeline.methods.psrlm.judge import Opinion
 from pipeline.report import contrast
 
 ROOT = Path(__file__).parent.parent
+SAMPLING = Sampling(temperature=0.8, top_p=0.95, max_tokens=9)
 
 
 def answered(name: str, right: bool) -> Answered:
@@ -92,8 +95,8 @@ def test_how_a_solution_ends_is_told_apart() -> None:
         Completion("Step 1: on and on", "length", 9),
         Completion("", "context", 0),
     ]
-    with Grader() as grader:
-        rows = evaluate.answered(problems, completions, grader)
+    with answers.Grader() as grader:
+        rows = evaluate.answered(problems, completions, answers, grader)
     assert [row.end for row in rows] == ["answer", "runs_on", "no_answer", "length", "context"]
     assert [row.grade for row in rows][:2] == ["right", "right"]
     assert "right" not in [row.grade for row in rows][2:]
@@ -102,7 +105,7 @@ def test_how_a_solution_ends_is_told_apart() -> None:
 
 def test_samples_are_averaged_over_problems_for_the_named_splits_alone() -> None:
     problems = [Problem(f"p{i}", "q", "easy" if i < 3 else "hard", "1") for i in range(5)]
-    average = Average(["easy"], 4, Sampling(0.8, 0.95, 9))
+    average = Average(splits=("easy",), samples=4, sampling=SAMPLING)
     drawn = evaluate.draws(problems, average)
     assert [problem.problem_id for problem in drawn.values()] == [f"p{i}" for i in range(3) for _ in range(4)]
     rights = {"p0": 4, "p1": 2, "p2": 0}
@@ -123,8 +126,9 @@ def test_samples_are_averaged_over_problems_for_the_named_splits_alone() -> None
     ("splits", "samples", "message"), [(["aime"], 4, r"splits: .*'aime'; give some of easy"), (["easy"], 0, "samples")]
 )
 def test_an_average_of_nothing_is_one_clear_error(splits: list[str], samples: int, message: str) -> None:
+    section = {"splits": splits, "samples": samples, "sampling": SAMPLING.model_dump()}
     with pytest.raises(PipelineError, match=rf"evaluate\.average\.{message}"):
-        evaluate.draws([Problem("p", "q", "easy", "1")], Average(splits, samples, Sampling(0.8, 0.95, 9)))
+        evaluate.draws([Problem("p", "q", "easy", "1")], config.build(Average, section, "evaluate.average"))
 
 
 def test_samples_stand_beside_greedy_and_a_reference_has_a_row_of_its_own(tmp_path: Path) -> None:
@@ -150,7 +154,7 @@ def test_an_unreadable_verdict_counts_against_accuracy_and_consistency() -> None
         Opinion("c", "B", None, "A", "", ""),
         Opinion("d", "B", "A", "B", "", ""),
     ]
-    found = evaluate.judge_quality(opinions)
+    found = measure.judge_quality(opinions)
     assert (found["judge_accuracy"], found["consistency"], found["unreadable"]) == (0.5, 0.5, 0.25)
 
 

@@ -19,8 +19,8 @@ from pipeline.core.records import Answered, Problem
 from pipeline.domains.math import final
 from pipeline.domains.math.grading import Grader, alike
 from pipeline.evaluation import evaluate, scale
-from pipeline.inference.requests import Completion, Request, Usage
 from pipeline.inference.loop import run
+from pipeline.inference.requests import Completion, Request, Usage
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import search
 

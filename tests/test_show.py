@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli
+from pipeline.cli import __main__ as psr
 from pipeline.cli import show
 from pipeline.core import files
 from pipeline.core.errors import PipelineError
@@ -41,7 +41,7 @@ def preference(problem: str, step: int, chosen: str = "Step 1: right") -> Prefer
 
 def shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object) -> str:
     monkeypatch.setattr(sys, "argv", ["psr", "show", *map(str, arguments)])
-    cli.main()
+    psr.main()
     return capsys.readouterr().out
 
 

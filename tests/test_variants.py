@@ -3,8 +3,6 @@ weighted by the agreement of two judges."""
 
 from __future__ import annotations
 
-from pipeline.methods.verdicts import turned
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,8 @@ from pipeline.inference.requests import Completion, Request
 from pipeline.language import steps
 from pipeline.language.renderer import Renderer
 from pipeline.methods.pairings import agreement, cream, outcome
-from pipeline.methods.psrlm import judge, pairs
+from pipeline.methods.psrlm import pairs
+from pipeline.methods.verdicts import turned
 from pipeline.training.margins import implicit_margins
 from pipeline.training.preference import StepDPOTrainer, preference_rows, train_preferences
 

@@ -56,7 +56,7 @@ def choose(file: Path, names: Sequence[str]) -> dict[str, list[str]]:
     everything = read_yaml(file)
     for name, overrides in everything.items():
         if not isinstance(overrides, list) or not all(isinstance(text, str) for text in overrides):
-            raise PipelineError(f"{file}: {name}: must be a list of overrides such as [search.width=4]")
+            raise PipelineError(f"{file}: {name}: must be a list of overrides such as [psrlm.search.width=4]")
     for pattern in names:
         if not fnmatch.filter(everything, pattern):
             raise PipelineError(f"{file}: no ablation {pattern!r}; give one of {', '.join(everything)}")

@@ -41,7 +41,7 @@ class Reference(Endpoint):
     """Models of an OpenAI-compatible server, evaluated beside ours. sampling: of the solution that counts for accuracy;
     its cap also holds for samples that are averaged."""
 
-    models: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]] = Field(
+    models: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$")]] = Field(
         description="by the server's names, [gpt-4o] for the paper's row; []: none"
     )
 

@@ -98,4 +98,4 @@ def _pull(args: argparse.Namespace) -> None:
 
     for path in pull(args.repository, args.revision, config.read_yaml(args.graph), args.replace):
         print(path)
-    print("`dvc freeze ift eft` keeps pulled data in place; `dvc repro --single-item sft@m1` trains on them")
+    print("`dvc repro --single-item fingerprint base sft@m1` trains on them; a plain `dvc repro` makes them anew")

@@ -13,7 +13,8 @@ from pipeline.core.errors import PipelineError
 from pipeline.core.records import Preference
 from pipeline.publish import configs, hub
 
-PLACES = {"ift": "ift", "eft": "eft", "prm": "prm_data", "ppd": "pairs"}  # config -> the stage that makes it
+# config -> the stage that makes it; the key of a stage of pairs is the model
+PLACES = {"ift": "ift", "eft": "eft@psrlm", "prm": "prm_data", "ppd": "pairs"}
 
 
 def pull(repository: str, revision: str, graph: Mapping[str, Any], replace: bool) -> list[Path]:
@@ -65,6 +66,7 @@ def _own(path: Path, kind: str, folder: Path) -> Path:
 
 def _place(graph: Mapping[str, Any], stage: str, model: str) -> Path:
     """The output folder of a stage of dvc.yaml."""
-    entry = graph["stages"][stage]
+    name, _, key = stage.partition("@")
+    entry = graph["stages"][name]
     out = entry.get("do", entry)["outs"][0]
-    return Path(str(out).replace("${key}", model))
+    return Path(str(out).replace("${key}", key or model))

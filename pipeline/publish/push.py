@@ -119,7 +119,8 @@ def _facts(
 ) -> Facts:
     outputs = [places.ift, places.eft, places.prm, *(places.models / model / "pairs" for model in rounds)]
     stages = recorded.upstream(outputs)
-    reports = {name: places.reports / "data" / f"{name}.json" for name in ("ift", "prm_data", "prm", "eft")}
+    names = ("ift", "prm_data", "prm", "prm_eval", f"eft-{places.eft.name}")
+    reports = {name: places.reports / "data" / f"{name}.json" for name in names}
     for model in rounds:
         reports |= {
             f"{name}-{model}": places.reports / "models" / model / f"{name}.json" for name in ("search", "pairs")
@@ -149,8 +150,5 @@ def _of_model(facts: Facts, recorded: lock.Lock, weights: Path) -> Facts:
 def named(settings: Settings, recorded: lock.Lock) -> Settings:
     """The settings with the tag `auto`, and the branch `auto`, replaced by a name made from the lock's content."""
     name = f"run-{hub.sha256(recorded.path)[:12]}"
-    return replace(
-        settings,
-        tag=name if settings.tag == AUTO else settings.tag,
-        branch=name if settings.branch == AUTO else settings.branch,
-    )
+    named_after = {key: name for key in ("tag", "branch") if getattr(settings, key) == AUTO}
+    return settings.model_copy(update=named_after)

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from pipeline.core.records import JudgedPair, Preference, ScoredSolution, Solution, Text
+from pipeline.core.records import Preference, Solution, Text
 from pipeline.language.steps import join
 
 Row = TypeVar("Row")
@@ -33,16 +33,6 @@ def balanced(texts: Sequence[Text], count: int) -> list[Text]:
 def texts_of_solutions(rows: Iterable[Solution]) -> list[Text]:
     """IFT rows: the problem, and its whole solution."""
     return [Text("IFT", row.problem_id, row.prompt, join(row.steps)) for row in rows]
-
-
-def texts_of_judgments(rows: Iterable[JudgedPair]) -> list[Text]:
-    """EFT rows: problem, steps so far and both candidates, and the judgment."""
-    return [Text("EFT", row.pair_id, join([row.prompt, *row.steps, row.a, row.b]), row.judgment) for row in rows]
-
-
-def texts_of_scores(rows: Iterable[ScoredSolution]) -> list[Text]:
-    """SRLM's EFT rows: problem and solution, and the judgment."""
-    return [Text("EFT", row.solution_id, join([row.prompt, row.solution]), row.judgment) for row in rows]
 
 
 def texts_of_preferences(rows: Iterable[Preference]) -> list[Text]:

@@ -29,7 +29,7 @@ def judge(metrics: Metrics, lineage: Lineage) -> list[Chart]:
     titles = {"judge_accuracy": "accuracy on held-out pairs", "consistency": "consistency under swapped order"}
 
     def of(name: str) -> Value:
-        return lambda found: _percent(found["judge"], name) if "judge" in found else None
+        return lambda found: _percent(found["judge-psrlm"], name) if "judge-psrlm" in found else None
 
     curves = [_curve(title, "%", metrics, lineage, of(name), percent=True) for name, title in titles.items()]
     return [curve for curve in curves if curve.series]

@@ -7,9 +7,9 @@ from pipeline.report.grid import Grid, Table, counted, grid, measured, number, p
 from pipeline.report.metrics import Lineage, Metrics
 
 _WAYS = {
-    "judge": ("step-wise pairwise comparison", "judge_accuracy"),
+    "judge-psrlm": ("step-wise pairwise comparison", "judge_accuracy"),
     "human": ("step-wise pairwise comparison, people’s labels", "judge_accuracy"),
-    "scoring": ("scoring of whole solutions", "order_accuracy"),
+    "judge-srlm": ("scoring of whole solutions", "order_accuracy"),
 }
 
 
@@ -17,7 +17,7 @@ def accuracy(metrics: Metrics, paper: Grid) -> Table:
     """Every model that judged the held-out pairs."""
     rows = []
     for model, found in metrics.items():
-        if judge := found.get("judge"):
+        if judge := found.get("judge-psrlm"):
             pairs = judge["pairs"]
             rows.append(
                 [
@@ -45,7 +45,7 @@ def ways(metrics: Metrics, lineage: Lineage, paper: Grid) -> Table:
     rows = []
     for chain in lineage.chains().values():
         last = metrics[chain[-1]]
-        judged = {**last, "human": last.get("judge", {}).get("human")}
+        judged = {**last, "human": last.get("judge-psrlm", {}).get("human")}
         for kind, (way, agreement) in _WAYS.items():
             if found := judged.get(kind):
                 cells = [number(found[name], 2, found[f"{name}_se"]) for name in ("consistency", agreement)]
@@ -56,7 +56,7 @@ def ways(metrics: Metrics, lineage: Lineage, paper: Grid) -> Table:
         "order of two solutions to one problem that the annotator scored differently. Consistency: under swapped "
         "order; for scores, all samples of a judgment give one score. "
     )
-    if not any("scoring" in found for found in metrics.values()):
+    if not any("judge-srlm" in found for found in metrics.values()):
         note += "Nothing here stands beside the paper's scoring of whole solutions: no model of this run scored any."
     header = ["judge", "way of judging", "consistency", "agreement with labels"]
     return Table("6-ways-of-judging", "Table 6. Ways of judging", note, grid(header, rows), paper)
@@ -66,7 +66,7 @@ def scorers(metrics: Metrics) -> Table:
     """Every model that scored held-out solutions."""
     rows = []
     for model, found in metrics.items():
-        if scorer := found.get("scoring"):
+        if scorer := found.get("judge-srlm"):
             shares = [measured(scorer, name) for name in ("score_accuracy", "order_accuracy", "consistency")]
             sizes = [number(scorer["shots"]), number(scorer["solutions"]), number(scorer["ordered_pairs"])]
             rows.append([words(model), *sizes, *shares, percent(scorer["unreadable"])])
@@ -82,7 +82,7 @@ def calibration(metrics: Metrics) -> Table:
     """Log-odds of the verdict letters against what was right."""
     rows = []
     for model, found in metrics.items():
-        if (known := found.get("judge", {}).get("calibration")) and known["pairs"]:
+        if (known := found.get("judge-psrlm", {}).get("calibration")) and known["pairs"]:
             shares = [measured(known, name) for name in ("accuracy", "error")]
             numbers = [
                 number(known[name], digits, known[f"{name}_se"]) for name, digits in (("brier", 3), ("first", 2))
@@ -103,7 +103,7 @@ def reliability(metrics: Metrics) -> list[Chart]:
     """Share of right verdicts against confidence, one line a model (the last ones, where colours run out)."""
     lines = []
     for model, found in metrics.items():
-        if bins := found.get("judge", {}).get("calibration", {}).get("bins"):
+        if bins := found.get("judge-psrlm", {}).get("calibration", {}).get("bins"):
             points = [
                 Point(100 * b["confidence"], 100 * b["accuracy"], f"{b['pairs']} pairs", 100 * b["accuracy_se"])
                 for b in bins

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.cli.compare.runs import Change, Run, paired
+from pipeline.cli.compare.runs import JUDGE, Change, Run, paired
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def rows_of(
     known: dict[tuple[str, str], Change] = {}
     if "evaluation" in before:
         known |= paired(run.solutions(model), other.solutions(name))
-    if "judge" in before:
+    if JUDGE in before:
         known |= paired(run.judgments(model), other.judgments(name))
     splits = [split for split in before.get("evaluation", {}) if split in after.get("evaluation", {})]
     for table, metric, unit in (
@@ -46,7 +46,7 @@ def rows_of(
             sides = before["evaluation"][split], after["evaluation"][split]
             yield _row(table, prefix + split, sides, metric, unit, known.get((split, metric)))
     for section, table, metrics in (
-        ("judge", "Judge on held-out pairs, %", {"judge_accuracy": 100, "consistency": 100, "unreadable": 100}),
+        (JUDGE, "Judge on held-out pairs, %", {"judge_accuracy": 100, "consistency": 100, "unreadable": 100}),
         ("scale", "Step search at evaluation, %", {"accuracy": 100, "gain": 100, "over_majority": 100}),
         ("search", "Search of the round", {"problems": 1, "states": 1, "candidates_per_state": 1, "consistency": 1}),
         ("pairs", "Pairs of the round", {"pairs": 1, "problems": 1, "terminal": 1}),

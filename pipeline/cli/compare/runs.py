@@ -17,6 +17,7 @@ import polars as pl
 from pipeline.core.errors import PipelineError
 
 WORKSPACE = "workspace"  # DVC's own name for what is not committed
+JUDGE = "judge-psrlm"  # the section of a model's quality as a pairwise judge
 Change = tuple[float, float]  # a mean difference and its standard error
 
 
@@ -37,7 +38,8 @@ class Run:
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """Statistics by model and section as the stages wrote them, whether or not a report was made of them."""
-        folder = self._path("report", "models", "")
+        (report,) = self._collected("report")
+        folder = _argument(report, "models")
         found: dict[str, Any] = {}
         for stage in self._collected("evaluate"):
             model = stage.name.partition("@")[2]
@@ -52,7 +54,8 @@ class Run:
 
     def solutions(self, model: str) -> pl.DataFrame | None:
         """Each greedy solution as rows (problem, split or `pooled`, metric, value); None where DVC has them no more."""
-        frame = self._table(f"evaluate@{model}", "answers", "answers.parquet")
+        (stage,) = self._collected(f"evaluate@{model}")
+        frame = self._table(stage, "answers", "answers.parquet")
         if frame is None:
             return None
         frame = frame.select(
@@ -67,24 +70,23 @@ class Run:
 
     def judgments(self, model: str) -> pl.DataFrame | None:
         """Each judgment of a held-out pair as rows (pair, split, metric, value); None where DVC has them no more."""
-        stage = f"judge_eval@{model}"
-        opinions, pairs = self._table(stage, "opinions", "opinions.parquet"), self._table(stage, "eft", "test.parquet")
-        if opinions is None or pairs is None:
+        stages = [
+            s for s in self._collected("judge_eval") if _argument(s, "stats").parts[-2:] == (model, f"{JUDGE}.json")
+        ]
+        if not stages:
+            return None
+        (stage,) = stages
+        said, pairs = self._table(stage, "judgments", "judgments.parquet"), self._table(stage, "eft", "test.parquet")
+        if said is None or pairs is None:
             return None
         turned = pl.col("swapped").replace({"A": "B", "B": "A"})
-        frame = opinions.join(pairs.select("pair_id", "prompt", "a", "b"), on="pair_id")
+        frame = said.join(pairs.select("pair_id", "prompt", "a", "b"), on="pair_id")
         return frame.select(
             pl.concat_str("pair_id", "prompt", "a", "b", separator="\0").alias("item"),
-            split=pl.lit("judge"),
+            split=pl.lit(JUDGE),
             judge_accuracy=(pl.col("straight") == pl.col("winner")).fill_null(False).cast(pl.Float64),
             consistency=(pl.col("straight") == turned).fill_null(False).cast(pl.Float64),
         ).unpivot(index=["item", "split"], variable_name="metric")
-
-    def _path(self, stage: str, argument: str, file: str) -> str:
-        """Where a stage's command line says that a file lies."""
-        (found,) = self._collected(stage)
-        words = shlex.split(found.cmd)
-        return str(PurePosixPath(words[words.index(f"--{argument}") + 1]) / file)
 
     def _collected(self, stage: str) -> list[Any]:
         """The stages of a name; one for each model where the name has no `@`."""
@@ -96,12 +98,18 @@ class Run:
             raise PipelineError(f"{self.name}: {error}; statistics and params.yaml name other models") from error
         return found
 
-    def _table(self, stage: str, argument: str, file: str) -> pl.DataFrame | None:
-        path = self._path(stage, argument, file)
+    def _table(self, stage: Any, argument: str, file: str) -> pl.DataFrame | None:
+        path = str(_argument(stage, argument) / file)
         if not self._files.exists(path):
             return None
         with self._files.open(path) as opened:
             return pl.read_parquet(opened)
+
+
+def _argument(stage: Any, name: str) -> PurePosixPath:
+    """The path that a stage's command line gives as `--<name>`."""
+    words = shlex.split(stage.cmd)
+    return PurePosixPath(words[words.index(f"--{name}") + 1])
 
 
 def paired(before: pl.DataFrame | None, after: pl.DataFrame | None) -> dict[tuple[str, str], Change]:
