@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 
-from pipeline import report
 from pipeline.core import files
 from pipeline.core.records import Candidate, Dropped, State, Tree, Verdict
 from pipeline.methods import verdicts
 from pipeline.report import ledger, provenance, viewer
+from pipeline.report.metrics import Lineage, collect
+from pipeline.report.output import write
+from pipeline.report.sources import read_sources
 
 HOSTILE = "Step 1: </script><img src=x onerror=\"document.title='owned'\"><!-- {{ 7 * 7 }} ${x}"
 MODELS = ("m0", "m1", "m2", "m3")
@@ -85,11 +87,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def written(run: Path, folder: Path) -> Path:
     starts = {"m0": None, "m1": "m0", "m2": "m1", "m3": "m1"}
     methods = {"m0": "base", "m1": "psrlm", "m2": "psrlm", "m3": "other"}
-    lineage = report.Lineage(MODELS, starts, methods, ("m1",))
+    lineage = Lineage(MODELS, starts, methods, ("m1",))
     origin = provenance.Provenance("abc", (run / "params.yaml").read_text(), {}, {"cores": "2"}, {})
     paths = (run / "excerpts", run / "figure2.csv", run / "data", run / "ledger.csv")
-    sources = report.read_sources(lineage, *paths, "shipped", 1, origin)
-    report.write(report.collect(run / "models", lineage, ["easy", "hard"]), lineage, sources, folder)
+    sources = read_sources(lineage, *paths, "shipped", 1, origin)
+    write(collect(run / "models", lineage, ["easy", "hard"]), lineage, sources, folder)
     return folder
 
 

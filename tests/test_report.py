@@ -8,17 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import report
 from pipeline.core import config
 from pipeline.core.config import Sampling
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import Answered, Problem
+from pipeline.domains.math import final
+from pipeline.domains.math.grading import Grader
 from pipeline.evaluation import evaluate, scale
 from pipeline.inference.requests import Completion
 from pipeline.inference.settings import Average
 from pipeline.methods.psrlm import measure
 from pipeline.methods.psrlm.judge import Opinion
 from pipeline.report import contrast
+from pipeline.report.metrics import Lineage, average, collect
+from pipeline.report.output import document
+from pipeline.report.tables import tables
 
 ROOT = Path(__file__).parent.parent
 SAMPLING = Sampling(temperature=0.8, top_p=0.95, max_tokens=9)
@@ -39,24 +43,24 @@ def written(folder: Path, models: list[str]) -> Path:
 
 def test_a_model_off_the_list_leaves_the_report_and_deltas_follow_the_plan(tmp_path: Path) -> None:
     folder = written(tmp_path / "models", ["m0", "m1", "m2"])
-    lineage = report.Lineage(("m0", "m2"), {"m0": None, "m2": "m0"}, {"m0": "base", "m2": "psrlm"}, ("m2",))
-    found = report.collect(folder, lineage, ["easy"])
+    lineage = Lineage(("m0", "m2"), {"m0": None, "m2": "m0"}, {"m0": "base", "m2": "psrlm"}, ("m2",))
+    found = collect(folder, lineage, ["easy"])
     assert list(found) == ["m0", "m2"]
     assert found["m2"]["delta"]["delta_pooled"] == pytest.approx(0.4)
     row = "| m2 | m0 | psrlm | 80.0 ± 12.6 | 80.0 ± 12.6 | +40.0 ± 20.0 |"
-    assert row in report.document(report.tables(found, lineage))
+    assert row in document(tables(found, lineage))
 
 
 def test_the_average_counts_every_split_alike_and_knows_its_error() -> None:
     parts = {"a": {"accuracy": 0.2, "accuracy_se": 0.03}, "b": {"accuracy": 0.6, "accuracy_se": 0.04}}
-    average = report.average(list(parts.values()))
-    assert (average["accuracy"], average["accuracy_se"]) == (pytest.approx(0.4), pytest.approx(0.025))
+    mean = average(list(parts.values()))
+    assert (mean["accuracy"], mean["accuracy_se"]) == (pytest.approx(0.4), pytest.approx(0.025))
 
 
 def test_chains_lead_from_the_base_to_every_last_model() -> None:
     starts = {"m0": None, "m1": "m0", "m2": "m1", "m3": "m2", "s2": "m1", "t2": "m1"}
     methods = {"m0": "base", "m1": "psrlm", "m2": "psrlm", "m3": "psrlm", "s2": "srlm", "t2": "srlm"}
-    lineage = report.Lineage(tuple(starts), starts, methods, ("m1",))
+    lineage = Lineage(tuple(starts), starts, methods, ("m1",))
     assert lineage.chains() == {
         "psrlm": ["m0", "m1", "m2", "m3"], "srlm s2": ["m0", "m1", "s2"], "srlm t2": ["m0", "m1", "t2"]
     }  # fmt: skip
@@ -67,8 +71,8 @@ def test_arms_of_equally_many_rounds_and_models_of_one_start_stand_beside_each_o
     models = ("m0", "s1", "m1", "m2", "o2", "s2")  # right: 40, 60, 80 percent, then all
     starts = {"m0": None, "s1": "m0", "m1": "m0", "m2": "m1", "o2": "m1", "s2": "s1"}
     methods = {"m0": "base", "s1": "srlm", "m1": "psrlm", "m2": "psrlm", "o2": "outcome", "s2": "srlm"}
-    lineage = report.Lineage(models, starts, methods, ("s1", "m1"), variants=("o2",))
-    metrics = report.collect(written(tmp_path, list(models)), lineage, ["easy"])
+    lineage = Lineage(models, starts, methods, ("s1", "m1"), variants=("o2",))
+    metrics = collect(written(tmp_path, list(models)), lineage, ["easy"])
     (arms,), (siblings,) = contrast.arms(metrics, lineage), contrast.siblings(metrics, lineage)
     assert (arms.one.name, arms.other.name) == ("psrlm (m1 → m2)", "srlm (s1 → s2)")
     assert arms.difference == pytest.approx((1 - 0.8) - (1 - 0.6))
@@ -78,12 +82,12 @@ def test_arms_of_equally_many_rounds_and_models_of_one_start_stand_beside_each_o
         "srlm (s1 → s2) gained more by 20.0 ± 20.0 points, within two standard errors."
     )
     assert (siblings.one.last, siblings.other.last, siblings.difference, siblings.error) == ("m2", "o2", 0, 0)
-    assert "srlm (s1 → s2) gained more" in report.document(report.tables(metrics, lineage))
+    assert "srlm (s1 → s2) gained more" in document(tables(metrics, lineage))
 
 
 def test_a_model_without_evaluation_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match=r"dvc repro evaluate@m9"):
-        report.collect(tmp_path, report.Lineage(("m9",), {"m9": None}, {"m9": "base"}, ()), ["easy"])
+        collect(tmp_path, Lineage(("m9",), {"m9": None}, {"m9": "base"}, ()), ["easy"])
 
 
 def test_how_a_solution_ends_is_told_apart() -> None:
@@ -95,8 +99,8 @@ def test_how_a_solution_ends_is_told_apart() -> None:
         Completion("Step 1: on and on", "length", 9),
         Completion("", "context", 0),
     ]
-    with answers.Grader() as grader:
-        rows = evaluate.answered(problems, completions, answers, grader)
+    with Grader() as grader:
+        rows = evaluate.answered(problems, completions, final, grader)
     assert [row.end for row in rows] == ["answer", "runs_on", "no_answer", "length", "context"]
     assert [row.grade for row in rows][:2] == ["right", "right"]
     assert "right" not in [row.grade for row in rows][2:]
@@ -136,15 +140,15 @@ def test_samples_stand_beside_greedy_and_a_reference_has_a_row_of_its_own(tmp_pa
     rows = [answered(str(i), i < 6) for i in range(10)]
     (folder / "m1/evaluation.json").write_text(json.dumps(evaluate.accuracy(rows, [row for row in rows for _ in "ab"])))
     starts, methods = {"m0": None, "m1": "m0"}, {"m0": "base", "m1": "psrlm"}
-    lineage = report.Lineage(("m0", "m1"), starts, methods, ("m1",), ("gpt-4o",))
-    text = report.document(report.tables(report.collect(folder, lineage, ["easy"]), lineage))
+    lineage = Lineage(("m0", "m1"), starts, methods, ("m1",), ("gpt-4o",))
+    text = document(tables(collect(folder, lineage, ["easy"]), lineage))
     assert "| model | from | method | easy | easy avg@2 | average | change |" in text
     assert "| m1 | m0 | psrlm | 60.0 ± 15.5 | 60.0 ± 16.3 | 60.0 ± 15.5 | +20.0 ± 21.9 |" in text
     assert "| gpt-4o | – | reference | 80.0 ± 12.6 | – | 80.0 ± 12.6 | – |" in text
     assert "no GPT-4o row" not in text and lineage.chains() == {"psrlm": ["m0", "m1"]}
     (folder / "gpt-4o/evaluation.json").unlink()
     with pytest.raises(PipelineError, match="dvc repro reference@gpt-4o"):
-        report.collect(folder, lineage, ["easy"])
+        collect(folder, lineage, ["easy"])
 
 
 def test_an_unreadable_verdict_counts_against_accuracy_and_consistency() -> None:
