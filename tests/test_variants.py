@@ -19,7 +19,7 @@ from pipeline.core.params import Dpo, Pairs
 from pipeline.core.records import Preference, SecondRanking, Tree
 from pipeline.evaluation import evaluate
 from pipeline.inference import Completion, Request, run
-from pipeline.language import steps
+from pipeline.language import boxes, steps
 from pipeline.methods.pairings import cream, outcome
 from pipeline.methods.psrlm import judge, pairs
 from pipeline.training import implicit_margins, preference_rows, train_preferences
@@ -73,7 +73,7 @@ def test_a_step_pair_without_two_outcomes_keeps_its_reason(words: Any) -> None:
     assert not kept and {row.reason for row in dropped} == {"length"}
     kept, dropped = outcome.preferences(inner, trees, completed(words, inner, answer="good"), "o2")
     assert {row.reason for row in dropped} == {"same_answer"} and len(kept) + len(dropped) == len(inner)
-    assert all(steps.boxed(pair.chosen) != "good" for pair in kept)
+    assert all(boxes.boxed(pair.chosen) != "good" for pair in kept)
     unfinished = [replace(tree, end="max_steps") for tree in trees]
     kept, dropped = outcome.preferences(found, unfinished, completed(words, found), "o2")
     assert not kept and {row.reason for row in dropped} == {"unfinished"}

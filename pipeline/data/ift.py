@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.core.files import content, counts, quantiles
 from pipeline.core.records import Dropped, Problem, Solution
-from pipeline.language import steps
-
-_MARKER_ANYWHERE = re.compile(r"Step \d+: ?")
+from pipeline.data import escapes, segments
+from pipeline.language import markers, steps
 
 
 def segmented(problems: Iterable[Problem], texts: Mapping[str, str]) -> tuple[list[Solution], list[Dropped]]:
     """IFT rows and every row that was left out with its reason.
 
-    texts: each problem's solution in `Step n: ` form, by problem_id. Reasons: `no_solution`, `no_steps` (not in that
-    form), `altered` (a character other than white space and the markers changed), `no_boxed_answer`.
+    texts: each problem's solution in steps (`pipeline.language.markers`), by problem_id. Reasons: `no_solution`,
+    `broken_escapes` (in problem or solution, as `\\frac` read as a form feed and `rac`), `no_steps`, `altered` (a
+    character other than white space and the markers changed), `no_boxed_answer`.
     """
     kept: list[Solution] = []
     dropped: list[Dropped] = []
@@ -33,8 +32,10 @@ def segmented(problems: Iterable[Problem], texts: Mapping[str, str]) -> tuple[li
 def _segmented(problem: Problem, text: str) -> tuple[str | None, list[str]]:
     if not problem.solution:
         return "no_solution", []
+    if escapes.broken(problem.prompt) or escapes.broken(problem.solution):
+        return "broken_escapes", []
     try:
-        parts = steps.split(text)
+        parts = steps.split(markers.normal(text))
     except ValueError:
         return "no_steps", []
     if not preserved(problem.solution, text):
@@ -45,12 +46,13 @@ def _segmented(problem: Problem, text: str) -> tuple[str | None, list[str]]:
 
 
 def preserved(solution: str, text: str) -> bool:
-    """Whether `text` is `solution` but for `Step n: ` markers and white space."""
+    """Whether `text` is `solution` but for step markers and white space."""
     return _bare(solution) == _bare(text)
 
 
 def _bare(text: str) -> str:
-    return "".join(_MARKER_ANYWHERE.sub("", text).split())
+    bodies = [steps.MARKER.sub("", step, count=1) for step in steps.parts(markers.normal(text))]
+    return "".join("".join(bodies).split())
 
 
 def statistics(kept: Sequence[Solution], dropped: Sequence[Dropped]) -> dict[str, Any]:
@@ -66,12 +68,8 @@ def statistics(kept: Sequence[Solution], dropped: Sequence[Dropped]) -> dict[str
 
 
 def by_line(solution: str) -> str:
-    """The rule-based segmenter: every line that is not empty is one step; a formula over lines is never cut."""
-    parts: list[str] = []
-    for line in solution.splitlines():
-        open_formula = bool(parts) and (parts[-1].count("$$") % 2 or parts[-1].count("\\[") > parts[-1].count("\\]"))
-        if open_formula:
-            parts[-1] += "\n" + line
-        elif line.strip():
-            parts.append(line.strip())
-    return steps.join([f"Step {number}: {part}" for number, part in enumerate(parts, start=1)])
+    """The rule-based segmenter: the solution's own steps, or every line that is not empty; no formula is ever cut."""
+    text = markers.normal(solution)
+    if steps.MARKER.match(text):
+        return text
+    return steps.join([f"Step {number}: {part}" for number, part in enumerate(segments.lines(text), start=1)])

@@ -11,6 +11,8 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
+from pipeline.language import boxes
+
 MARKER = re.compile(r"^Step (\d+): ?", re.MULTILINE)
 STOP = "\nStep "  # sampling stops where the next step's marker begins
 
@@ -62,36 +64,13 @@ def body(step: str) -> str:
 
 def is_answer(step: str) -> bool:
     """Whether the step boxes a final answer, so that it is the last one."""
-    return boxed_end(step) is not None
-
-
-def boxed_end(text: str) -> int | None:
-    """The index just after the first complete `\\boxed{...}`, or None if there is none."""
-    start = text.find("\\boxed{")
-    if start < 0:
-        return None
-    depth = 0
-    for index in range(start + len("\\boxed"), len(text)):
-        depth += {"{": 1, "}": -1}.get(text[index], 0)
-        if depth == 0:
-            return index + 1
-    return None
-
-
-def boxed(text: str) -> str | None:
-    """What the first complete `\\boxed{...}` holds, or None if there is none."""
-    end = boxed_end(text)
-    return None if end is None else text[text.find("\\boxed{") + len("\\boxed{") : end - 1].strip()
+    return boxes.answer_end(step) is not None
 
 
 def clean(sampled: str) -> str:
     """A sampled step's text: cut where the next marker begins or after the boxed answer's line, ends trimmed."""
     text = sampled.split(STOP, maxsplit=1)[0].strip()
-    end = boxed_end(text)
-    if end is None:
-        return text
-    line_end = text.find("\n", end)
-    return text if line_end < 0 else text[:line_end].rstrip()
+    return text[: boxes.answer_end(text)].rstrip()
 
 
 def prompt_ids(tokenizer: Tokenizer, prompt: str, steps: Sequence[str]) -> list[int]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.core.records import Dropped, Preference, Tree
 from pipeline.inference import Completion, Request, Task
-from pipeline.language import prompts, steps
+from pipeline.language import boxes, prompts, steps
 
 
 def key(pair: Preference) -> str:
@@ -56,7 +56,7 @@ def preferences(
             reason = "unfinished"
         elif rest and not rest.ended:
             reason = rest.finish
-        elif steps.boxed(chosen) == steps.boxed(rejected):
+        elif boxes.boxed(chosen) == boxes.boxed(rejected):
             reason = "same_answer"
         else:
             kept.append(
