@@ -10,15 +10,15 @@ from pipeline.domains.math.parts import group
 
 _FUNCTION = r"(?:frac|sqrt|log|ln|sin|cos|tan|cot|sec|csc)(?![A-Za-z])"
 _MARKED = r"\\(?:vec|bar|hat|overline|overrightarrow|widehat|tilde|text)\s*\{[^{}]*\}"
-_SIGNS = r"(?:\\(?:angle|triangle|odot|Delta)\s*)*"
+_SIGNS = r"(?:m?\\(?:angle|triangle|odot|Delta)\s*)*"
 _QUANTITY = (
     rf"{_SIGNS}(?:{_MARKED}|\\?(?!{_FUNCTION})[A-Za-z](?:[A-Za-z ]*[A-Za-z])?)"
     r"\s*(?:\d|_\w|_\\[a-z]+|_\{[^{}=]*\})?'*(?:\^\{?-1\}?(?=\())?"
     r"\s*(?:(?<=[PED])\([^()]*\)|\(-?[A-Za-z0-9, ]*\))?"
 )
-_LENGTH = rf"\|(?:[A-Z]{{2}}|z|z_\d|{_MARKED})\|"  # `|x|=5` is an equation
+_LENGTH = rf"\|(?:[A-Z]{{2}}|z|z_\d|\d*{_MARKED}(?:\s*[+-]\s*\d*{_MARKED})*)\|"  # `|x|=5` is an equation
 _RATIO_OF_SIDES = rf"\\(?:sin|cos|tan|cot|sec|csc)\s*{_SIGNS}(?:[A-Z]{{1,3}}|\\[a-z]+)"  # `\sin x = 1` is an equation
-_ONE = rf"(?:{_LENGTH}|{_RATIO_OF_SIDES}|{_QUANTITY})"
+_ONE = rf"(?:{_LENGTH}|{_RATIO_OF_SIDES}|\\frac\{{{_QUANTITY}\}}\{{{_QUANTITY}\}}|{_QUANTITY})"
 _NAME = re.compile(
     rf"(?P<name>\({_QUANTITY}(?:, ?{_QUANTITY})+\)|{_ONE}(?:\s*:\s*{_ONE})*)"
     r"\s*(?:=|\\in(?![A-Za-z]))\s*(?P<value>[^=].*)",

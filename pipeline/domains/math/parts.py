@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pipeline.domains.math.latex import words_opened
 
 _AND = re.compile(r"\\text\{\s*,?\s*(?:and|or)\s*,?\s*\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])")
+_OR = re.compile(r"\\text\{\s*,?\s*or\s*,?\s*\}|(?<![A-Za-z\\])or(?![A-Za-z])")
 _TOKEN = re.compile(
     r"(?P<open>\\begin(?=\{)|\\?\{|[(\[])|(?P<close>\\end(?=\{)|\\?\}|[)\]])"
     r"|(?P<list>[,;])|(?P<union>\\cup(?![A-Za-z]))|(?P<ratio>:)"
@@ -30,6 +31,9 @@ def group(text: str) -> Group | None:
     matrix = _MATRIX.fullmatch(text)
     if matrix:
         return _matrix(matrix[2])
+    alternatives = _OR.split(text)
+    if all(alternative.count("=") > 1 for alternative in alternatives):  # `a = 1, b = 2 or a = 3, b = 4`
+        text = ";".join(alternatives)
     text = _AND.sub(",", text)
     tokens = _outer_tokens(text)
     kinds = {token.lastgroup for token in tokens}
