@@ -56,27 +56,39 @@ def _exact_numeral(_reader: object, text: str) -> Rational:
     return Rational(Fraction(text.replace(",", "")))
 
 
-def _same_constant(first: Basic | MatrixBase, second: Basic | MatrixBase, *_rounding: int) -> bool:
-    """Whether two constants, or matrices of them, are equal. What holds a variable is left to simplifying."""
+def _same_numbers(first: Basic | MatrixBase, second: Basic | MatrixBase, *rounding: int) -> bool:
+    """In the place of Math-Verify's numeric comparison."""
     if isinstance(first, MatrixBase) and isinstance(second, MatrixBase):
-        return first.shape == second.shape and all(
-            grader.sympy_expr_eq(*cells, *_rounding) for cells in zip(first.flat(), second.flat(), strict=True)
-        )
+        cells = zip(first.flat(), second.flat(), strict=first.shape == second.shape)
+        return first.shape == second.shape and all(grader.sympy_expr_eq(*pair, *rounding) for pair in cells)
+    return _same_constants(first, second) is True
+
+
+def _same_expressions(first: Basic | MatrixBase, second: Basic | MatrixBase) -> bool:
+    """In the place of Math-Verify's symbolic comparison, which need not simplify what was told by numbers."""
+    return _same_constants(first, second) is None and _simplified(first, second)
+
+
+def _same_constants(first: Basic | MatrixBase, second: Basic | MatrixBase) -> bool | None:
+    """Whether two constants are equal; None for what holds a variable or has no numeric value."""
     if not isinstance(first, Expr) or not isinstance(second, Expr) or first.free_symbols or second.free_symbols:
-        return False
+        return None
     first, second = (grader.get_pct_val(side, side).doit() for side in (first, second))
     if first.is_Rational and second.is_Rational:
         return bool(first == second)
-    difference, size = abs((first - second).evalf(_EVALUATED_DIGITS)), abs(first.evalf(_EVALUATED_DIGITS))
-    if not (difference.is_Float or difference.is_zero) or difference > size / 10 ** (_EVALUATED_DIGITS // 2):
-        return False
-    return simplify(first - second).is_zero is not False
+    difference, size = (abs(side.evalf(_EVALUATED_DIGITS)) for side in (first - second, first))
+    if not (difference.is_Float or difference.is_zero) or not size.is_number:
+        return None
+    near = difference <= size / 10 ** (_EVALUATED_DIGITS // 2)
+    return bool(near) and simplify(first - second).is_zero is not False
 
 
+_simplified = grader.sympy_symbolic_eq
 import_module("sympy.physics.units")  # simplifying imports it, and it reads the names of its units from text
 sympy_parser.parse_expr = _numeral
 _Latex2Sympy.parse_number = _exact_numeral
-grader.sympy_numeric_eq = _same_constant
+grader.sympy_numeric_eq = _same_numbers
+grader.sympy_symbolic_eq = _same_expressions
 grader.INVERSE_RELATIONS[Ne] = Ne  # it knows the other five
 
 
