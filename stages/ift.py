@@ -13,7 +13,8 @@ from pipeline.language import prompts
 
 def main(stage: Stage) -> None:
     problems = files.read(stage.problems, Problem)
-    ends = domains.part(stage, "final").end
+    rules = domains.part(stage, "solutions")
+    parts = (domains.part(stage, "final"), rules)
     solutions = {p.problem_id: p for p in problems if p.solution}
 
     def segment(keys: list[str], attempt: int) -> dict[str, str]:
@@ -25,12 +26,12 @@ def main(stage: Stage) -> None:
         return annotator.answers(stage, texts, stage.section("annotator", Annotator), attempt)
 
     if stage.section("ift", Ift).segmenter == "rule":
-        texts = {key: ift.by_line(p.solution or "") for key, p in solutions.items()}
+        texts = {key: rules.by_line(p.solution or "") for key, p in solutions.items()}
     else:
         texts = segment(list(solutions), 0)
-        _, refused = ift.segmented(solutions.values(), texts, ends)
+        _, refused = ift.segmented(solutions.values(), texts, parts)
         texts |= segment([row.key for row in refused], 1)
-    kept, dropped = ift.segmented(problems, texts, ends)
+    kept, dropped = ift.segmented(problems, texts, parts)
     files.write(stage.ift / "train.parquet", Solution, kept)
     files.write(stage.dropped, Dropped, dropped)
     files.write_json(stage.stats, ift.statistics(kept, dropped))

@@ -14,7 +14,7 @@ from pipeline.data import ift, ratings
 from pipeline.data.problems import Selection, held_out
 from pipeline.data.settings import Source
 from pipeline.data.sources import rows
-from pipeline.domains.math import final
+from pipeline.domains.math import final, solutions
 from pipeline.methods.psrlm import eft
 from pipeline.methods.psrlm.settings import Eft
 
@@ -28,7 +28,7 @@ def jsonl(path: Path, rows: list[object]) -> Path:
 
 def test_segmenting_adds_markers_and_changes_nothing_else() -> None:
     problem = Problem("p", "q", "ift", None, "First 1+1=2.\n\nSo\n$$x\n= 2$$ it is \\boxed{2}.")
-    (row,), dropped = ift.segmented([problem], {"p": ift.by_line(problem.solution or "")}, final.end)
+    (row,), dropped = ift.segmented([problem], {"p": solutions.by_line(problem.solution or "")}, (final, solutions))
     assert not dropped
     assert row.steps == ("Step 1: First 1+1=2.", "Step 2: So", "Step 3: $$x\n= 2$$ it is \\boxed{2}.")
 
@@ -43,7 +43,7 @@ def test_segmenting_adds_markers_and_changes_nothing_else() -> None:
     ],
 )
 def test_a_changed_solution_is_dropped_with_its_reason(solution: str, segmented: str, reason: str) -> None:
-    kept, dropped = ift.segmented([Problem("p", "q", "ift", None, solution)], {"p": segmented}, final.end)
+    kept, dropped = ift.segmented([Problem("p", "q", "ift", None, solution)], {"p": segmented}, (final, solutions))
     assert not kept
     assert [row.reason for row in dropped] == [reason]
 
@@ -331,7 +331,9 @@ def test_real_gsm8k_solutions_become_ift_rows_or_drops_with_nothing_lost() -> No
         format="gsm8k",
     )
     problems = Selection([], 8, 1).take(source, "ift")
-    kept, dropped = ift.segmented(problems, {p.problem_id: ift.by_line(p.solution or "") for p in problems}, final.end)
+    kept, dropped = ift.segmented(
+        problems, {p.problem_id: solutions.by_line(p.solution or "") for p in problems}, (final, solutions)
+    )
     assert len(problems) == 200 == len(kept) + len(dropped)
     assert len(kept) > 190
     for row in kept:

@@ -14,8 +14,9 @@ from typing import Any
 
 from pipeline.core.errors import PipelineError
 from pipeline.data.settings import Source
+from pipeline.domains.math.boxes import boxed
 from pipeline.domains.math.compare import gold_text
-from pipeline.domains.math.extract import boxed, extract_answer
+from pipeline.domains.math.extract import extract_answer
 
 Row = Mapping[str, Any]
 

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 from pipeline.core.files import content, counts, quantiles
 from pipeline.core.records import Dropped, Problem, Solution
-from pipeline.language import steps
+from pipeline.language import markers, steps
 
-_MARKER_ANYWHERE = re.compile(r"Step \d+: ?")
+Parts = tuple[ModuleType, ModuleType]  # `final` and `solutions` of the domain
 
 
 def segmented(
-    problems: Iterable[Problem], texts: Mapping[str, str], answer_end: Callable[[str], int | None]
+    problems: Iterable[Problem], texts: Mapping[str, str], domain: Parts
 ) -> tuple[list[Solution], list[Dropped]]:
     """IFT rows and every row that was left out with its reason.
 
-    texts: each problem's solution in `Step n: ` form, by problem_id. Reasons: `no_solution`, `no_steps` (not in that
-    form), `altered` (a character other than white space and the markers changed), `no_final_answer`.
-    answer_end: of the domain.
+    texts: each problem's solution in steps (`pipeline.language.markers`), by problem_id. Reasons: `no_solution`,
+    `broken_escapes` (in problem or solution, as `\\frac` read as a form feed and `rac`), `no_steps`, `altered` (a
+    character other than white space and the markers changed), `no_final_answer`.
     """
     kept: list[Solution] = []
     dropped: list[Dropped] = []
     for problem in problems:
-        reason, parts = _segmented(problem, texts.get(problem.problem_id, ""), answer_end)
+        reason, parts = _segmented(problem, texts.get(problem.problem_id, ""), domain)
         if reason is None:
             kept.append(Solution(problem.problem_id, problem.prompt, tuple(parts)))
         else:
@@ -33,27 +33,31 @@ def segmented(
     return kept, dropped
 
 
-def _segmented(problem: Problem, text: str, answer_end: Callable[[str], int | None]) -> tuple[str | None, list[str]]:
+def _segmented(problem: Problem, text: str, domain: Parts) -> tuple[str | None, list[str]]:
     if not problem.solution:
         return "no_solution", []
+    final, solutions = domain
+    if solutions.broken(problem.prompt) or solutions.broken(problem.solution):
+        return "broken_escapes", []
     try:
-        parts = steps.split(text)
+        parts = steps.split(markers.normal(text))
     except ValueError:
         return "no_steps", []
     if not preserved(problem.solution, text):
         return "altered", []
-    if answer_end(parts[-1]) is None:
+    if final.end(parts[-1]) is None:
         return "no_final_answer", []
     return None, parts
 
 
 def preserved(solution: str, text: str) -> bool:
-    """Whether `text` is `solution` but for `Step n: ` markers and white space."""
+    """Whether `text` is `solution` but for step markers and white space."""
     return _bare(solution) == _bare(text)
 
 
 def _bare(text: str) -> str:
-    return "".join(_MARKER_ANYWHERE.sub("", text).split())
+    bodies = [steps.MARKER.sub("", step, count=1) for step in steps.parts(markers.normal(text))]
+    return "".join("".join(bodies).split())
 
 
 def statistics(kept: Sequence[Solution], dropped: Sequence[Dropped]) -> dict[str, Any]:
@@ -66,15 +70,3 @@ def statistics(kept: Sequence[Solution], dropped: Sequence[Dropped]) -> dict[str
         "step_characters": quantiles(len(step) for row in kept for step in row.steps),
         "dropped": counts([row.reason for row in dropped]),
     }
-
-
-def by_line(solution: str) -> str:
-    """The rule-based segmenter: every line that is not empty is one step; a formula over lines is never cut."""
-    parts: list[str] = []
-    for line in solution.splitlines():
-        open_formula = bool(parts) and (parts[-1].count("$$") % 2 or parts[-1].count("\\[") > parts[-1].count("\\]"))
-        if open_formula:
-            parts[-1] += "\n" + line
-        elif line.strip():
-            parts.append(line.strip())
-    return steps.join([f"Step {number}: {part}" for number, part in enumerate(parts, start=1)])

@@ -1,8 +1,8 @@
 """What problems are about: a folder (or a file) a domain, in the parts that stages ask for.
 
-`settings`: its section of params.yaml. `final`: how a final answer is marked and read; `grading`: how two are compared.
-Of a domain that makes its own problems also `problems`, of one that knows right steps `oracle`, of one with a model of
-its own `base`.
+`settings`: its section of params.yaml. `final`: how a final answer is marked and read; `grading`: how two are compared;
+`solutions`: how a solution is cut into steps by rule. Of a domain that makes its own problems also `problems`, of one
+that knows right steps `oracle`, of one with a model of its own `base`.
 """
 
 from __future__ import annotations

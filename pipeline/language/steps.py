@@ -45,10 +45,6 @@ def body(step: str) -> str:
 
 
 def clean(sampled: str, answer_end: Callable[[str], int | None]) -> str:
-    """A sampled step's text: cut where the next marker begins or after the final answer's line, ends trimmed."""
+    """A sampled step's text: cut where the next marker begins or where the final answer's line ends, ends trimmed."""
     text = sampled.split(STOP, maxsplit=1)[0].strip()
-    end = answer_end(text)
-    if end is None:
-        return text
-    line_end = text.find("\n", end)
-    return text if line_end < 0 else text[:line_end].rstrip()
+    return text[: answer_end(text)].rstrip()

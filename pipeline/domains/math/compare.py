@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from pipeline.domains.math.latex import clean, compact
+from pipeline.domains.math.names import distinct_names, without_names
 from pipeline.domains.math.numbers import Number, read_number, same_number
-from pipeline.domains.math.parts import Group, distinct_names, group, opened, without_names
+from pipeline.domains.math.parts import Group, group, opened
 from pipeline.domains.math.units import conflict, split_unit
 
 MAX_CHARACTERS = 2000  # of an answer; the longest gold answer of the six benchmarks has 204
@@ -64,6 +65,7 @@ def alike(answer: str, other: str) -> bool:
 
 
 def _within(answer: str, gold: str, tolerance: Fraction) -> bool:
+    answer, gold = without_names(opened(answer), opened(gold))
     (body, unit), (gold_body, gold_unit) = split_unit(answer), split_unit(gold)
     read, wanted = read_number(body), read_number(gold_body)
     if read is None or wanted is None or conflict(unit, gold_unit):
@@ -134,7 +136,7 @@ def _same_singles(answer: str, gold: str, parts: Group | None) -> bool | None:
 def _same_groups(parts: Group, gold: Group, algebra: Algebra, depth: int) -> bool | None:
     """The verdict on two groups; None if they are of kinds that only algebra compares."""
     kinds = {parts.kind, gold.kind}
-    assigned = distinct_names(gold.parts) and "=" not in "".join(parts.parts)  # `1, 2` for `x = 1, y = 2`
+    assigned = _assigned(gold, parts) or _assigned(parts, gold)  # `1, 2` for `x = 1, y = 2`
     if kinds <= {"list", "union"} and not assigned:
         matched = _same_in_any_order(parts.parts, gold.parts, algebra, depth)
         return None if "union" in kinds and not matched else matched
@@ -143,6 +145,10 @@ def _same_groups(parts: Group, gold: Group, algebra: Algebra, depth: int) -> boo
             _same(part, wanted, algebra, depth) for part, wanted in zip(parts.parts, gold.parts, strict=True)
         )
     return None
+
+
+def _assigned(named: Group, bare: Group) -> bool:
+    return distinct_names(named.parts) and "=" not in "".join(bare.parts)
 
 
 def _same_in_any_order(parts: list[str], gold: list[str], algebra: Algebra, depth: int) -> bool:

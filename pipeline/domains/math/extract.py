@@ -7,28 +7,11 @@ from __future__ import annotations
 
 import re
 
-# A box with or without a brace, or any other brace; `\{` is a printed brace and groups nothing.
-_BRACE = re.compile(r"(?P<box>\\(?:boxed|fbox)\s*(?P<open>\{)?)|(?<!\\)\\[{}]|(?P<brace>[{}])")
-_BARE = re.compile(r"[^\s${}]+")
+from pipeline.domains.math.boxes import boxed
+
 _PHRASE = re.compile(r"the answer is|final answer is|\banswers?:", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"\.\s|\n")
 _NUMBER = re.compile(r"(?:(?<![\w)])-)?(?:\d[\d,]*(?:\.\d+)?|\.\d+)")
-
-
-def boxed(text: str) -> str | None:
-    """Content of the balanced `\\boxed{...}` (or `\\fbox{...}`, `\\boxed 5`) that begins last, or None."""
-    opened: list[tuple[bool, int]] = []  # of every brace still open: is it a box, where its content starts
-    last = (-1, -1)
-    for match in _BRACE.finditer(text):
-        if match["box"] and not match["open"]:
-            bare = _BARE.match(text, match.end())
-            last = max(last, bare.span()) if bare else last
-        elif match["box"] or match["brace"] == "{":
-            opened.append((bool(match["box"]), match.end()))
-        elif match["brace"] and opened:
-            is_box, start = opened.pop()
-            last = max(last, (start, match.start())) if is_box else last
-    return None if last[0] < 0 else text[last[0] : last[1]]
 
 
 def extract_answer(text: str, *, fallback: bool = True) -> str | None:

@@ -8,10 +8,13 @@ _SYMBOLS = str.maketrans(
     {
         "−": "-", "–": "-", "×": r"\times ", "·": r"\cdot ", "÷": "/", "π": r"\pi ", "∞": r"\infty ",
         "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "±": r"\pm ", "∪": r"\cup ", "∈": r"\in ", "°": r"^\circ ",
-        "√": r"\sqrt ", "²": "^2", "³": "^3", "⁄": "/", "½": r"\frac12 ", "\u00a0": " ", "\u202f": " ",
+        "√": r"\sqrt ", "⁄": "/", "½": r"\frac12 ", "≈": r"\approx ", "∅": r"\emptyset ", "ℝ": r"\mathbb{R}",
+        "…": r"\ldots ", "\u00a0": " ", "\u2009": " ", "\u202f": " ",
     }
 )  # fmt: skip
 
+_RAISED = re.compile("[⁰¹²³⁴-⁹⁺⁻]+")
+_LOWERED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _ARGUMENT = r"\{(?:[^{}]|\{[^{}]*\})*\}"  # a braced argument, braces nested once
 
 
@@ -21,17 +24,28 @@ _SPELLINGS = [
     # a separator of thousands that cannot be the comma of a list
     (r"(?<=\d)\s*(?:,\s*\\!|\{,\}|\\,)\s*(?=\d{3})", ""),
     (r"(?<!\\)(?:\\!|\$)|\\displaystyle|\\limits", ""),
+    (r"(?<=[\sx-z])!=|\\not\s*=|\\neq?(?![A-Za-z])", r"\\ne "),  # `n!=6` is a factorial
     (r"(?<!\\)\\[()\[\]]", " "),  # maths delimiters; `\\[` is a row's end with a bracket
     (r"(?<!\\)\\[,;: ]|~|\\q?quad(?![A-Za-z])", r" "),
+    (r"\\mathrm(?:\s*\{\s*([ei]|\\pi)\s*\}| ([ei])(?![A-Za-z]))", r" \1\2 "),
+    (r"\\(?:mathbf|mathit|boldsymbol|bm)\s*\{\s*(\\[a-z]+|[A-Za-z])\s*\}", r" \1 "),
+    (r"\\mathbb\s*(?:R(?![A-Za-z])|\{R\})|\\(?:R|Reals|reals)(?![A-Za-z])", r"(-\\infty,\\infty)"),
+    (r"\\(?:varnothing|empty)(?![A-Za-z])|\\\{\s*\\\}", r"\\emptyset "),
+    (r"\\(?:[lc]?dots|dots[bcmio])(?![A-Za-z])|\.{3,}", r"\\ldots "),
+    (r"\\(?:approxeq|thickapprox|simeq|doteq)(?![A-Za-z])", r"\\approx "),
+    (r"^(?:approximately|approx\.?|about|roughly)\s+(?=[\d.\\-])", r"\\approx "),
     (
         r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|[mh]box|math(?:rm|bf|it|sf)|boldsymbol|bm|operatorname\*?)\s*\{",
         r"\\text{",
     ),
+    (r"^\\text\{[^{}]*(?::\s*\}|\}\s*:)\s*", ""),
+    (r"^(?:\\text\{)?\s*all real numbers\s*\}?$", r"(-\\infty,\\infty)"),
+    (r"^(?:\\text\{)?\s*(?:the )?empty set\s*\}?$", r"\\emptyset "),
     (r"\\[dtc]frac", r"\\frac"),
     (r"\\(frac|sqrt|vec|overrightarrow)\s*([A-Za-z0-9]|\\pi)", r"\\\1{\2}"),
     (rf"\\frac\s*({_ARGUMENT})\s*([A-Za-z0-9]|\\pi)", r"\\frac\1{\2}"),
     (r"\\frac\s*\{", r"\\frac{"),
-    (r"\^\s*\{?\s*\\circ\s*\}?|\\degree(?![A-Za-z])", "°"),
+    (r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))|\\degree(?![A-Za-z])", "°"),
     (r"\\?%", r"\\%"),
     (r"\\(?:leq|leqslant|lte)(?![A-Za-z])|<=", r"\\le "),
     (r"\\(?:geq|geqslant|gte)(?![A-Za-z])|>=", r"\\ge "),
@@ -44,7 +58,9 @@ _SPELLINGS = [
     (r"\\rangle(?![A-Za-z])", ")"),
     (r"(?<![A-Za-z\\])(pi|sqrt|(?:arc)?(?:sin|cos|tan)|log|ln)(?![A-Za-z])", r"\\\1"),
     (r"\\sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}"),
-    (r"(?<!\d)\.(?=\d)", "0."),
+    (r"\\(overline|bar|dot)\s*(\d)", r"\\\1{\2}"),
+    (r"(?<!\d)\.(?=\d|\\(?:overline|bar|dot)\{)", "0."),
+    (r"(?<=\d)\s*(?:\\times|\\cdot|[xX*])\s*(?=10\s*\^)", r"\\times "),
     (r"\s+", " "),
 ]
 _RULES = [(re.compile(pattern), replacement) for pattern, replacement in _SPELLINGS]
@@ -57,6 +73,7 @@ _SPACE = re.compile(r"(?<!\d) | (?!\d)")  # "3 1/8" is not "31/8"
 
 def clean(text: str) -> str:
     """The text in one spelling: `\\frac{a}{b}`, `\\text{words}`, `°`, `\\%`; no delimiters, no sizes."""
+    text = _RAISED.sub(lambda match: f"^{{{match[0].translate(_LOWERED)}}}", text)
     text = text.translate(_SYMBOLS).strip().strip("*")
     if r"\begin" not in text:  # there `\\` ends a row; elsewhere it is a backslash escaped once too often
         text = _DOUBLED.sub(r"\\", text)

@@ -1,4 +1,4 @@
-"""Take a cleaned answer apart: lists, unions, tuples and intervals, ratios, matrices, `x =`, set-builders."""
+"""Take a cleaned answer apart: lists, unions, tuples and intervals, ratios, matrices, set-builders."""
 
 from __future__ import annotations
 
@@ -6,24 +6,17 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from pipeline.domains.math.latex import compact, words_opened
+from pipeline.domains.math.latex import words_opened
 
 _AND = re.compile(r"\\text\{\s*,?\s*(?:and|or)\s*,?\s*\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])")
+_OR = re.compile(r"\\text\{\s*,?\s*or\s*,?\s*\}|(?<![A-Za-z\\])or(?![A-Za-z])")
 _TOKEN = re.compile(
     r"(?P<open>\\begin(?=\{)|\\?\{|[(\[])|(?P<close>\\end(?=\{)|\\?\}|[)\]])"
     r"|(?P<list>[,;])|(?P<union>\\cup(?![A-Za-z]))|(?P<ratio>:)"
 )
 _MATRIX = re.compile(r"\\begin\{([pbvBV]?matrix|array)\}(?:\{[^{}]*\})?(.*)\\end\{\1\}", re.DOTALL)
 _SET_BUILDER = re.compile(r"\\?\{\s*[a-z]\s*[|:]\s*(.+?)\s*\\?\}", re.DOTALL)
-_NAME = re.compile(
-    r"(?P<name>\([A-Za-z](?:, ?[A-Za-z])+\)|\\text\{[^{}]*\}"
-    r"|(?:\\angle )?\\?[A-Za-z](?:[A-Za-z ]*[A-Za-z])?\s*(?:\d|_\w|_\{[^{}=]*\})?\s*(?:\([A-Za-z0-9, ]*\))?)"
-    r"\s*(?:=|\\in(?![A-Za-z]))\s*(?P<value>[^=].*)",
-    re.DOTALL,
-)
-# What an answer may set before its result: a sum of variables, or a calculation without any.
-_CALCULATED = re.compile(r"(?:[A-Za-z](?:\s*[+-]\s*[A-Za-z])*|(?:[^A-Za-z\\<>]|\\[A-Za-z]+)*?)\s*=\s*(?P<value>[^=].*)")
-_FUNCTION = re.compile(r"\\(?:frac|sqrt|log|ln|sin|cos|tan)")
+_RATIO_PART = re.compile(r"\d|\\(?:sqrt|frac|pi|ldots)(?![A-Za-z])|[a-z](?![A-Za-z])")
 
 
 class Group(NamedTuple):
@@ -38,18 +31,21 @@ def group(text: str) -> Group | None:
     matrix = _MATRIX.fullmatch(text)
     if matrix:
         return _matrix(matrix[2])
+    alternatives = _OR.split(text)
+    if all(alternative.count("=") > 1 for alternative in alternatives):  # `a = 1, b = 2 or a = 3, b = 4`
+        text = ";".join(alternatives)
     text = _AND.sub(",", text)
     tokens = _outer_tokens(text)
     kinds = {token.lastgroup for token in tokens}
     if "list" in kinds:
-        return Group("list", _both_signs(_cut(text, tokens, "list")))
+        return Group("list", _both_signs(_listed(text, tokens)))
     if "union" in kinds:
         return Group("union", _cut(text, tokens, "union"))
     if len(tokens) == 2 and (tokens[0].start(), tokens[1].end()) == (0, len(text)):
         return _bracketed(text[tokens[0].end() : tokens[1].start()], tokens[0][0][-1] + tokens[1][0][-1])
     if "ratio" in kinds:
         parts = _cut(text, tokens, "ratio")
-        return Group("ratio", parts) if all(part[0].isdigit() for part in parts) else None
+        return Group("ratio", parts) if all(_RATIO_PART.match(part) for part in parts) else None
     signs = _both_signs([text])
     return Group("list", signs) if len(signs) == 2 else None
 
@@ -67,36 +63,9 @@ def opened(text: str) -> str:
     return text
 
 
-def without_names(answer: str, gold: str) -> tuple[str, str]:
-    """Both without a leading `x =` where they agree on it, or where one has it and the other is no equation.
-
-    In a list every part has its own name.
-    """
-    if any(held and held.kind == "list" for held in (group(answer), group(gold))):
-        return answer, gold
-    name, gold_name = _name(answer), _name(gold)
-    if name and gold_name:
-        agreed = compact(name["name"]) == compact(gold_name["name"])
-        return (name["value"], gold_name["value"]) if agreed else (answer, gold)
-    if gold_name and "=" not in answer:
-        return answer, gold_name["value"]
-    found = name or _CALCULATED.fullmatch(answer)
-    return (found["value"], gold) if found and "=" not in gold else (answer, gold)
-
-
-def distinct_names(texts: Iterable[str]) -> bool:
-    """Whether the texts assign to more than one name."""
-    return len({compact(name["name"]) for text in texts if (name := _name(text))}) > 1
-
-
-def _name(text: str) -> re.Match[str] | None:
-    match = _NAME.fullmatch(text)
-    return None if match is None or _FUNCTION.match(match["name"]) else match
-
-
 def _bracketed(inner: str, brackets: str) -> Group:
     kind = "list" if brackets == "{}" else brackets
-    return Group(kind, _both_signs(_cut(inner, _outer_tokens(inner), "list")))
+    return Group(kind, _both_signs(_listed(inner, _outer_tokens(inner))))
 
 
 def _matrix(inner: str) -> Group:
@@ -117,6 +86,13 @@ def _outer_tokens(text: str) -> list[re.Match[str]]:
             tokens.append(token)
         depth += token.lastgroup == "open"
     return tokens if depth == 0 else []
+
+
+def _listed(text: str, tokens: list[re.Match[str]]) -> list[str]:
+    """The parts of a list; where semicolons stand beside commas, they part, and a part is a list itself."""
+    semicolons = [token for token in tokens if token[0] == ";"]
+    commas = any(token[0] == "," for token in tokens)
+    return _cut(text, semicolons if semicolons and commas else tokens, "list")
 
 
 def _cut(text: str, tokens: Iterable[re.Match[str]], separator: str) -> list[str]:

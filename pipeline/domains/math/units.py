@@ -45,6 +45,7 @@ _TYPESET = re.compile(r"(.+?)\s*\\text\s*\{([^{}]*)\}(?:\s*\^\s*\{?\d\}?)?")
 _BARE = re.compile(
     r"(.*?[\d})\s])((?:[ap]\.?m\b\.?|[A-Za-z]{2,}(?:[. /]+[A-Za-z]+)*)(?:\s*\^\s*\{?\d\}?)?)", re.IGNORECASE
 )
+_ANGLE = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")  # of which degrees are the argument's, no unit
 _VALUE = re.compile(r"\d|\\(?!text)")
 
 
@@ -59,7 +60,7 @@ def split_unit(text: str) -> tuple[str, frozenset[str]]:
         body, units = split_unit(currency[1] + currency[3])
         return body, units | _known(currency[2])
     for pattern in (_SIGN, _TYPESET, _BARE):
-        match = pattern.fullmatch(text)
+        match = None if pattern is _SIGN and _ANGLE.search(text) else pattern.fullmatch(text)
         if match and _VALUE.search(match[1]) and (pattern is not _BARE or _is_unit(match[2])):
             return match[1].strip(), _known(match[2])
     return text, frozenset()
