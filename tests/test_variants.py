@@ -50,7 +50,7 @@ def completed(
 def test_each_step_pair_becomes_a_pair_of_whole_solutions_of_the_same_tree(renderer: Renderer) -> None:
     trees, found = step_pairs(renderer)
     solutions = {tree.problem_id: tree.steps for tree in trees}
-    kept, dropped = outcome.preferences(found, trees, completed(renderer, found), final.read, "o2")
+    kept, dropped = outcome.preferences(found, trees, completed(renderer, found), final, "o2")
     assert not dropped and len(kept) == len(found) > 0
     for pair, step in zip(kept, found, strict=True):
         assert steps.join([*pair.steps, pair.chosen]) == steps.join(solutions[pair.problem_id])
@@ -66,13 +66,13 @@ def test_each_step_pair_becomes_a_pair_of_whole_solutions_of_the_same_tree(rende
 def test_a_step_pair_without_two_outcomes_keeps_its_reason(renderer: Renderer) -> None:
     trees, found = step_pairs(renderer)
     inner = [pair for pair in found if not pair.rejected_terminal]
-    kept, dropped = outcome.preferences(inner, trees, completed(renderer, inner, ends=False), final.read, "o2")
+    kept, dropped = outcome.preferences(inner, trees, completed(renderer, inner, ends=False), final, "o2")
     assert not kept and {row.reason for row in dropped} == {"length"}
-    kept, dropped = outcome.preferences(inner, trees, completed(renderer, inner, answer="good"), final.read, "o2")
+    kept, dropped = outcome.preferences(inner, trees, completed(renderer, inner, answer="good"), final, "o2")
     assert {row.reason for row in dropped} == {"same_answer"} and len(kept) + len(dropped) == len(inner)
     assert all(boxed(pair.chosen) != "good" for pair in kept)
     unfinished = [replace(tree, end="max_steps") for tree in trees]
-    kept, dropped = outcome.preferences(found, unfinished, completed(renderer, found), final.read, "o2")
+    kept, dropped = outcome.preferences(found, unfinished, completed(renderer, found), final, "o2")
     assert not kept and {row.reason for row in dropped} == {"unfinished"}
 
 

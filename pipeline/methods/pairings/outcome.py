@@ -8,7 +8,7 @@ states and the number of comparisons stay those of step-wise DPO; only the credi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -34,7 +34,7 @@ def pairs(stage: Stage, final: ModuleType) -> tuple[list[Preference], list[Dropp
     cap = stage.section("evaluate", Evaluate).max_tokens
     models = {"policy": stage.second}
     completed = work.results(stage, models, lambda r: completions(r, rows, cap), Completion, cap, stage.found)
-    return *preferences(rows, trees, completed, final.read, stage.key), {}
+    return *preferences(rows, trees, completed, final, stage.key), {}
 
 
 def key(pair: Preference) -> str:
@@ -57,7 +57,7 @@ def preferences(
     pairs: Sequence[Preference],
     trees: Sequence[Tree],
     completed: Mapping[str, Completion],
-    answer: Callable[[str], str | None],
+    final: ModuleType,
     iteration: str,
 ) -> tuple[list[Preference], list[Dropped]]:
     """A pair of whole solutions for each step pair, and each that gave none with its reason.
@@ -77,7 +77,7 @@ def preferences(
             reason = "unfinished"
         elif rest and not rest.ended:
             reason = rest.finish
-        elif answer(chosen) == answer(rejected):
+        elif _stated(final, chosen) == _stated(final, rejected):
             reason = "same_answer"
         else:
             kept.append(
@@ -93,3 +93,8 @@ def preferences(
             continue
         dropped.append(Dropped("outcome", key(pair), reason, rejected))
     return kept, dropped
+
+
+def _stated(final: ModuleType, solution: str) -> str | None:
+    """The final answer of a solution that marks one (`final`: of the domain)."""
+    return None if final.end(solution) is None else final.read(solution)
