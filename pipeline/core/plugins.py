@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from pydantic import AfterValidator
+
 from pipeline.core.errors import PipelineError
 
 EXTENSIONS = "extensions"
@@ -36,16 +38,43 @@ def part(kind: str, name: str, role: str) -> ModuleType:
 
 
 def location(kind: str, name: str) -> str:
-    """The dotted name of the plug-in's module or package."""
-    listed: tuple[str, ...] = importlib.import_module(kind).LISTED
-    if name in listed:
+    """The dotted name of the plug-in's module or package. Raises PipelineError where there is none."""
+    if (package := find(kind, name)) is None:
+        what = kind.rpartition(".")[2].removesuffix("s")
+        raise PipelineError(f"no {what} {name!r}; give {_choice(kind)}")
+    return package
+
+
+def find(kind: str, name: str) -> str | None:
+    """The dotted name of the plug-in's module or package, None where there is none."""
+    if name in importlib.import_module(kind).LISTED:
         return f"{kind}.{name}"
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     extension = f"{EXTENSIONS}.{name}"
     if name.isidentifier() and importlib.util.find_spec(EXTENSIONS) and importlib.util.find_spec(extension):
         return extension
-    what = kind.rpartition(".")[2].removesuffix("s")
-    raise PipelineError(
-        f"no {what} {name!r}; give one of {', '.join(listed)}, or the name of a module in {EXTENSIONS}/"
-    )
+    return None
+
+
+def has(kind: str, name: str, role: str) -> bool:
+    """Whether the plug-in `name` has the part `role`, which is not imported."""
+    package = location(kind, name)
+    whole = importlib.util.find_spec(package)
+    in_one_file = whole is not None and whole.submodule_search_locations is None
+    return in_one_file or importlib.util.find_spec(f"{package}.{role}") is not None
+
+
+def existing(kind: str) -> AfterValidator:
+    """For a parameter that names a plug-in: that there is one."""
+
+    def check(name: str) -> str:
+        if find(kind, name) is None:
+            raise ValueError(f"must be {_choice(kind)}")
+        return name
+
+    return AfterValidator(check)
+
+
+def _choice(kind: str) -> str:
+    return f"one of {', '.join(importlib.import_module(kind).LISTED)}, or the name of a module in {EXTENSIONS}/"

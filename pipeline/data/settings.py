@@ -41,7 +41,7 @@ class Problems(Section):
     prm: Source
     eft: Source
     rounds: Source = Field(description="every round takes so many rows, or what its own `problems` says")
-    evaluation: dict[Name, Source]
+    evaluation: dict[Name, Source] = Field(min_length=1)
 
 
 class Ift(Section):
