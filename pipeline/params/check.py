@@ -113,7 +113,7 @@ def _circles(found: Common) -> Iterator[str]:
     """A model may not make the EFT data that it, or a model before it, is trained on."""
     needs = {f"eft.{method}": {eft.policy, eft.value} for method, eft in found.eft.items()}
     needs |= {model: {f"eft.{root.method}", root.start} for model, root in found.roots.items()}
-    needs |= {model: {entry.start} for model, entry in {**found.rounds, **found.variants}.items()}
+    needs |= {model: {str(found.start_of(model))} for model in (*found.rounds, *found.variants)}
     try:
         TopologicalSorter(needs).prepare()
     except CycleError as error:
