@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pipeline.core.errors import PipelineError
 
@@ -27,8 +27,10 @@ class Section(BaseModel):
 
 
 def _name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", text) or text.lower() in _WORDS:
-        raise ValueError("must be a name of letters, digits, `-` and `_` that begins with a letter and is no YAML word")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,63}", text) or text.lower() in _WORDS:
+        raise ValueError(
+            "must be a name of at most 64 letters, digits, `-` and `_` that begins with a letter and is no YAML word"
+        )
     return text
 
 
@@ -36,6 +38,7 @@ Name = Annotated[str, AfterValidator(_name)]  # reaches paths and the shell thro
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # NumPy's, which the trainers seed, has 32 bits
 Part = TypeVar("Part", bound=Section)
 
 
@@ -57,10 +60,22 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise PipelineError(f"{path}: no such file; `psr profile tiny` writes params.yaml") from error
     except UnicodeDecodeError as error:
         raise PipelineError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
-    except YAMLError as error:
-        raise PipelineError(f"{path}: not YAML ({' '.join(str(error).split())[:300]})") from error
+    except OSError as error:
+        raise PipelineError(f"{path}: cannot be read ({error.strerror}); give a file") from error
+    except MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise PipelineError(f"{path}: {line}not YAML ({error.problem}); correct it") from error
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise PipelineError(f"{path}: not YAML ({' '.join(str(error).split())[:200]}); correct it") from error
     if not isinstance(document, dict):
         raise PipelineError(f"{path}: must be a mapping of sections")
+    for key, value in document.items():
+        try:
+            json.dumps({key: value}, default=str, ensure_ascii=False).encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            raise PipelineError(
+                f"{path}: {key}: must hold texts, numbers, lists and mappings alone ({error})"
+            ) from error
     return document
 
 
@@ -106,11 +121,13 @@ def checked(kind: type[Part], value: Any, where: str) -> tuple[Part | None, list
 
 def _line(kind: type[BaseModel], detail: ErrorDetails, where: str) -> str:
     keys = [part for part in detail["loc"] if part != "[key]"]
-    place = where + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in keys)
-    place = place.replace(": .", ": ")  # a key at the top of the file
+    place = where + "".join(f"[{part}]" if isinstance(part, int) else f".{_printable(part)}" for part in keys)
+    place = place.replace(": .", ": ", 1)  # a key at the top of the file
     given = repr(detail["input"])
     given = given if len(given) <= 80 else given[:77] + "..."
     match detail["type"]:
+        case "missing" if isinstance(keys[-1], int):
+            return f"{place}: missing; the list is too short"
         case "missing":
             return f"{place}: missing key; add it (`psr profile tiny` shows its default)"
         case "extra_forbidden":
@@ -119,8 +136,17 @@ def _line(kind: type[BaseModel], detail: ErrorDetails, where: str) -> str:
             return f"{place}: {detail['ctx']['error']!s}, is {given}"
         case "model_type":
             return f"{place}: must be a section with keys, is {given}"
-    said = detail["msg"].replace("Input should be", "must be").replace("a valid ", "a ")
-    return f"{place}: {said[0].lower() + said[1:]}, is {given}"
+        case "dict_type":
+            return f"{place}: must be a mapping, is {given}"
+        case "tuple_type" | "list_type":
+            return f"{place}: must be a list, is {given}"
+    said = re.sub(r" after validation, not \d+$", "", re.sub(r"^\w+ should", "must", detail["msg"]))
+    said = said.replace("a valid integer", "an integer")
+    return f"{place}: {said.replace('a valid ', 'a ')}, is {given}"
+
+
+def _printable(key: str) -> str:
+    return key if key.isprintable() else repr(key)[1:-1]
 
 
 def _advice(key: str, known: Iterable[str]) -> str:

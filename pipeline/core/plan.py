@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from pipeline.core.config import Count, Name, Positive, Section, build, read_yaml
+from pipeline.core import plugins
+from pipeline.core.config import Name, Positive, Section, Seed, build, read_yaml
 
-BASE = "m0"
+BASE, PRM = "m0", "prm"
+Method = Annotated[Name, plugins.existing("pipeline.methods")]
+Pairing = Annotated[Name, plugins.existing("pipeline.methods.pairings")]
+Domain = Annotated[Name, plugins.existing("pipeline.domains")]
+# Folders of data/ beside those of models.
+TAKEN = {"diagnostics", "dropped", "eft", "eft_trees", "excerpts", "ift", PRM, "problems", "sources"}
 
 
 class Root(Section):
     """A model trained by SFT."""
 
     start: Name = Field(alias="from")
-    method: Name
+    method: Method
 
 
 class Round(Root):
@@ -34,19 +40,23 @@ class Variant(Section):
     of: Name
     start: Name = Field(alias="from")
     by: Name
-    kind: Name
+    kind: Pairing
     dpo: dict[str, Any] = Field(default={})
 
 
 class Plan(Section):
     """The models of a run."""
 
-    seed: Count
-    domain: Name = Field(description="a folder of pipeline/domains or extensions: problems, answers, oracle")
+    seed: Seed
+    domain: Domain = Field(description="a folder of pipeline/domains or extensions: problems, answers, oracle")
     models: tuple[Name, ...] = Field(description="report order: the base m0, every root, round and variant")
     roots: dict[Name, Root] = Field(description="models trained by SFT")
     rounds: dict[Name, Round] = Field(description="models trained by DPO; a round may override search, pairs, dpo")
     variants: dict[Name, Variant] = Field(description="models trained on other pairs from a round's search")
+
+    def names(self) -> list[str]:
+        """The base, every root, round and variant, as these sections say it."""
+        return [BASE, *self.roots, *self.rounds, *self.variants]
 
     def override(self, model: str, section: str) -> dict[str, Any]:
         """The keys that round or variant `model` lays over a section; none for other models."""
@@ -82,8 +92,8 @@ class Plan(Section):
 
     def faults(self) -> list[str]:
         """What does not hold together, a line each, without the file's name."""
-        known = {BASE, *self.roots, *self.rounds, *self.variants}
-        found = [
+        known = set(self.names())
+        starts = [
             f"{section}.{model}.from: no model {entry.start!r}; give one of {', '.join(sorted(known))}"
             for section, entries in (("roots", self.roots), ("rounds", self.rounds), ("variants", self.variants))
             for model, entry in entries.items()
@@ -91,28 +101,35 @@ class Plan(Section):
         ]
         sections = [{BASE}, set(self.roots), set(self.rounds), set(self.variants)]
         twice = sorted({m for i, one in enumerate(sections) for other in sections[i + 1 :] for m in one & other})
-        found += [f"{model}: is the base, a root, a round or a variant, not two of them; rename one" for model in twice]
+        found = [f"{model}: is the base, a root, a round or a variant, not two of them; rename one" for model in twice]
+        found += [f"{m}: another folder of data/ is called so; rename the model" for m in sorted(known & TAKEN)]
         if set(self.models) != known or len(self.models) != len(known):
             odd = ", ".join(sorted(set(self.models) ^ known)) or "a name that stands twice"
             found.append(f"models: must list {BASE}, every root, round and variant once; differs in {odd}")
-        return found or self._circles() or [*self._mixed(), *self._variants()]
+        if starts or twice:
+            return [*starts, *found]
+        return [*found, *(self._circles() or [*self._mixed(), *self._variants()])]
 
     def _circles(self) -> list[str]:
-        for model in self.rounds:
-            seen = [model]
-            while (start := self.start_of(seen[-1])) is not None:
-                if start in seen:
-                    return [f"rounds.{model}.from: the rounds {' -> '.join([*seen, start])} are a circle"]
-                seen.append(start)
+        for section, entries in (("rounds", self.rounds), ("roots", self.roots), ("variants", self.variants)):
+            for model in entries:
+                seen = [model]
+                while (start := self.start_of(seen[-1])) is not None:
+                    if start in seen:
+                        return [f"{section}.{model}.from: the models {' -> '.join([*seen, start])} are a circle"]
+                    seen.append(start)
         return []
 
     def _mixed(self) -> list[str]:
         return [
-            f"rounds.{model}: method {entry.method} cannot start from {entry.start}, which learned to judge as "
+            f"rounds.{model}.method: {entry.method} cannot start from {entry.start}, which learned to judge as "
             f"{self.method(entry.start)}; give another `from` or `method`"
             for model, entry in self.rounds.items()
-            if entry.start != BASE and self.method(entry.start) != entry.method
+            if self._has_method(entry.start) and self.method(entry.start) != entry.method
         ]
+
+    def _has_method(self, model: str) -> bool:
+        return model != BASE and (model not in self.variants or self.variants[model].of in self.rounds)
 
     def _variants(self) -> list[str]:
         found = []
@@ -121,8 +138,8 @@ class Plan(Section):
                 found.append(f"variants.{model}.of: no round {entry.of!r}; give one of {', '.join(self.rounds)}")
             elif entry.start != (start := self.start_of(entry.of)):
                 found.append(f"variants.{model}.from: must be {start}, from which the round {entry.of} starts")
-            elif entry.by not in self.models:
-                found.append(f"variants.{model}.by: no model {entry.by!r}; give one of {', '.join(self.models)}")
+            elif entry.by not in self.names():
+                found.append(f"variants.{model}.by: no model {entry.by!r}; give one of {', '.join(self.names())}")
         return found
 
 

@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from pydantic import AfterValidator
+
 from pipeline.core.errors import PipelineError
 
 EXTENSIONS = "extensions"
@@ -34,23 +36,47 @@ def part(kind: str, name: str, role: str) -> ModuleType:
 
 def where(kind: str, name: str, role: str) -> str:
     """The dotted name of the module that is part `role` of a plug-in."""
-    package = _location(kind, name)
+    package = location(kind, name)
     module = importlib.import_module(package)
     borrowed: dict[str, str] = getattr(module, "PARTS", {})
     return borrowed.get(role) or (f"{package}.{role}" if hasattr(module, "__path__") else package)
 
 
-def _location(kind: str, name: str) -> str:
-    """The dotted name of the plug-in's module or package."""
-    listed: tuple[str, ...] = importlib.import_module(kind).LISTED
-    if name in listed:
+def location(kind: str, name: str) -> str:
+    """The dotted name of the plug-in's module or package. Raises PipelineError where there is none."""
+    if (package := find(kind, name)) is None:
+        what = kind.rpartition(".")[2].removesuffix("s")
+        raise PipelineError(f"no {what} {name!r}; give {_choice(kind)}")
+    return package
+
+
+def find(kind: str, name: str) -> str | None:
+    """The dotted name of the plug-in's module or package, None where there is none."""
+    if name in importlib.import_module(kind).LISTED:
         return f"{kind}.{name}"
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     extension = f"{EXTENSIONS}.{name}"
     if name.isidentifier() and importlib.util.find_spec(EXTENSIONS) and importlib.util.find_spec(extension):
         return extension
-    what = kind.rpartition(".")[2].removesuffix("s")
-    raise PipelineError(
-        f"no {what} {name!r}; give one of {', '.join(listed)}, or the name of a module in {EXTENSIONS}/"
-    )
+    return None
+
+
+def has(kind: str, name: str, role: str) -> bool:
+    """Whether the plug-in `name` has the part `role`, which is not imported."""
+    return importlib.util.find_spec(where(kind, name, role)) is not None
+
+
+def existing(kind: str) -> AfterValidator:
+    """For a parameter that names a plug-in: that there is one."""
+
+    def check(name: str) -> str:
+        if find(kind, name) is None:
+            raise ValueError(f"must be {_choice(kind)}")
+        return name
+
+    return AfterValidator(check)
+
+
+def _choice(kind: str) -> str:
+    return f"one of {', '.join(importlib.import_module(kind).LISTED)}, or the name of a module in {EXTENSIONS}/"

@@ -41,12 +41,13 @@ class Problems(Section):
     prm: Source
     eft: Source
     rounds: Source = Field(description="every round takes so many rows, or what its own `problems` says")
-    evaluation: dict[Name, Source]
+    evaluation: dict[Name, Source] = Field(min_length=1)
 
     def evaluation_splits(self, domain: Any) -> list[str]:
         """Names of the evaluation splits in order; domain: its section, which names those that it generates."""
+        generated = domain.evaluation_splits() if hasattr(domain, "evaluation_splits") else []
         found = self.evaluation.items()
-        return [n for key, s in found for n in (domain.evaluation_splits() if s.path == GENERATED else [key])]
+        return [n for key, s in found for n in (generated if s.path == GENERATED else [key])]
 
 
 class Ift(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from pipeline.core.config import Count, Name, Positive, Sampling, Section
+from pipeline.core.plan import Method
 from pipeline.methods.psrlm.settings import Search
 
 
@@ -15,7 +16,7 @@ class Judge(Section):
     """
 
     model: Name
-    method: Name
+    method: Method
     shots: Count = 0
 
 

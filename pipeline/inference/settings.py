@@ -20,9 +20,11 @@ class Endpoint(Section):
     """An OpenAI-compatible server. The caps hold for the kept answers of one url and model, of all runs together;
     requests under way then still end, so tokens may pass their cap by as many answers as run at once."""
 
-    url: str
+    url: str = Field(pattern=r"^(https?://\S+)?$")
     api: Literal["chat", "completions"]
-    key_variable: str = Field(description='environment variable that holds the key; "": none')
+    key_variable: str = Field(
+        pattern="^([A-Za-z_][A-Za-z0-9_]*)?$", description='environment variable that holds the key; "": none'
+    )
     max_tokens_spent: Count = Field(description="of all runs together; 0: no cap")
     max_requests: Count = Field(description="likewise")
     sampling: Sampling

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from pipeline import domains
 from pipeline.core import config, fingerprint, plugins
 from pipeline.core.config import Section, laid_over
 from pipeline.core.errors import PipelineError
-from pipeline.core.plan import BASE
-from pipeline.data.settings import GENERATED
+from pipeline.core.plan import BASE, PRM, TAKEN
+from pipeline.data import sources
+from pipeline.data.settings import GENERATED, Source
 from pipeline.methods import pairings
 from pipeline.params.renamed import renamed
 from pipeline.params.schema import Common, whole
 
 _SOURCES = Path("data/sources")
 _OVERRIDES = ("search", "pairs")
+_ROLES = ("ift", "prm", "eft", "rounds")
 
 
 def check(path: Path) -> Common:
@@ -25,15 +30,31 @@ def check(path: Path) -> Common:
     Raises PipelineError with a line for each fault.
     """
     document = config.read_yaml(path)
-    if old := renamed(document):
-        raise PipelineError("\n".join(f"{path}: {line}" for line in old))
     found, faults = config.checked(whole(document), document, f"{path}: ")
-    if found is None:
+    if old := renamed(document):
+        faults = _with_renamed(old, faults, f"{path}: ")
+    elif found is not None:
+        faults = [f"{path}: {line}" for line in _together(found)]
+    if found is None or faults:
         raise PipelineError("\n".join(faults))
-    lines = found.faults() or [*_overrides(found), *_variants(found), *_lists(found), *_judging(found), *_paths(found)]
-    if lines:
-        raise PipelineError("\n".join(f"{path}: {line}" for line in lines))
     return found
+
+
+def _with_renamed(old: Mapping[str, str], faults: Sequence[str], where: str) -> list[str]:
+    """A line for each key that has another name now, and the faults that these do not explain."""
+    explained = []
+    for key, new in old.items():
+        section = key.partition(".")[0]
+        explained += [f"{where}{key}:", f"{where}{key}.", f"{where}{section}: unknown", f"{where}{new}: missing"]
+    lines = [f"{where}{key}: is called {new} now" for key, new in old.items()]
+    return lines + [line for line in faults if not line.startswith(tuple(explained))]
+
+
+def _together(found: Common) -> list[str]:
+    """What does not fit together, a line each, without the file's name."""
+    plan = found.faults()
+    of_plan = () if plan else (*_overrides(found), *_variants(found), *_judging(found), *_circles(found))
+    return [*plan, *of_plan, *_lists(found), *_parts(found), *_servers(found), *_paths(found)]
 
 
 def _overrides(found: Common) -> Iterator[str]:
@@ -54,11 +75,7 @@ def _overrides(found: Common) -> Iterator[str]:
 def _variants(found: Common) -> Iterator[str]:
     for model, entry in found.variants.items():
         where = f"variants.{model}"
-        try:
-            pairing = plugins.part(pairings.__name__, entry.kind, "pairs")
-        except PipelineError as error:
-            yield f"{where}.kind: {error}"
-            continue
+        pairing = plugins.part(pairings.__name__, entry.kind, "pairs")
         if pairing.NEEDS_STEPS and found.method(entry.of) != "psrlm":
             yield f"{where}.of: {entry.of} is a {found.method(entry.of)} round; {entry.kind} needs judged steps"
         wanted = entry.start if pairing.BY == "start" else found.start_of(entry.start)
@@ -69,24 +86,69 @@ def _variants(found: Common) -> Iterator[str]:
 
 def _lists(found: Common) -> Iterator[str]:
     """Models, splits and methods that are named beside the plan."""
-    known = ", ".join(found.models)
-    splits = found.problems.evaluation_splits(getattr(found, found.domain))
+    models = found.names()
+    known, splits = ", ".join(models), found.problems.evaluation_splits(getattr(found, found.domain))
     for split in found.evaluate.average.splits:
         if split not in splits:
             yield f"evaluate.average.splits: no split {split!r}; give some of {', '.join(splits)}"
     for model in found.scale.models:
-        if model not in found.models:
+        if model not in models:
             yield f"scale.models: no model {model!r}; give some of {known}"
     for model in found.reference.models:
-        if model in found.models:
+        if model in models:
             yield f"reference.models: {model!r} is a model of this run; references are others"
+        if model in TAKEN:
+            yield f"reference.models: {model!r}: another folder of data/ is called so; serve it under another name"
     for model, root in found.roots.items():
         if root.method not in found.eft:
             yield f"roots.{model}.method: there are no EFT data of {root.method}; add it to `eft`"
     for method, eft in found.eft.items():
-        for name, model in (("policy", eft.policy), ("value", eft.value)):
-            if model not in found.models and model != "prm":
-                yield f"eft.{method}.{name}: no model {model!r}; give prm or one of {known}"
+        if eft.policy not in models:
+            yield f"eft.{method}.policy: no model {eft.policy!r}; give one of {known}"
+        if eft.value not in (*models, PRM):
+            yield f"eft.{method}.value: no model {eft.value!r}; give {PRM} or one of {known}"
+
+
+def _circles(found: Common) -> Iterator[str]:
+    """A model may not make the EFT data that it, or a model before it, is trained on."""
+    needs = {f"eft.{method}": {eft.policy, eft.value} for method, eft in found.eft.items()}
+    needs |= {model: {f"eft.{root.method}", root.start} for model, root in found.roots.items()}
+    needs |= {model: {str(found.start_of(model))} for model in (*found.rounds, *found.variants)}
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        circle = error.args[1][::-1]
+        where = next(name for name in circle if name.startswith("eft."))
+        yield f"{where}: {' -> '.join(circle)} are a circle; give a policy and a value before it, such as {BASE}"
+
+
+def _parts(found: Common) -> Iterator[str]:
+    """What is asked of the domain must be a part of it."""
+    generated = [f"problems.{role}.path" for role in _ROLES if getattr(found.problems, role).path == GENERATED]
+    evaluation = found.problems.evaluation.items()
+    generated += [f"problems.evaluation.{key}.path" for key, source in evaluation if source.path == GENERATED]
+    needs = [(where, "problems", "a file, `hub:<dataset id>` or `known:<name>`") for where in generated]
+    if found.annotator.kind == "oracle" and found.eft:
+        needs.append(("annotator.kind", "oracle", "endpoint or model"))
+    if found.problems.prm.format != "prm800k" and not found.problems.prm.path.startswith(sources.KNOWN):
+        needs.append(("problems.prm", "oracle", "a source of format: prm800k"))
+    if found.base.model in ("shipped", "train"):
+        needs.append(("base.model", "base", "a model folder or a Hub id"))
+    for where, role, other in needs:
+        if not plugins.has(domains.__name__, found.domain, role):
+            yield f"{where}: the domain {found.domain} has no part `{role}`, which this asks for; give {other}"
+
+
+def _servers(found: Common) -> Iterator[str]:
+    """Who is asked must be named."""
+    if found.reference.models and not found.reference.url:
+        yield "reference.url: must be the server of reference.models, is ''"
+    if found.annotator.kind == "endpoint" and not found.annotator.url:
+        yield "annotator.url: must be the server that annotator.kind: endpoint asks, is ''"
+    if found.annotator.kind != "oracle" and not found.annotator.model:
+        yield f"annotator.model: must be the model that annotator.kind: {found.annotator.kind} asks, is ''"
+    if found.annotator.kind == "oracle" and found.ift.segmenter == "annotator":
+        yield "ift.segmenter: the oracle writes no text; give rule, or annotator.kind: endpoint or model"
 
 
 def _judging(found: Common) -> Iterator[str]:
@@ -100,17 +162,26 @@ def _judging(found: Common) -> Iterator[str]:
 
 
 def _paths(found: Common) -> Iterator[str]:
-    """A path that DVC does not watch would count as up to date whatever becomes of it."""
-    sources = {f"problems.{role}": getattr(found.problems, role).path for role in ("ift", "prm", "eft", "rounds")}
-    sources |= {f"problems.evaluation.{key}": source.path for key, source in found.problems.evaluation.items()}
-    given = sources | {"problems.ratings": found.problems.ratings, "base.model": found.base.model}
-    given |= {"annotator.model": found.annotator.model if found.annotator.kind == "model" else ""}
-    for where, path in given.items():
-        if path and Path(path).exists() and _SOURCES.absolute() not in Path(path).absolute().parents:
+    """Paths must exist, and one that DVC does not watch would count as up to date whatever becomes of it."""
+    if not (family := fingerprint.PROMPTS / found.prompts.family).is_dir():
+        families = ", ".join(sorted(folder.name for folder in fingerprint.PROMPTS.glob("*/")))
+        yield f"prompts.family: there is no folder {family}; give one of {families}"
+    given = {f"problems.{role}.path": getattr(found.problems, role).path for role in _ROLES}
+    given |= {f"problems.evaluation.{key}.path": source.path for key, source in found.problems.evaluation.items()}
+    files = given | ({"problems.ratings": found.problems.ratings} if found.problems.ratings else {})
+    more = {"base.model": found.base.model}
+    more |= {"annotator.model": found.annotator.model if found.annotator.kind == "model" else ""}
+    for where, path in (files | more).items():
+        if os.path.exists(path) and _SOURCES.absolute() not in Path(os.path.abspath(path)).parents:
             yield f"{where}: {path} is not in {_SOURCES}; put it, or a link to it, there, so that a change is seen"
-    for where, path in sources.items():
-        if path != GENERATED and not path.startswith(("hub:", "known:")) and not Path(path).exists():
-            yield f"{where}.path: no such file {path!r}; give `generated`, a file, `hub:<dataset id>` or `known:<name>`"
+    for where, path in files.items():
+        try:
+            real = sources.known(Source(path=path)).path
+        except PipelineError as error:
+            yield f"{where}: {error}"
+            continue
+        if real != GENERATED and not real.startswith(sources.HUB) and not os.path.exists(real):
+            yield f"{where}: no such file {path!r}; give `generated`, a file, `hub:<dataset id>` or `known:<name>`"
 
 
 def fingerprints(path: Path) -> dict[str, Any]:

@@ -53,13 +53,13 @@ RENAMED = {
 }
 
 
-def renamed(document: Mapping[str, Any]) -> list[str]:
-    """A line for each key of `document` that has another name now."""
-    found = []
+def renamed(document: Mapping[str, Any]) -> dict[str, str]:
+    """The keys of `document` that have another name now, each with that name."""
+    found = {}
     for old, new in RENAMED.items():
         value: Any = document
         for key in old.split("."):
             value = value.get(key) if isinstance(value, Mapping) else None
         if value is not None:
-            found.append(f"{old}: is called {new} now")
+            found[old] = new
     return found

@@ -33,7 +33,7 @@ class Common(plan.Plan):
     ift: Ift
     annotator: Annotator
     prm: Training = Field(description="training of the process reward model")
-    eft: dict[Name, Eft] = Field(
+    eft: dict[plan.Method, Eft] = Field(
         description="methods with EFT data; value: the model that rates, or the policy if none does"
     )
     sft: Training = Field(description="supervised fine-tuning, M0 to M1")
@@ -46,17 +46,17 @@ class Common(plan.Plan):
 
 
 def whole(document: dict[str, Any]) -> type[Common]:
-    """The type of a whole file: the common sections, and one for its domain and for each of its methods.
-
-    Raises PipelineError for a domain or method that does not exist.
-    """
-    wanted = {str(document.get("domain", "math")): domains.__name__}
+    """The type of a whole file: the common sections, and one for its domain and for each of its methods that exist."""
+    wanted = {str(document.get("domain")): domains.__name__}
+    if plugins.find(domains.__name__, str(document.get("domain"))) is None:  # which is the fault, not its section
+        wanted = {name: domains.__name__ for name in domains.LISTED if name in document}
     entries = [*_values(document.get("roots")), *_values(document.get("rounds")), *_values(document.get("judges"))]
     names = dict.fromkeys(["psrlm", *(str(e["method"]) for e in entries if isinstance(e, dict) and "method" in e)])
     wanted |= dict.fromkeys([*names, *_keys(document.get("eft"))], methods.__name__)
     sections: dict[str, Any] = {}
     for name, kind in wanted.items():
-        sections[name] = (plugins.part(kind, name, "settings").Settings, ...)
+        if plugins.find(kind, name):
+            sections[name] = (plugins.part(kind, name, "settings").Settings, ...)
     for name in methods.LISTED:
         if name not in sections and name in document:
             sections[name] = (plugins.part(methods.__name__, name, "settings").Settings, ...)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from pipeline.core.config import Count, Name, Positive, Section, Share
+from pipeline.core.config import Name, Positive, Section, Seed, Share
 
 
 def _ordered(split: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -40,16 +40,16 @@ class Recipe(Section):
     context: Positive
     batch_size: Positive = Field(description="documents")
     warmup_ratio: Share
-    phases: tuple[Phase, ...]
+    phases: tuple[Phase, ...] = Field(min_length=1)
 
 
 class Settings(Section):
     """Word problems made by a seed."""
 
-    seed: Count = Field(description="of the base model's corpus and of the evaluation problems")
+    seed: Seed = Field(description="of the base model's corpus and of the evaluation problems")
     misconception_rate: Share = Field(description="how often a step open to a misconception shows it in the corpus")
     splits: dict[Name, Annotated[tuple[int, int, int], AfterValidator(_ordered)]] = Field(
-        description="evaluation splits: fewest steps, most steps, problems"
+        min_length=1, description="evaluation splits: fewest steps, most steps, problems"
     )
     recipe: Recipe
 
