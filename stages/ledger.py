@@ -6,11 +6,12 @@ from pipeline.report import ledger
 
 
 def main() -> None:
-    args = arguments(__doc__, reads=["overlaps", "duplicates", "ift", "prm", "excerpts"], writes=["ledger"])
+    args = arguments(__doc__, reads=["overlaps", "duplicates", "unusable", "ift", "prm", "excerpts"], writes=["ledger"])
     everything = plan.load(args.params)
     parts = [
         ledger.overlaps(args.overlaps),
         ledger.duplicates(args.duplicates),
+        ledger.unusable(args.unusable),
         ledger.dropped(args.ift, "ift"),
         ledger.dropped(args.prm, "prm"),
         *(ledger.dropped(args.excerpts / m / "dropped.parquet", m) for m in everything.models if m != "m0"),

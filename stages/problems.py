@@ -2,7 +2,7 @@
 
 from pipeline.core import files, params, plan
 from pipeline.core.command import arguments, run
-from pipeline.core.records import Problem
+from pipeline.core.records import Problem, UnusableRow
 from pipeline.data.problems import Selection, held_out
 from pipeline.domains.arithmetic import roles
 
@@ -12,11 +12,14 @@ def main() -> None:
     settings = params.load(args.params, "problems", params.Problems)
     world = params.load(args.params, "world", params.World)
     everything = plan.load(args.params)
-    seen, evaluation = set[str](), list[Problem]()
+    seen, evaluation, unusable = set[str](), list[Problem](), list[UnusableRow]()
     for split, source in settings.evaluation.items():
         inside = source.path == "world"
-        evaluation += roles.evaluation(world.seed, world.splits) if inside else held_out(source, split, everything.seed)
-    selection = Selection(evaluation, settings.ngram, everything.seed)
+        evaluation += (
+            roles.evaluation(world.seed, world.splits) if inside else held_out(source, split, everything.seed, unusable)
+        )
+    selection = Selection(evaluation, settings.ngram, everything.seed, settings.near)
+    selection.unusable += unusable
 
     def take(source: params.Source, role: str) -> list[Problem]:
         if source.path != "world":

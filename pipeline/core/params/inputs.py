@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Source:
-    """Where problems come from. path: `world`, a local .jsonl/.parquet/.csv file, `hub:<dataset id>` with its config,
-    split and pinned revision, or `known:<name>` of the table pipeline/known.yaml; rows: how many (0: all).
+    """Where problems come from. path: `world`, a local file (.jsonl, .json, .csv, .tsv, .parquet), a folder or glob of
+    such files, `hub:<dataset id>` with its config, split and pinned revision, or `known:<name>` of the table
+    pipeline/data/known.yaml; rows: how many (0: all).
 
-    prompt, answer, solution: names of columns; an empty string means that the file has none. format: how answers are
-    written (pipeline/formats.py), or for the role prm `prm800k` (human step ratings).
+    prompt, answer, solution: names of columns, or paths to fields inside them (`reward_model.ground_truth`); an empty
+    string means that the file has none. format: how answers are written (pipeline/data/formats.py), or for the role
+    prm `prm800k` (human step ratings).
     """
 
     path: str
@@ -30,7 +32,8 @@ class Problems:
     """Sources by role. rounds: every round takes `rounds.rows` of it, or as many as its own `problems` key says.
 
     ngram: so many words in a row shared with an evaluation problem keep a prompt out of training. neutral: whether a
-    step that people rated 0 counts as right for the process reward model.
+    step that people rated 0 counts as right for the process reward model. near: share of common words from which on a
+    prompt is a near-copy of another with the same numbers, and is left out (0: equal texts alone).
     """
 
     ngram: int
@@ -40,6 +43,7 @@ class Problems:
     eft: Source
     rounds: Source
     evaluation: dict[str, Source]
+    near: float = 0.8
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pipeline.core.records.rows import (
     ScoredSolution,
     Solution,
     Text,
+    UnusableRow,
 )
 from pipeline.core.records.searches import (
     Candidate,
@@ -47,5 +48,6 @@ __all__ = [
     "State",
     "Text",
     "Tree",
+    "UnusableRow",
     "Verdict",
 ]
