@@ -12,9 +12,10 @@ from pipeline.data.decontaminate import signs
 
 _OPERATORS = frozenset("+-*/=<>^%!|()")
 Skeleton = tuple[str, ...]
+Parts = tuple[Skeleton, frozenset[str]]
 
 
-def parts(text: str) -> tuple[Skeleton, frozenset[str]]:
+def apart(text: str) -> Parts:
     """What must be equal in two near-copies (numbers, operators, variables, in order), and the set of their words."""
     skeleton, words = [], set()
     for sign in signs(text):
@@ -36,29 +37,25 @@ class NearCopies:
 
     def __init__(self, share: float) -> None:
         self.share = share
-        self._taken: list[tuple[str, str, tuple[str, ...]]] = []  # role, prompt, words
+        self._taken: list[tuple[str, str]] = []  # role, prompt
         self._by_word: dict[tuple[Skeleton, str], list[int]] = {}
-        self._same: dict[str, str] = {}  # one object a word
-        self._skeletons: dict[Skeleton, Skeleton] = {}
 
-    def find(self, prompt: str) -> tuple[str, str] | None:
-        """Role and text of the first prompt taken that is near to this one, or None."""
-        skeleton, words = parts(prompt)
+    def find(self, parts: Parts) -> tuple[str, str] | None:
+        """Role and text of the first prompt taken that is near to one with these parts, or None."""
+        skeleton, words = parts
         places = {place for word in self._first(words) for place in self._by_word.get((skeleton, word), ())}
         for place in sorted(places):
-            role, text, other = self._taken[place]
-            common = sum(word in words for word in other)
-            if common >= self.share * (len(words) + len(other) - common):
-                return role, text
+            other = apart(self._taken[place][1])[1]
+            if len(words & other) >= self.share * len(words | other):
+                return self._taken[place]
         return None
 
-    def take(self, prompt: str, role: str) -> None:
-        """Remember a prompt of a role."""
-        skeleton, words = parts(prompt)
-        skeleton = self._skeletons.setdefault(skeleton, skeleton)
+    def take(self, role: str, prompt: str, parts: Parts) -> None:
+        """Remember a prompt of a role, with its parts."""
+        skeleton, words = parts
         for word in self._first(words):
-            self._by_word.setdefault((skeleton, self._same.setdefault(word, word)), []).append(len(self._taken))
-        self._taken.append((role, prompt, tuple(self._same.setdefault(word, word) for word in sorted(words))))
+            self._by_word.setdefault((skeleton, word), []).append(len(self._taken))
+        self._taken.append((role, prompt))
 
     def _first(self, words: frozenset[str]) -> list[str]:
         enough = len(words) - math.ceil(self.share * len(words)) + 1

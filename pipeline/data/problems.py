@@ -18,7 +18,7 @@ from pipeline.core.params import Source
 from pipeline.core.records import Duplicate, Overlap, Problem, UnusableRow
 from pipeline.data import formats, ratings
 from pipeline.data.decontaminate import Index, normal
-from pipeline.data.near import NearCopies
+from pipeline.data.near import NearCopies, apart
 from pipeline.data.sources import known, rows, shards
 from pipeline.data.values import Unusable, brief, has
 
@@ -79,10 +79,9 @@ class Selection:
         left_out = sorted((entry for entry in drawn.left_out if entry[0] <= last), key=lambda e: (e[0], e[1].prompt))
         self.overlaps += [row for _, row in left_out if isinstance(row, Overlap)]
         self.duplicates += [row for _, row in left_out if isinstance(row, Duplicate)]
-        for key, prompt in ((normal(problem.prompt), problem.prompt) for _, problem in kept):
-            if key not in self._taken:
-                self._taken[key] = role
-                self._copies.take(prompt, role)
+        for prompt in (problem.prompt for _, problem in kept):
+            if self._taken.setdefault(normal(prompt), role) == role and self._near:
+                self._copies.take(role, prompt, apart(prompt))
         return sorted((problem for _, problem in kept), key=lambda problem: problem.problem_id)
 
     def rated(self, path: str) -> list[Problem]:
@@ -96,7 +95,7 @@ class Selection:
         files.write(folder / "dropped.parquet", UnusableRow, self.unusable)
 
     def statistics(self) -> dict[str, dict[str, int]]:
-        """How many prompts were left out of each role; `dropped`, if there are any: unusable rows by role and reason."""
+        """How many prompts were left out of each role; if there are unusable rows, how many by role and reason."""
         dropped = files.counts([f"{row.role}: {row.reason}" for row in self.unusable])
         return {
             "overlaps": files.counts([overlap.role for overlap in self.overlaps]),
@@ -141,10 +140,11 @@ class Selection:
         kept: list[tuple[str, Problem]] = []
         copies = NearCopies(self._near)
         for place, problem in drawn.chosen:
-            near = self._copies.find(problem.prompt) or copies.find(problem.prompt)
+            parts = apart(problem.prompt)
+            near = self._copies.find(parts) or copies.find(parts)
             if near is None:
                 kept.append((place, problem))
-                copies.take(problem.prompt, role)
+                copies.take(role, problem.prompt, parts)
             else:
                 drawn.left_out.append((place, Duplicate(role, problem.problem_id, problem.prompt, *near)))
         return kept
