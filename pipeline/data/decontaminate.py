@@ -31,6 +31,7 @@ _SIGN = regex.compile(
     | \d+ | [^\w\s$.,;:?'"]""",
     regex.V1 | regex.X,
 )
+_ASCII_SIGN = re.compile(r"""[a-z]+|\d+|[^\w\s$.,;:?'"]""")  # the same for text that needs no more, three times as fast
 _LETTER = regex.compile(rf"[[{_UNSPACED}]--\p{{Han}}]", regex.V1)
 _DASH = regex.compile(r"[\p{Pd}−]")
 _INVISIBLE = regex.compile(r"\p{Cf}")
@@ -41,15 +42,13 @@ _START = 3  # signs by which a short evaluation problem is looked up; one with f
 
 def folded(text: str) -> str:
     """Lower case and compatibility form (NFKC); every dash and minus `-`, other marks than ASCII's spaces."""
-    if text.isascii():
-        return text.lower()
     dashed = _DASH.sub("-", unicodedata.normalize("NFKC", text))
     return _MARK.sub(" ", _INVISIBLE.sub("", dashed)).lower()
 
 
 def signs(text: str) -> list[str]:
     """Words, numbers and signs of a text, folded, without white space and punctuation marks."""
-    return _SIGN.findall(folded(text))
+    return _ASCII_SIGN.findall(text.lower()) if text.isascii() else _SIGN.findall(folded(text))
 
 
 def normal(text: str) -> str:
@@ -73,7 +72,7 @@ def masked(text: str) -> str:
 
 def windows(found: list[str], n: int) -> Iterator[tuple[int, int]]:
     """Start and end of each shortest run of `n` words, in order; letters of unspaced scripts are half words."""
-    halves = [1 if _LETTER.match(word) else 2 for word in found]
+    halves = [2 if word.isascii() or not _LETTER.match(word) else 1 for word in found]
     end = size = 0
     for start, half in enumerate(halves):
         while size < 2 * n:

@@ -37,7 +37,7 @@ def prompt(row: Row, source: Source) -> str:
     """The problem's text. Raises Unusable (`no_prompt`, `prompt_not_text`, ...) where the row has none."""
     text = _text(row, source.prompt, "prompt", "user")
     if text is None or not text.strip():
-        raise Unusable("no_prompt", f"{_absence(row, source.prompt)}; every problem needs a text")
+        raise Unusable("no_prompt", f"column {source.prompt!r} {_absence(row, source.prompt)}; a problem needs a text")
     return text
 
 
@@ -60,7 +60,8 @@ def answer(row: Row, source: Source) -> str | None:
         return None
     found = _ANSWERS[source.format](row, source)
     if found is None or not found.strip():
-        raise Unusable("no_answer", f"no answer: {_absence(row, source.answer)} (format {source.format})")
+        why = "holds none" if found is None and field(row, source.answer) else _absence(row, source.answer)
+        raise Unusable("no_answer", f"no answer, column {source.answer!r} {why} (format {source.format})")
     return found
 
 
@@ -151,4 +152,4 @@ def _unicode(text: str, name: str) -> str:
 
 def _absence(row: Row, name: str) -> str:
     """How a row comes to have nothing in a column."""
-    return f"column {name!r} is {'empty' if has(row, name) else 'missing; it has ' + brief(', '.join(row))}"
+    return "is empty" if has(row, name) else f"is missing; it has {brief(', '.join(row))}"

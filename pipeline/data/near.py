@@ -10,20 +10,22 @@ import math
 
 from pipeline.data.decontaminate import signs
 
-_OPERATORS = frozenset("+-*/=<>^%!|()")
+_OPERATORS = frozenset("+-*/=<>^%|()")
 Skeleton = tuple[str, ...]
 Parts = tuple[Skeleton, frozenset[str]]
 
 
 def apart(text: str) -> Parts:
     """What must be equal in two near-copies (numbers, operators, variables, in order), and the set of their words."""
-    skeleton, words = [], set()
+    skeleton: list[str] = []
+    words, factor = set[str](), False  # factor: what `!` would be the factorial of, and no exclamation
     for sign in signs(text):
         variable = len(sign) == 1 and sign.isascii() and sign.isalpha() and sign != "a"
-        if variable or sign.isdigit() or sign in _OPERATORS:
+        if variable or sign.isdigit() or sign in _OPERATORS or (sign == "!" and factor):
             skeleton.append(sign)
         elif sign[0].isalpha():
             words.add(sign)
+        factor = variable or sign.isdigit() or sign == ")"
     return tuple(skeleton), frozenset(words)
 
 

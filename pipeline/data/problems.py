@@ -32,7 +32,7 @@ class _Drawn:
     chosen: list[tuple[str, Problem]] = field(default_factory=list)
     left_out: list[tuple[str, Overlap | Duplicate]] = field(default_factory=list)
     unusable: list[UnusableRow] = field(default_factory=list)
-    seen: int = 0
+    usable: int = 0
 
 
 class Selection:
@@ -74,7 +74,7 @@ class Selection:
         kept = kept[: source.rows or None]
         if len(kept) < max(source.rows, 1):
             reasons = [type(row).__name__.lower() for _, row in drawn.left_out]
-            raise _too_few(source, f"role {role}", len(kept), drawn.seen, reasons, drawn.unusable)
+            raise _too_few(source, f"role {role}", len(kept), drawn.usable, reasons, drawn.unusable)
         last = kept[-1][0] if source.rows else _LAST
         left_out = sorted((entry for entry in drawn.left_out if entry[0] <= last), key=lambda e: (e[0], e[1].prompt))
         self.overlaps += [row for _, row in left_out if isinstance(row, Overlap)]
@@ -109,7 +109,7 @@ class Selection:
         chosen: dict[str, Problem] = {}
         heap: list[tuple[str, str]] = []  # largest hash first: what leaves when a smaller one comes
         for problem in problems(source, role, role, drawn.unusable):
-            drawn.seen += 1
+            drawn.usable += 1
             key = normal(problem.prompt)
             place = _hash(f"{self.seed}/{key}")
             if wanted and len(heap) == wanted and place > _inverted(heap[0][0]):
@@ -163,7 +163,7 @@ def held_out(source: Source, split: str, seed: int, unusable: list[UnusableRow] 
     if unusable is None and dropped:
         raise PipelineError(f"{dropped[0].place}: {dropped[0].text}; mend the row")
     if len(found) < max(source.rows, 1):
-        raise _too_few(source, f"split {split}", len(found), len(found) + len(dropped) - before, [], dropped[before:])
+        raise _too_few(source, f"split {split}", len(found), len(found), [], dropped[before:])
     if source.rows:
         found = sorted(found, key=lambda problem: _hash(f"{seed}/{problem.prompt}"))[: source.rows]
     return sorted(found, key=lambda problem: problem.problem_id)
@@ -200,16 +200,16 @@ def problems(source: Source, role: str, split: str, unusable: list[UnusableRow])
 
 
 def _too_few(
-    source: Source, who: str, left: int, seen: int, left_out: Sequence[str], unusable: Sequence[UnusableRow]
+    source: Source, who: str, left: int, usable: int, left_out: Sequence[str], unusable: Sequence[UnusableRow]
 ) -> PipelineError:
     """The line for a source that has fewer problems than asked for: how many rows are gone for which reason."""
     reasons = files.counts([*left_out, *(row.reason for row in unusable)])
     why = ", ".join(f"{reason} {count}" for reason, count in reasons.items()) or "it has no more"
     first = f"; the first: {unusable[0].place.removeprefix(f'{source.path}: ')}: {unusable[0].text}" if unusable else ""
-    mend = "lower `rows`" if source.rows else "give another file"
+    needs = f"{source.rows} problems, only {left}" if source.rows else "problems, none"
     return PipelineError(
-        f"{source.path}: {who} needs {source.rows or 'some'} problems, only {left} of {seen} rows are left "
-        f"({brief(why + first, 160)}); {mend}"
+        f"{source.path}: {who} needs {needs} of {usable + len(unusable)} rows are left ({brief(why + first, 160)}); "
+        f"{'lower `rows`' if source.rows else 'give another file'}"
     )
 
 

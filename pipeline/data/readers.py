@@ -187,11 +187,11 @@ def batch_rows(batch: pa.RecordBatch | pa.Table) -> Iterator[Row]:
 
 
 def _opened(path: Path) -> BinaryIO:
-    """The bytes of a file, decompressed by its name's ending. Raises PipelineError for UTF-16."""
+    """The bytes of a file, decompressed by its name's ending. Raises PipelineError for UTF-16 and UTF-32."""
     file: Any = io.BufferedReader(pa.input_stream(str(path), compression=COMPRESSIONS.get(path.suffix.lower())))
     if file.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff"):
         file.close()
-        raise PipelineError(f"{path}: UTF-16 by its first bytes; save it as UTF-8")
+        raise PipelineError(f"{path}: UTF-16 or UTF-32 by its first bytes; save it as UTF-8")
     return file
 
 
