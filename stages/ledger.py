@@ -9,6 +9,7 @@ def main(stage: Stage) -> None:
     parts = [
         ledger.overlaps(stage.overlaps),
         ledger.duplicates(stage.duplicates),
+        ledger.unusable(dropped / "problems.parquet"),
         ledger.dropped(dropped / "ift.parquet", "ift"),
         ledger.dropped(dropped / "prm.parquet", "prm"),
     ]

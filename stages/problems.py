@@ -3,7 +3,7 @@
 from pipeline import domains
 from pipeline.core import files
 from pipeline.core.command import Stage, run
-from pipeline.core.records import Problem
+from pipeline.core.records import Problem, UnusableRow
 from pipeline.data.problems import Selection, held_out
 from pipeline.data.settings import GENERATED, Problems, Source
 
@@ -11,13 +11,16 @@ from pipeline.data.settings import GENERATED, Problems, Source
 def main(stage: Stage) -> None:
     settings = stage.section("problems", Problems)
     domain = stage.section(stage.plan.domain, domains.part(stage, "settings").Settings)
-    seen, evaluation = set[str](), list[Problem]()
+    seen, evaluation, unusable = set[str](), list[Problem](), list[UnusableRow]()
     for split, source in settings.evaluation.items():
         made = source.path == GENERATED
         evaluation += (
-            domains.part(stage, "problems").evaluation(domain) if made else held_out(source, split, stage.seed)
+            domains.part(stage, "problems").evaluation(domain)
+            if made
+            else held_out(source, split, stage.seed, unusable)
         )
-    selection = Selection(evaluation, settings.ngram, stage.seed)
+    selection = Selection(evaluation, settings.ngram, stage.seed, settings.near)
+    selection.unusable += unusable
 
     def take(source: Source, role: str) -> list[Problem]:
         if source.path != GENERATED:
@@ -33,10 +36,10 @@ def main(stage: Stage) -> None:
             written[f"round-{key}"] = [Problem(p.problem_id, p.prompt, p.split) for p in chosen[:size]]
     for name, rows in written.items():
         files.write(stage.problems / f"{name}.parquet", Problem, rows)
-    selection.write_left_out(stage.problems)
-    counted = {name: len(rows) for name, rows in written.items()}
-    files.write_json(stage.stats, counted | selection.statistics())
+    selection.write_left_out(stage.problems, stage.dropped)
+    kept = {name: {"rows": len(rows), "content": files.content(rows)} for name, rows in written.items()}
+    files.write_json(stage.stats, kept | selection.statistics())
 
 
 if __name__ == "__main__":
-    run(main, reads=[], writes=["problems", "stats"])
+    run(main, reads=[], writes=["problems", "dropped", "stats"])

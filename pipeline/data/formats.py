@@ -3,6 +3,11 @@
 `plain`: the columns as they are. `gsm8k`: calculator marks in the solution, the answer after `####`. `boxed`: the
 answer stands in the last box of the solution (MATH). `gaokao`: an empty answer stands at the question's end.
 `olympiadbench`: a list of answers with a unit and a tolerance.
+
+Texts are read as they stand, from a column or a path of fields (`reward_model.ground_truth`). A chat (a list of
+`{role, content}` messages, as verl and open-r1 store it) gives its user's turn as the problem and its assistant's as
+the solution, where there is exactly one of them; a system's turn is no part of the problem. A gold is a text or an
+exact number.
 """
 
 from __future__ import annotations
@@ -10,15 +15,18 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from pipeline.core.errors import PipelineError
 from pipeline.data.settings import Source
+from pipeline.data.values import Unusable, brief, field, from_float, has, plain, shown
 from pipeline.domains.math.boxes import boxed
 from pipeline.domains.math.compare import gold_text
 from pipeline.domains.math.extract import extract_answer
 
 Row = Mapping[str, Any]
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def columns(source: Source) -> list[str]:
@@ -27,64 +35,69 @@ def columns(source: Source) -> list[str]:
     return [name for name in (source.prompt, source.answer, source.solution, *more) if name]
 
 
-def prompt(row: Row, source: Source, where: str) -> str:
-    """The problem's text. Raises PipelineError where its column is missing, not text, or empty."""
-    text = _text(row, source.prompt, where)
-    if not text.strip():
-        raise PipelineError(f"{where}: column {source.prompt!r} is empty; every problem needs a text")
+def prompt(row: Row, source: Source) -> str:
+    """The problem's text. Raises Unusable (`no_prompt`, `prompt_not_text`, ...) where the row has none."""
+    text = _text(row, source.prompt, "prompt", "user")
+    if text is None or not text.strip():
+        raise Unusable("no_prompt", f"column {source.prompt!r} {_absence(row, source.prompt)}; a problem needs a text")
     return text
 
 
-def solution(row: Row, source: Source, where: str) -> str | None:
-    """The solution's text, or None if the source names no column for it."""
-    if not source.solution:
+def solution(row: Row, source: Source) -> str | None:
+    """The solution's text; None if the source names no column for it or the row has none. Raises Unusable."""
+    text = _text(row, source.solution, "solution", "assistant") if source.solution else None
+    if text is None or not text.strip():
         return None
-    text = _text(row, source.solution, where)
     return _boxed_gsm8k(text) if source.format == "gsm8k" else text
 
 
-def answer(row: Row, source: Source, where: str) -> str | None:
+def answer(row: Row, source: Source) -> str | None:
     """The gold answer, or None if the source names no column for it.
 
-    Raises PipelineError for an unknown format, a missing column, or a row without an answer.
+    Raises PipelineError for an unknown format, Unusable (`no_answer`, `answer_not_text`, ...) for a row without one.
     """
     if source.format not in _ANSWERS:
         raise PipelineError(f"{source.path}: unknown format {source.format!r}; one of {', '.join(FORMATS)}")
     if not source.answer:
         return None
-    found = _ANSWERS[source.format](row, source, where)
-    if not found:
-        raise PipelineError(f"{where}: no answer in column {source.answer!r} (format {source.format}); mend the row")
+    found = _ANSWERS[source.format](row, source)
+    if found is None or not found.strip():
+        why = "holds none" if found is None and field(row, source.answer) else _absence(row, source.answer)
+        raise Unusable("no_answer", f"no answer, column {source.answer!r} {why} (format {source.format})")
     return found
 
 
-def _plain(row: Row, source: Source, where: str) -> str | None:
-    value = _column(row, source.answer, where)
-    return None if value is None else str(value)
+def _plain(row: Row, source: Source) -> str | None:
+    return _gold(field(row, source.answer), source.answer)
 
 
-def _gsm8k(row: Row, source: Source, where: str) -> str | None:
-    return _text(row, source.answer, where).rpartition("####")[2].strip()
+def _gsm8k(row: Row, source: Source) -> str | None:
+    _, mark, value = _answer_text(row, source).rpartition("####")
+    return value.strip() if mark else None
 
 
-def _boxed(row: Row, source: Source, where: str) -> str | None:
-    return boxed(_text(row, source.answer, where))
+def _boxed(row: Row, source: Source) -> str | None:
+    return boxed(_answer_text(row, source))
 
 
-def _gaokao(row: Row, source: Source, where: str) -> str | None:
-    return _text(row, source.answer, where) or extract_answer(prompt(row, source, where), fallback=False)
+def _gaokao(row: Row, source: Source) -> str | None:
+    return _answer_text(row, source) or extract_answer(prompt(row, source), fallback=False)
 
 
-def _olympiadbench(row: Row, source: Source, where: str) -> str | None:
-    given = _column(row, source.answer, where)
+def _olympiadbench(row: Row, source: Source) -> str | None:
+    given = field(row, source.answer)
     try:
         listed = ast.literal_eval(given) if isinstance(given, str) else given
-        return gold_text([str(part) for part in listed], row.get("unit"), row.get("error"))
-    except (ValueError, SyntaxError, TypeError) as error:
-        raise PipelineError(f"{where}: column {source.answer!r} must be a list of answers, is {given!r}") from error
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        listed = given
+    if given is not None and not isinstance(listed, list | tuple):
+        raise Unusable("answer_not_list", f"column {source.answer!r} must be a list of answers, is {shown(given)}")
+    golds = [gold for part in listed or () if (gold := _gold(part, source.answer))]
+    unit, error = (_gold(field(row, name), name) for name in ("unit", "error"))
+    return gold_text(golds, unit, error) if golds else None
 
 
-_ANSWERS: dict[str, Callable[[Row, Source, str], str | None]] = {
+_ANSWERS: dict[str, Callable[[Row, Source], str | None]] = {
     "plain": _plain,
     "gsm8k": _gsm8k,
     "boxed": _boxed,
@@ -96,21 +109,49 @@ FORMATS = (*_ANSWERS, "prm800k")
 
 def _boxed_gsm8k(text: str) -> str:
     """A GSM8K solution without its calculator marks, the answer after `####` as a boxed sentence."""
-    body, _, value = re.sub(r"<<[^>]*>>", "", text).rpartition("####")
-    return f"{body.rstrip()} The answer is \\boxed{{{value.strip()}}}."
+    body, mark, value = re.sub(r"<<[^>]*>>", "", text).rpartition("####")
+    return f"{body.rstrip()} The answer is \\boxed{{{value.strip()}}}." if mark else value
 
 
-def _column(row: Row, name: str, where: str) -> Any:
-    if name not in row:
-        raise PipelineError(
-            f"{where}: column {name!r} is missing; it has {', '.join(row)}: correct its name in params.yaml, section "
-            "`problems`"
-        )
-    return row[name]
+def _gold(value: object, name: str) -> str | None:
+    """One text or number as a gold; None for null and NaN. Raises Unusable for all else."""
+    if isinstance(value, float):
+        value = from_float(value, repr(value))
+    if isinstance(value, Unusable):
+        raise value
+    if isinstance(value, str):
+        return _unicode(value, name)
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return plain(value)
+    if value is None:
+        return None
+    raise Unusable("answer_not_text", f"column {name!r} must be a text or a number, is {shown(value)}")
 
 
-def _text(row: Row, name: str, where: str) -> str:
-    value = _column(row, name, where)
-    if not isinstance(value, str):
-        raise PipelineError(f"{where}: column {name!r} must be text, is {value!r}; mend the row")
-    return value
+def _answer_text(row: Row, source: Source) -> str:
+    return _text(row, source.answer, "answer", "assistant") or ""
+
+
+def _text(row: Row, name: str, what: str, role: str) -> str | None:
+    value = field(row, name)
+    if isinstance(value, Unusable):
+        raise value
+    if isinstance(value, list) and value and all(isinstance(turn, dict) and "role" in turn for turn in value):
+        turns = [turn.get("content") for turn in value if turn["role"] == role]
+        if len(turns) != 1:
+            raise Unusable(f"{what}_not_one_turn", f"column {name!r} has {len(turns)} turns of the {role}, not one")
+        value = turns[0]
+    if value is not None and not isinstance(value, str):
+        raise Unusable(f"{what}_not_text", f"column {name!r} must be text, is {shown(value)}")
+    return value if value is None else _unicode(value, name)
+
+
+def _unicode(text: str, name: str) -> str:
+    if not text.isascii() and (found := _SURROGATE.search(text)):
+        raise Unusable("not_unicode", f"column {name!r} has half of a character, U+{ord(found[0]):04X}")
+    return text
+
+
+def _absence(row: Row, name: str) -> str:
+    """How a row comes to have nothing in a column."""
+    return "is empty" if has(row, name) else f"is missing; it has {brief(', '.join(row))}"

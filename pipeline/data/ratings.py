@@ -1,19 +1,22 @@
 """Human step ratings in PRM800K's own record layout or as a table of one candidate step a row (Lightman et al. 2023).
 
-Ratings are 1 (good), 0 (neutral) and -1 (bad); a step that was not rated has none. Steps get `Step n: ` markers.
+Ratings are 1 (good), 0 (neutral) and -1 (bad), as numbers or as texts of numbers (CSV has no others); a step that was
+not rated has none (null, NaN or an empty text). Steps get `Step n: ` markers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from typing import Any
 
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import LabelledSolution
 from pipeline.data.settings import Source
-from pipeline.data.sources import rows
+from pipeline.data.sources import rows, shards
+from pipeline.data.values import Unusable, brief, from_float, shown
 
 _TABLE = ("instruction", "responses", "next_response", "rating")
 _RECORD = ("question", "label")
@@ -34,14 +37,23 @@ class RatedStep:
         return sha256(self.prompt.encode()).hexdigest()[:16]
 
 
+def _rows(source: Source) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Rows of a source with the place of each. Raises PipelineError for one that cannot be used."""
+    for shard in shards(source):
+        for number, row in rows(shard, columns=()):
+            where = f"{shard.path}: row {number}"
+            if isinstance(row, Unusable):
+                raise PipelineError(f"{where}: {row}; mend the row")
+            yield where, row
+
+
 def prompts(source: Source) -> Iterator[str]:
     """The text of every problem of a source, each once, streamed."""
     seen: set[str] = set()
-    for number, row in rows(source, columns=_TABLE[:1]):
-        where = f"{source.path}: row {number}"
+    for where, row in _rows(source):
         found = row["instruction"] if "instruction" in row else _question(row, where)
         if not isinstance(found, str) or not found.strip():
-            raise PipelineError(f"{where}: the problem must be a text, is {found!r}; mend the row")
+            raise PipelineError(f"{where}: the problem must be a text, is {shown(found)}; mend the row")
         if found not in seen:
             seen.add(found)
             yield found
@@ -60,8 +72,7 @@ def read(source: Source, only: Container[str] | None = None) -> list[RatedStep]:
     Raises PipelineError naming row and column where a row is in neither layout, and where no rated step is left.
     """
     found: dict[RatedStep, None] = {}
-    for number, row in rows(source, columns=_TABLE):
-        where = f"{source.path}: row {number}"
+    for where, row in _rows(source):
         if all(name in row for name in _TABLE):
             found[_from_table(row, where)] = None
         elif all(name in row for name in _RECORD):
@@ -80,7 +91,7 @@ def read(source: Source, only: Container[str] | None = None) -> list[RatedStep]:
 def _neither(row: Mapping[str, Any], where: str) -> PipelineError:
     return PipelineError(
         f"{where}: neither PRM800K's records ({', '.join(_RECORD)}) nor its table ({', '.join(_TABLE)}); "
-        f"it has {', '.join(row)}"
+        f"it has {brief(', '.join(row))}"
     )
 
 
@@ -96,9 +107,17 @@ def _from_table(row: Mapping[str, Any], where: str) -> RatedStep:
 
 
 def _rating(value: object, where: str) -> int | None:
-    if value is None or (isinstance(value, int) and value in (-1, 0, 1)):
-        return value
-    raise PipelineError(f"{where}: a rating must be -1, 0, 1 or null, is {value!r}; mend the row")
+    try:
+        number = from_float(value, repr(value)) if isinstance(value, float) else value
+        if isinstance(number, str):
+            number = Decimal(number) if number.strip() else None
+        if number is None:
+            return None
+        if isinstance(number, int | Decimal) and not isinstance(number, bool) and number in (-1, 0, 1):
+            return int(number)
+    except InvalidOperation:
+        pass
+    raise PipelineError(f"{where}: a rating must be -1, 0, 1 or null, is {shown(value)}; mend the row")
 
 
 def _from_record(row: Mapping[str, Any], where: str) -> Iterator[RatedStep]:
@@ -115,7 +134,8 @@ def _from_record(row: Mapping[str, Any], where: str) -> Iterator[RatedStep]:
                 return
             before = (*before, _marked(number, text))
     except (AttributeError, KeyError, TypeError, IndexError) as error:
-        raise PipelineError(f"{where}: not a PRM800K record ({type(error).__name__}: {error}); mend the row") from error
+        reason = brief(f"{type(error).__name__}: {error}")
+        raise PipelineError(f"{where}: not a PRM800K record ({reason}); mend the row") from error
 
 
 def _marked(number: int, text: str) -> str:

@@ -6,17 +6,19 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.core.config import Count, Name, Positive, Section
+from pipeline.core.config import Count, Name, Positive, Section, Share
 
 GENERATED = "generated"
 
 
 class Source(Section):
-    """path: `generated` (by the domain), a local .jsonl/.parquet/.csv file, `hub:<dataset id>` with its config, split
-    and pinned revision, or `known:<name>` of the table pipeline/data/known.yaml.
+    """path: `generated` (by the domain), a local file (.jsonl, .json, .csv, .tsv, .parquet), a folder or glob of such
+    files, `hub:<dataset id>` with its config, split and pinned revision, or `known:<name>` of the table
+    pipeline/data/known.yaml.
 
-    prompt, answer, solution: names of columns; an empty string means that the file has none. format: how answers are
-    written (pipeline/data/formats.py), or for the role prm `prm800k` (human step ratings).
+    prompt, answer, solution: names of columns, or paths to fields inside them (`reward_model.ground_truth`); an empty
+    string means that the file has none. format: how answers are written (pipeline/data/formats.py), or for the role
+    prm `prm800k` (human step ratings).
     """
 
     in_one_line: ClassVar[bool] = True
@@ -35,6 +37,7 @@ class Problems(Section):
     """Sources by role; path: generated (by the domain), a .jsonl, .parquet or .csv file, hub:<id> or known:<name>."""
 
     ngram: Positive = Field(description="words in a row shared with an evaluation problem keep a prompt out")
+    near: Share = Field(default=0.8, description="share of common words of a near-copy with equal numbers; 0: none")
     neutral: bool = Field(description="a step rated 0 counts as right (human step ratings)")
     ratings: str = Field(description='human step ratings (PRM800K) whose pairs are added to EFT: a file, or ""')
     ift: Source

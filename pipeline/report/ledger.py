@@ -34,9 +34,17 @@ def duplicates(path: Path) -> pl.DataFrame:
     return _read(path).select(
         pl.lit("problems").alias("stage"),
         pl.col("role").alias("of"),
-        (pl.lit("duplicate_of_") + pl.col("kept_by")).alias("reason"),
+        pl.concat_str(
+            pl.when(pl.col("near").is_null()).then(pl.lit("duplicate_of_")).otherwise(pl.lit("near_copy_of_")),
+            "kept_by",
+        ).alias("reason"),
         pl.col("prompt").alias("text"),
     )
+
+
+def unusable(path: Path) -> pl.DataFrame:
+    """Rows of sources that could not be used (a file of `records.UnusableRow`)."""
+    return _read(path).select(pl.lit("problems").alias("stage"), pl.col("role").alias("of"), "reason", "text")
 
 
 def ledger(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from pipeline.core.records.rows import (
     ScoredSolution,
     Solution,
     Text,
+    UnusableRow,
 )
 from pipeline.core.records.searches import (
     Candidate,
@@ -49,5 +50,6 @@ __all__ = [
     "State",
     "Text",
     "Tree",
+    "UnusableRow",
     "Verdict",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class LabelledSolution:
     prompt: str
     completions: tuple[str, ...]
     labels: tuple[bool, ...]
+
+    @property
+    def solution_id(self) -> str:
+        """The row's own key: a hash of problem and steps, as a problem can have several rated solutions."""
+        return sha256("\0".join((self.prompt, *self.completions)).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -116,12 +122,26 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Duplicate:
-    """A training prompt left out because it was given already: for which role, its text, and the role that has it."""
+    """A training prompt left out because it was given already: for which role, its text, and the role that has it.
+
+    near: the text that is kept, where this one is a near-copy of it and not the same.
+    """
 
     role: str
     problem_id: str
     prompt: str
     kept_by: str
+    near: str | None = None
+
+
+@dataclass(frozen=True)
+class UnusableRow:
+    """A row of a source that could not be used: for which role, where it stands, why, and what is there."""
+
+    role: str
+    place: str
+    reason: str
+    text: str
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ class Rating:
 def rating_tasks(renderer: Renderer, rows: Sequence[LabelledSolution]) -> dict[str, Task[Rating]]:
     """A task for each step of labelled solutions, in order."""
     return {
-        f"{row.problem_id}/{index}": _rate(renderer, row.prompt, row.completions[:index], step)
+        f"{row.solution_id}/{index}": _rate(renderer, row.prompt, row.completions[:index], step)
         for row in rows
         for index, step in enumerate(row.completions)
     }
