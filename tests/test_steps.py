@@ -18,7 +18,7 @@ def test_text_that_breaks_the_contract_is_refused(text: str) -> None:
 
 
 def test_nested_braces_end_the_box_where_they_close() -> None:
-    assert final.end("so \\boxed{\\frac{1}{2}}.") == len("so \\boxed{\\frac{1}{2}}")
+    assert final.end("so \\boxed{\\frac{1}{2}}.") == len("so \\boxed{\\frac{1}{2}}.")
     assert final.end("so \\boxed{\\frac{1}{2}") is None
     assert final.end("so 12") is None
 
