@@ -34,8 +34,8 @@ def main(stage: Stage) -> None:
     for name, rows in written.items():
         files.write(stage.problems / f"{name}.parquet", Problem, rows)
     selection.write_left_out(stage.problems)
-    counted = {name: len(rows) for name, rows in written.items()}
-    files.write_json(stage.stats, counted | selection.statistics())
+    kept = {name: {"rows": len(rows), "content": files.content(rows)} for name, rows in written.items()}
+    files.write_json(stage.stats, kept | selection.statistics())
 
 
 if __name__ == "__main__":
