@@ -111,7 +111,8 @@ def plain(row: Any) -> Any:
     if isinstance(row, tuple):
         return [plain(part) for part in row] if row and dataclasses.is_dataclass(row[0]) else list(row)
     if dataclasses.is_dataclass(row):
-        return {name: plain(getattr(row, name)) for name in _names(type(row))}
+        kind: Any = type(row)
+        return {name: plain(getattr(row, name)) for name in _names(kind)}
     return row
 
 
