@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import os
 import types
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -17,6 +20,7 @@ import pyarrow.parquet as pq
 from pipeline.core.errors import PipelineError
 
 Row = TypeVar("Row")
+_ROW_GROUP = 8192
 _SCALARS = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
 
@@ -39,29 +43,42 @@ def _arrow(hint: Any) -> pa.DataType:
 
 
 def write(path: Path, row_type: type[Row], rows: Iterable[Row]) -> None:
-    """Write rows, in the order given, to `path` (Parquet, zstd, no time stamps): same rows, same bytes."""
-    values = [dataclasses.asdict(row) for row in rows]  # type: ignore[call-overload]
-    table = pa.Table.from_pylist(values, schema=schema(row_type))
-    with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", row_group_size=8192, store_schema=False)
+    """Write rows, in the order given, to `path` (Parquet, zstd, no time stamps): same rows, same bytes.
+
+    One row group is held at a time, so rows may be a generator over more than fits into memory.
+    """
+    kind, coming = schema(row_type), iter(rows)
+    with (
+        replacing(path) as temporary,
+        pq.ParquetWriter(temporary, kind, compression="zstd", store_schema=False) as writer,
+    ):
+        while group := [plain(row) for row in itertools.islice(coming, _ROW_GROUP)]:
+            writer.write_table(pa.Table.from_pylist(group, schema=kind), row_group_size=_ROW_GROUP)
 
 
 def read(path: Path, row_type: type[Row]) -> list[Row]:
-    """Rows of a Parquet file written for `row_type`.
+    """Rows of a Parquet file written for `row_type`; raises PipelineError as `batches` does."""
+    return [row for batch in batches(path, row_type) for row in batch]
+
+
+def batches(path: Path, row_type: type[Row], size: int = 4096) -> Iterator[list[Row]]:
+    """Rows of a Parquet file written for `row_type`, at most `size` at a time.
 
     Raises PipelineError if the file is absent, unreadable, or a column is missing.
     """
     if not path.is_file():
         raise PipelineError(f"{path}: no such file; run `dvc repro` for the stage that makes it")
+    wanted = schema(row_type).names
     try:
-        table = pq.read_table(path)
-    except pa.ArrowInvalid as error:
+        with pq.ParquetFile(path) as file:
+            for name in wanted:
+                if name not in (names := file.schema_arrow.names):
+                    raise PipelineError(f"{path}: column {name!r} is missing; it has {', '.join(names)}")
+            for group in range(file.num_row_groups):  # all groups in one call: memory grows with the file
+                for batch in file.iter_batches(size, [group], wanted):
+                    yield [record(row_type, row) for row in batch.to_pylist()]
+    except (pa.ArrowInvalid, OSError) as error:
         raise PipelineError(f"{path}: not a readable Parquet file ({error}); make it again") from error
-    wanted = schema(row_type)
-    for name in wanted.names:
-        if name not in table.column_names:
-            raise PipelineError(f"{path}: column {name!r} is missing; it has {', '.join(table.column_names)}")
-    return [record(row_type, row) for row in table.select(wanted.names).to_pylist()]
 
 
 def record(row_type: Any, value: dict[str, Any]) -> Any:
@@ -69,17 +86,39 @@ def record(row_type: Any, value: dict[str, Any]) -> Any:
 
     A field that a journal of an earlier version lacks takes its default.
     """
-    hints = get_type_hints(row_type)
-    return row_type(**{name: _value(hint, value[name]) for name, hint in hints.items() if name in value})
+    return row_type(
+        **{name: make(value[name]) if make else value[name] for name, make in _makers(row_type) if name in value}
+    )
 
 
-def _value(hint: Any, value: Any) -> Any:
-    if value is None or hint in _SCALARS or get_origin(hint) is types.UnionType:
-        return value
-    if get_origin(hint) is tuple:
-        inner = get_args(hint)[0]
-        return tuple(value) if inner in _SCALARS else tuple(record(inner, item) for item in value)
-    return record(hint, value)
+@cache
+def _makers(row_type: Any) -> tuple[tuple[str, Callable[[Any], Any] | None], ...]:
+    """For each field, what makes its value from a plain one; None for one that stays as it is."""
+    return tuple((name, _maker(hint)) for name, hint in get_type_hints(row_type).items())
+
+
+def _maker(hint: Any) -> Callable[[Any], Any] | None:
+    if hint in _SCALARS or get_origin(hint) is types.UnionType:
+        return None
+    if get_origin(hint) is not tuple:
+        return partial(record, hint)
+    inner = get_args(hint)[0]
+    return tuple if inner in _SCALARS else lambda items: tuple([record(inner, item) for item in items])
+
+
+def plain(row: Any) -> Any:
+    """A record as plain values: mappings, lists and scalars."""
+    if isinstance(row, tuple):
+        return [plain(part) for part in row] if row and dataclasses.is_dataclass(row[0]) else list(row)
+    if dataclasses.is_dataclass(row):
+        kind: Any = type(row)
+        return {name: plain(getattr(row, name)) for name in _names(kind)}
+    return row
+
+
+@cache
+def _names(row_type: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(row_type))
 
 
 class replacing:
@@ -137,7 +176,7 @@ def require_weights(model: Path) -> None:
 
 def content(rows: Iterable[Any]) -> str:
     """A short hash of records that changes with any of their values, but not with their order or the file's layout."""
-    lines = sorted(json.dumps(dataclasses.asdict(row), sort_keys=True) for row in rows)
+    lines = sorted(json.dumps(plain(row), sort_keys=True) for row in rows)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
@@ -150,4 +189,4 @@ def quantiles(values: Iterable[float]) -> dict[str, float]:
 
 def counts(values: Sequence[str]) -> dict[str, int]:
     """How often each value occurs, for the statistics beside a data set."""
-    return {value: values.count(value) for value in sorted(set(values))}
+    return dict(sorted(Counter(values).items()))

@@ -6,7 +6,6 @@ fingerprint of everything the results depend on, and is locked while a stage wri
 
 from __future__ import annotations
 
-import dataclasses
 import fcntl
 import json
 import os
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from pipeline.core.errors import PipelineError
-from pipeline.core.files import record
+from pipeline.core.files import plain, record
 
 Row = TypeVar("Row")
 FOLDER = Path(".work")  # unfinished work of all stages; git and DVC ignore it
@@ -52,7 +51,7 @@ class Journal(Generic[Row]):
     def add(self, key: str, row: Row) -> None:
         """Record a finished unit; it is on disk when this returns."""
         self.done[key] = row
-        entry = {"key": key, "row": dataclasses.asdict(row)}  # type: ignore[call-overload]
+        entry = {"key": key, "row": plain(row)}
         self._file.write(json.dumps(entry).encode() + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())

@@ -59,7 +59,8 @@ class StepDPOTrainer(DPOTrainer):
         loss = super()._compute_loss(remembering, inputs, return_outputs)
         chosen, rejected = log_probs[0].chunk(2)
         margins = (chosen - inputs["ref_chosen_logps"]) - (rejected - inputs["ref_rejected_logps"])
-        return loss + ((1 - consistency) * self.beta * margins).mean()
+        weight = dict(zip(self.args.loss_type, self.args.loss_weights, strict=True)).get("sigmoid", 0.0)
+        return loss + weight * ((1 - consistency) * self.beta * margins).mean()
 
 
 class CollatorWithConsistency(DataCollatorForPreference):

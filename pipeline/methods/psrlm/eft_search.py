@@ -16,6 +16,7 @@ from pipeline.core.records import Node, Problem, SearchTree
 from pipeline.inference.requests import Completion, Request, Task, seed_of
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import candidates, prm
+from pipeline.methods.psrlm.settings import FILE as FILE
 from pipeline.methods.psrlm.settings import EftSearch
 
 Row = SearchTree

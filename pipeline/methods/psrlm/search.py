@@ -18,6 +18,7 @@ from pipeline.language import steps
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import judge
 from pipeline.methods.psrlm.candidates import merge, sample
+from pipeline.methods.psrlm.settings import FILE as FILE
 from pipeline.methods.psrlm.settings import Search
 from pipeline.methods.verdicts import turned
 

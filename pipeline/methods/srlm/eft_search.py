@@ -8,7 +8,8 @@ from pipeline.core.records import Problem, SampleSet
 from pipeline.inference.requests import Task
 from pipeline.language.renderer import Renderer
 from pipeline.methods.srlm.search import sample, statistics, too_long
-from pipeline.methods.srlm.settings import FILE, EftSearch
+from pipeline.methods.srlm.settings import FILE as FILE
+from pipeline.methods.srlm.settings import EftSearch
 
 __all__ = ["FILE", "EftSearch", "Row", "models", "search", "statistics", "too_long"]
 Row = SampleSet

@@ -15,6 +15,7 @@ from pipeline.core.records import Problem, SampledSolution, SampleSet
 from pipeline.inference.requests import Completion, Task, sampled, seed_of
 from pipeline.language.renderer import Renderer
 from pipeline.methods.srlm import scoring
+from pipeline.methods.srlm.settings import FILE as FILE
 from pipeline.methods.srlm.settings import Search
 
 Row = SampleSet
