@@ -1,4 +1,4 @@
-"""Pairs as users of public graders report them (Math-Verify, Qwen2.5-Math, PRIME, open-instruct, lm-eval-harness).
+"""Pairs as users of public graders report them (Math-Verify, Qwen2.5-Math, PRIME, lm-evaluation-harness).
 
 Each with the verdict that is right mathematically; all but the last table hold with answer and gold changed over.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _SYMBOLS = str.maketrans(
     {
@@ -71,6 +72,7 @@ _ONE = re.compile(r"([_^])\{(\w)\}")
 _SPACE = re.compile(r"(?<!\d) | (?!\d)")  # "3 1/8" is not "31/8"
 
 
+@lru_cache(maxsize=4096)  # votes and lists compare one answer with many
 def clean(text: str) -> str:
     """The text in one spelling: `\\frac{a}{b}`, `\\text{words}`, `°`, `\\%`; no delimiters, no sizes."""
     text = _RAISED.sub(lambda match: f"^{{{match[0].translate(_LOWERED)}}}", text)
