@@ -16,7 +16,7 @@ from pipeline.domains.arithmetic import oracle, roles, sloppy
 from pipeline.domains.arithmetic.problems import generate, write
 from pipeline.evaluation import evaluate
 from pipeline.inference import Completion, Request, run
-from pipeline.language import prompts, steps
+from pipeline.language import harmless, prompts, steps
 from pipeline.methods.psrlm import pairs
 from pipeline.methods.srlm import eft_scores, scoring, solutions
 from pipeline.training import preference_rows, scoring_row, train_preferences
@@ -242,4 +242,4 @@ def test_few_shot_scoring_shows_worked_examples_first(words: Any) -> None:
     example = ScoredSolution("p/0", "p", "q", "Step 1: a", "Step 1: a right\nScore: 5", 5)
     text = scoring.few_shot("arithmetic", [example], scoring.prompt("arithmetic", "r", "Step 1: b", ()))
     assert text.index("Score: 5") < text.index("Question: r")
-    assert prompts.harmless("a\x00b", ()) == "ab"
+    assert harmless.harmless("a\x00b", ()) == "ab"

@@ -7,8 +7,6 @@ point `prompts.*` of params.yaml to a folder of their own with the same file nam
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -38,7 +36,10 @@ def template(family: str, name: str) -> str:
     path = folder / f"{name}.txt"
     if not path.is_file():
         raise PipelineError(f"prompts.family: no template {path}; give one of world, paper, or a folder that has it")
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PipelineError(f"{path}: not UTF-8 (byte {error.start}); save the template as UTF-8") from error
     missing = [field for field in FIELDS[name] if f"{{{field}}}" not in text]
     if missing:
         raise PipelineError(f"{path}: the template lacks the field {{{missing[0]}}}; add it where its text belongs")
@@ -49,10 +50,3 @@ def fill(family: str, name: str, **values: str) -> str:
     """The prompt: each `{field}` of the template replaced once; inserted text is never scanned for fields."""
     pattern = "|".join(FIELDS[name])
     return re.sub(rf"\{{({pattern})\}}", lambda match: values[match[1]], template(family, name))
-
-
-def harmless(text: str, special_tokens: Sequence[str]) -> str:
-    """Model text made safe to show in a prompt: no special tokens, no control characters."""
-    for token in special_tokens:
-        text = text.replace(token, "")
-    return "".join(c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf"))

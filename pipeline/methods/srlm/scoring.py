@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.core.params import Scorer
 from pipeline.core.records import ScoredSolution, Scoring
 from pipeline.inference import Completion, Request, seed_of
-from pipeline.language import prompts
+from pipeline.language import harmless, prompts
 
 SCORE = re.compile(r"\bScore: *(\d+)(?!\d|\.\d)")
 LARGEST = 5
@@ -24,7 +24,7 @@ Scorings = tuple[Scoring, ...]
 
 def fenced(text: str, special_tokens: Sequence[str]) -> str:
     """Model text made safe to show to a scorer: no special tokens, no control characters, no score in its form."""
-    return SCORE.sub(r"Score \1", prompts.harmless(text, special_tokens))
+    return harmless.fenced(text, special_tokens, SCORE, r"Score \1")
 
 
 def prompt(family: str, problem: str, solution: str, special: Sequence[str]) -> str:
