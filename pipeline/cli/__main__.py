@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.cli import ablate, compare, show
 from pipeline.core import plan
+from pipeline.core.command import redact_tracebacks
 from pipeline.core.errors import PipelineError
 from pipeline.core.files import replacing
 from pipeline.publish import commands as publishing
@@ -39,6 +40,7 @@ def main() -> None:
         command.add_command(commands)
     publishing.add(commands)
     args = parser.parse_args()
+    redact_tracebacks()
     try:
         args.run(args)
     except PipelineError as error:

@@ -9,14 +9,17 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from pipeline.core.errors import PipelineError
+from pipeline.core.redact import redacted
 
 RUNS = Path(".work") / "runs.jsonl"  # outside the DVC outs: times differ from run to run, data must not
 _PARENT_DEATH = 1  # PR_SET_PDEATHSIG
@@ -57,6 +60,7 @@ def run(main: Callable[[], None]) -> None:
     begun, started = datetime.now(UTC), time.monotonic()
     os.environ.setdefault(*_ISA)
     die_with_parent()
+    redact_tracebacks()
     try:
         main()
         if stage := os.environ.get("DVC_STAGE"):  # set by `dvc repro`
@@ -64,6 +68,15 @@ def run(main: Callable[[], None]) -> None:
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def redact_tracebacks() -> None:
+    """From now on a traceback of this process shows no secret either."""
+
+    def show(*error: Any) -> None:
+        sys.stderr.write(redacted("".join(traceback.format_exception(*error))))
+
+    sys.excepthook = show
 
 
 def die_with_parent() -> None:
