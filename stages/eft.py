@@ -18,18 +18,20 @@ def main() -> None:
     layers = eft.layers(files.read(args.trees / "trees.parquet", SearchTree))
     asked, unasked = eft.questions(layers, settings)
     pairs = [question for _, *both in asked for question in both]
+    answers = annotator.Texts()
     if who.kind == "world":
-        answers = {q.key: roles.annotate(q.problem, q.steps, q.a, q.b) for q in pairs}
+        answers |= {q.key: roles.annotate(q.problem, q.steps, q.a, q.b) for q in pairs}
     else:
         texts = {q.key: judge.prompt(family, q.problem, q.steps, q.a, q.b, ()) for q in pairs}
         answers = annotator.answers("eft", texts, who, engine)
+    kept, dropped = eft.judged_pairs(asked, answers, answers.missing)
+    annotator.require_some("eft", kept, dropped)
     if settings.ratings:
         allowed = {problem.prompt for problem in files.read(args.ratings, Problem)}
         people = eft.rated_layers(ratings.read(params.Source(settings.ratings, 0), allowed))
         rated, left = eft.questions(people, settings)
-        layers += people
-        asked, unasked, answers = asked + rated, unasked + left, answers | eft.human_answers(rated)
-    kept, dropped = eft.judged_pairs(asked, answers)
+        more, odd = eft.judged_pairs(rated, eft.human_answers(rated))
+        layers, unasked, kept, dropped = layers + people, unasked + left, kept + more, dropped + odd
     train, test, surplus = eft.split(kept, settings, plan.load(args.params).seed)
     left_out = [*unasked, *dropped, *surplus]
     files.write(args.pairs / "train.parquet", JudgedPair, train)

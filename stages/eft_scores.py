@@ -15,12 +15,14 @@ def main() -> None:
     engine = params.load(args.params, "engine", params.Engine)
     family = params.load(args.params, "prompts", params.Prompts).family
     asked, unasked = eft_scores.questions(files.read(args.solutions / "solutions.parquet", SampleSet))
+    answers = annotator.Texts()
     if who.kind == "world":
-        answers = {q.key: roles.annotate_solution(q.problem, q.solution) for q in asked}
+        answers |= {q.key: roles.annotate_solution(q.problem, q.solution) for q in asked}
     else:
         texts = {q.key: scoring.prompt(family, q.problem, q.solution, ()) for q in asked}
         answers = annotator.answers("eft_scores", texts, who, engine)
-    kept, dropped = eft_scores.scored(asked, answers)
+    kept, dropped = eft_scores.scored(asked, answers, answers.missing)
+    annotator.require_some("eft_scores", kept, dropped)
     train, test, surplus = eft_scores.split(kept, settings, plan.load(args.params).seed)
     left_out = [*unasked, *dropped, *surplus]
     files.write(args.scores / "train.parquet", ScoredSolution, train)

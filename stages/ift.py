@@ -16,7 +16,7 @@ def main() -> None:
     problems = files.read(args.problems, Problem)
     solutions = {p.problem_id: p for p in problems if p.solution}
 
-    def segment(chosen: list[str], attempt: int) -> dict[str, str]:
+    def segment(chosen: list[str], attempt: int) -> annotator.Texts:
         asked = {
             key: prompts.fill(family, "segmentation", problem=p.prompt, solution=p.solution or "")
             for key in chosen
@@ -27,9 +27,12 @@ def main() -> None:
     if params.load(args.params, "ift", params.Ift).segmenter == "rule":
         kept, dropped = ift.segmented(problems, {key: ift.by_line(p.solution or "") for key, p in solutions.items()})
     else:
-        texts = segment(list(solutions), 0)
-        _, refused = ift.segmented(solutions.values(), texts)
-        kept, dropped = ift.segmented(problems, texts | segment([row.key for row in refused], 1))
+        first = segment(list(solutions), 0)
+        _, failed = ift.segmented(solutions.values(), first, first.missing)
+        refused = {row.key: (row.reason, row.text) for row in failed if row.reason == "refused"}
+        again = segment([row.key for row in failed if row.key not in refused], 1)
+        kept, dropped = ift.segmented(problems, first | again, again.missing | refused)
+        annotator.require_some("ift", kept, dropped)
     files.write(args.ift / "train.parquet", Solution, kept)
     files.write(args.ift / "dropped.parquet", Dropped, dropped)
     files.write_json(args.stats, ift.statistics(kept, dropped))

@@ -110,13 +110,13 @@ def test_requests_under_way_when_another_fails_are_kept_for_they_are_paid(serve)
     def reply(prompt: str, count: int) -> Reply:
         if count == 3 and not alive.is_set():
             refused.set()
-            return 400, "{}"
+            return 404, "{}"
         refused.wait(5)
         time.sleep(0.3)  # the refusal is read first
         return completion("yes")
 
     endpoint = serve(reply)
-    with pytest.raises(PipelineError, match="answers 400"):
+    with pytest.raises(PipelineError, match="answers 404"):
         annotator.answers("eft", PROMPTS, settings(endpoint.url), ENGINE)
     assert len(endpoint.asked) == 3
     alive.set()

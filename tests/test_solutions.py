@@ -16,7 +16,7 @@ from pipeline.domains.arithmetic import oracle, roles, sloppy
 from pipeline.domains.arithmetic.problems import generate, write
 from pipeline.evaluation import evaluate
 from pipeline.inference import Completion, Request, run
-from pipeline.language import harmless, prompts, steps
+from pipeline.language import harmless, steps
 from pipeline.methods.psrlm import pairs
 from pipeline.methods.srlm import eft_scores, scoring, solutions
 from pipeline.training import preference_rows, scoring_row, train_preferences

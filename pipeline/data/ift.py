@@ -13,15 +13,21 @@ from pipeline.language import steps
 _MARKER_ANYWHERE = re.compile(r"Step \d+: ?")
 
 
-def segmented(problems: Iterable[Problem], texts: Mapping[str, str]) -> tuple[list[Solution], list[Dropped]]:
+def segmented(
+    problems: Iterable[Problem], texts: Mapping[str, str], missing: Mapping[str, tuple[str, str]] = {}
+) -> tuple[list[Solution], list[Dropped]]:
     """IFT rows and every row that was left out with its reason.
 
-    texts: each problem's solution in `Step n: ` form, by problem_id. Reasons: `no_solution`, `no_steps` (not in that
+    texts: each problem's solution in `Step n: ` form, by problem_id; missing: reason and cause where the annotator
+    wrote none. Reasons: those, `no_solution`, `no_steps` (not in that
     form), `altered` (a character other than white space and the markers changed), `no_boxed_answer`.
     """
     kept: list[Solution] = []
     dropped: list[Dropped] = []
     for problem in problems:
+        if none := missing.get(problem.problem_id):
+            dropped.append(Dropped("ift", problem.problem_id, *none))
+            continue
         reason, parts = _segmented(problem, texts.get(problem.problem_id, ""))
         if reason is None:
             kept.append(Solution(problem.problem_id, problem.prompt, tuple(parts)))

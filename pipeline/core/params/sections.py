@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,9 @@ class Endpoint:
     key_variable: name of the environment variable that holds the key ("" for none). retries: with back-off, for each
     request; seconds: time limit of one. max_tokens_spent, max_requests: stop where the kept answers of this url and
     model, of all stages and runs together, have cost so much (0: no cap); requests under way then still end, so tokens
-    may pass their cap by `concurrency` answers.
+    may pass their cap by `concurrency` answers. omit: parameters that are not sent because the server refuses them, of
+    seed, temperature, top_p, max_tokens, max_completion_tokens; api `chat` names the cap max_completion_tokens, or
+    max_tokens where that one is omitted.
     """
 
     url: str
@@ -125,6 +127,7 @@ class Endpoint:
     max_tokens_spent: int
     max_requests: int
     sampling: Sampling
+    omit: list[str] = field(default_factory=list, kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,10 @@ def _section(kind: Any, value: Any, where: str) -> Any:
             near = difflib.get_close_matches(str(key), hints, n=1)
             advice = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(hints)}"
             raise PipelineError(f"{where}.{key}: unknown key; {advice}")
-    optional = {f.name for f in dataclasses.fields(kind) if f.default is not dataclasses.MISSING}
+    missing = dataclasses.MISSING
+    optional = {
+        f.name for f in dataclasses.fields(kind) if f.default is not missing or f.default_factory is not missing
+    }
     for key in hints:
         if key not in value and key not in optional:
             raise PipelineError(f"{where}.{key}: missing key; add it (`psr profile tiny` shows its default)")

@@ -106,16 +106,22 @@ def human_answers(asked: Sequence[tuple[Layer, Question, Question]]) -> dict[str
 
 
 def judged_pairs(
-    asked: Sequence[tuple[Layer, Question, Question]], answers: Mapping[str, str]
+    asked: Sequence[tuple[Layer, Question, Question]],
+    answers: Mapping[str, str],
+    missing: Mapping[str, tuple[str, str]] = {},
 ) -> tuple[list[JudgedPair], list[Dropped]]:
     """Annotated pairs, two rows each (both orders), and every layer that was left out with its reason.
 
-    answers: the annotator's text by the question's key. Reasons: `unreadable`, `inconsistent`, `disagrees_with_prm`. A
-    layer that both orders call a tie is kept with winner `C`; `split` says how many of those are used.
+    answers: the annotator's text by the question's key; missing: reason and cause where it wrote none. Reasons: those,
+    `unreadable`, `inconsistent`, `disagrees_with_prm`. A layer that both orders call a tie is kept with winner `C`;
+    `split` says how many of those are used.
     """
     kept: list[JudgedPair] = []
     dropped: list[Dropped] = []
     for layer, straight, swapped in asked:
+        if none := missing.get(straight.key) or missing.get(swapped.key):
+            dropped.append(Dropped("eft", layer.key, *none))
+            continue
         winners = judge.parse(answers[straight.key]), judge.parse(answers[swapped.key])
         if None in winners:
             dropped.append(_dropped(layer, "unreadable"))

@@ -41,14 +41,19 @@ def questions(samples: Iterable[SampleSet]) -> tuple[list[Question], list[Droppe
     return asked, dropped
 
 
-def scored(asked: Iterable[Question], answers: Mapping[str, str]) -> tuple[list[ScoredSolution], list[Dropped]]:
+def scored(
+    asked: Iterable[Question], answers: Mapping[str, str], missing: Mapping[str, tuple[str, str]] = {}
+) -> tuple[list[ScoredSolution], list[Dropped]]:
     """Rows with the annotator's judgment, and what it gave no readable score (`unreadable`).
 
-    answers: the annotator's text by the question's key.
+    answers: the annotator's text by the question's key; missing: reason and cause where it wrote none.
     """
     kept: list[ScoredSolution] = []
     dropped: list[Dropped] = []
     for question in asked:
+        if none := missing.get(question.key):
+            dropped.append(Dropped("eft_scores", question.key, *none))
+            continue
         judgment = answers[question.key]
         points = scoring.parse(judgment)
         if points is None:
