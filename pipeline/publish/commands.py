@@ -64,6 +64,9 @@ def _named(what: str) -> str:
 
 
 def _push(args: argparse.Namespace) -> None:
+    from pipeline.publish.failures import repository_name
+
+    repository_name(args.repository)
     asked = {name: getattr(args, name) for name in ("repository", "public", "models", "branch", "tag")}
     section = params.read_yaml(SETTINGS).get("publish", {}) | asked
     params.build(Settings, section, f"{SETTINGS}: publish")

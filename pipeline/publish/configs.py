@@ -6,6 +6,7 @@ preference format: the text that the trainer's token ids spell, with the columns
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -159,12 +160,13 @@ def locations(contents: Contents) -> set[str]:
     return {location(config, split) for config, splits in contents.items() for split in splits}
 
 
-def checked(contents: Any, repository: str) -> Contents:
+def published_contents(listed: Path, repository: str) -> Contents:
     """A manifest from the Hub; PipelineError if it is no such thing or has a name that could lead out of a folder."""
     try:
+        contents = json.loads(listed.read_bytes().decode("utf-8"))
         names = [name for config, splits in contents.items() for name in (config, *splits)]
         names += [entry["sha256"] for splits in contents.values() for entry in splits.values()]
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise PipelineError(f"{repository}: its {MANIFEST} is not one of `psr push`; rename it on the Hub") from error
     for text in names:
         if not isinstance(text, str) or not re.fullmatch(r"\w[\w-]*", text):

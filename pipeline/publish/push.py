@@ -89,7 +89,7 @@ class _Target:
 
 def _push_dataset(target: _Target, found: Sequence[configs.Config], facts: Facts) -> dict[str, Any]:
     before = target.there(configs.MANIFEST)
-    old = configs.checked(files.read_json(before), target.name) if before else {}
+    old = configs.published_contents(before, target.name) if before else {}
     stale = sorted(configs.locations(old) - configs.locations(facts.contents))
     everything: dict[str, hub.Content] = {}
     for config in found:
