@@ -135,8 +135,8 @@ HEAD = "---\nlicense: mit\n---\n"
     "readme",
     [
         "# Mine\r\n\r\nText.\r\n", HEAD.replace("\n", "\r\n") + "\r\n# Mine\r\n", HEAD + "# Mine\r\nmixed\n",
-        "\ufeff" + HEAD + "# Mine\n", "\ufeff" + HEAD.replace("\n", "\r\n") + "# Mine\r\n", HEAD, HEAD.rstrip(), "", "\n",
-        "\r\n", "   \n", "# Mine", "\n\n\n# Mine\n\n\n", HEAD + "\n\n\n# Mine\n\n\n", HEAD + "# Mine\rold\r",
+        "\ufeff" + HEAD + "# Mine\n", "\ufeff" + HEAD.replace("\n", "\r\n") + "# Mine\r\n", HEAD, HEAD.rstrip(), "",
+        "\n", "\r\n", "   \n", "# Mine", "\n\n\n# Mine\n\n\n", HEAD + "\n\n\n# Mine\n\n\n", HEAD + "# Mine\rold\r",
         "---\n---\n# Mine\n", "---\n{}\n---\n", "---\n# a comment\nlicense: mit\n---\n",
         "---\nlicense: mit\nextra: 2024-01-02\nlong: " + "word " * 60 + "\n---\n",
         "---\nlanguage: [de]\ntags: ü\n---\nÜber\n", HEAD + "a\n<!-- psr push: end -->\nb\n",
@@ -160,7 +160,7 @@ def test_a_card_that_was_pushed_is_not_pushed_again(readme: str, tmp_path: Path)
 def facts() -> Facts:
     contents = {"ift": {"train": {"rows": 1, "sha256": "0"}}, "ppd-m2": {"train": {"rows": 1, "sha256": "0"}}}
     sources = {role: {"path": "world"} for role in ("ift", "prm", "eft", "rounds")} | {"ngram": 8}
-    return Facts(REPOSITORY, "Title", "mit", ["en"], contents, {}, {}, sources, "abc", {}, {}, "# Results\n")
+    return Facts(REPOSITORY, "Title", "mit", ["en"], contents, {}, {}, sources, "abc", {}, {}, "# Results\n", None)
 
 
 def test_a_readme_saved_with_other_line_ends_is_not_pushed_again(hub: Hub, finished: Path) -> None:  # noqa: F811

@@ -19,10 +19,17 @@ from huggingface_hub import DatasetCard, ModelCard
 from pipeline.core.errors import PipelineError
 from pipeline.core.redact import redacted
 from pipeline.publish.configs import location
+from pipeline.publish.recipe import Recipe
 
 BEGIN = "<!-- psr push: begin (made from the run; write outside these two marks, it stays) -->"
 END = "<!-- psr push: end -->"
 PAPER = "https://arxiv.org/abs/2503.03746"
+_USE = """Preference pairs, with TRL 1.16 (a loss of `["sigmoid"]` alone works as well):
+
+```python
+{}
+```
+"""
 _LINE_END = re.compile(r"\r\n?")
 TEMPLATES = Path(__file__).parent / "templates"
 WHAT = {
@@ -40,7 +47,8 @@ class Facts:
     """What a card says of a run.
 
     contents: manifest of the configs; statistics: by artifact; overlaps: prompts left out, by role and rule;
-    sources: the section `problems`; parameters, hashes: from dvc.lock; table: the report's table of all models.
+    sources: the section `problems`; parameters, hashes: from dvc.lock; table: the report's table of all models;
+    recipe: how the first round was trained.
     """
 
     repository: str
@@ -55,6 +63,7 @@ class Facts:
     parameters: Mapping[str, Any]
     hashes: Mapping[str, str]
     table: str
+    recipe: Recipe | None
 
 
 def dataset_card(facts: Facts, there: Path | None, gone: Sequence[str]) -> bytes:
@@ -98,7 +107,7 @@ def _body(template: str, facts: Facts, **more: str) -> str:
         "repository": facts.repository,
         "paper": PAPER,
         "configs": _configs(facts.contents),
-        "round": next((name for name in facts.contents if name.startswith("ppd-")), "eft"),
+        "use": "" if facts.recipe is None else _USE.format(facts.recipe.snippet(facts.repository)),
         "statistics": "\n".join(f"- **{name}**: {_told(found)}" for name, found in facts.statistics.items()),
         "overlaps": _overlaps(facts),
         "revision": facts.revision,
