@@ -50,7 +50,7 @@ def recipe(recorded: Lock, model: str, start: str) -> Recipe:
     stage = recorded.stages.get(f"dpo@{model}")
     if stage is None:
         return Recipe(f"ppd-{model}", start, {}, None)
-    given = next(iter(stage["params"].values()))
+    given = stage["params"]["params.yaml"]
     dpo = merged(given["dpo"], given.get(f"rounds.{model}", {}).get("dpo", {}))
     training, likelihood, seed = dpo["training"], float(dpo["likelihood"]), given["seed"]
     arguments = {
