@@ -19,10 +19,10 @@ def main(stage: Stage) -> None:
     asked = method.Annotation(stage.trees, settings, rated)
     who = stage.section("annotator", Annotator)
     if who.kind == "oracle":
-        answers = asked.by_oracle(domains.part(stage, "oracle"))
+        answers = annotator.Texts(asked.by_oracle(domains.part(stage, "oracle")))
     else:
         answers = annotator.answers(stage, asked.prompts(stage.family), who)
-    train, test, dropped, statistics = asked.rows(answers, stage.seed)
+    train, test, dropped, statistics = asked.rows(answers, answers.missing, stage.seed)
     files.write(stage.eft / "train.parquet", method.Row, train)
     files.write(stage.eft / "test.parquet", method.Row, test)
     files.write(stage.dropped, Dropped, dropped)

@@ -3,6 +3,7 @@
 from pipeline import domains
 from pipeline.core import files
 from pipeline.core.command import Stage, run
+from pipeline.core.products import ANNOTATED, require_some
 from pipeline.core.records import Dropped, Problem, Solution
 from pipeline.data import ift
 from pipeline.data.settings import Ift
@@ -17,7 +18,7 @@ def main(stage: Stage) -> None:
     parts = (domains.part(stage, "final"), rules)
     solutions = {p.problem_id: p for p in problems if p.solution}
 
-    def segment(keys: list[str], attempt: int) -> dict[str, str]:
+    def segment(keys: list[str], attempt: int) -> annotator.Texts:
         chosen = {key: solutions[key] for key in keys}
         texts = {
             key: prompts.fill(stage.family, "segmentation", problem=p.prompt, solution=p.solution or "")
@@ -25,13 +26,17 @@ def main(stage: Stage) -> None:
         }
         return annotator.answers(stage, texts, stage.section("annotator", Annotator), attempt)
 
-    if stage.section("ift", Ift).segmenter == "rule":
-        texts = {key: rules.by_line(p.solution or "") for key, p in solutions.items()}
-    else:
-        texts = segment(list(solutions), 0)
-        _, refused = ift.segmented(solutions.values(), texts, parts)
-        texts |= segment([row.key for row in refused], 1)
-    kept, dropped = ift.segmented(problems, texts, parts)
+    by_annotator = stage.section("ift", Ift).segmenter == "annotator"
+    texts, missing = {key: rules.by_line(p.solution or "") for key, p in solutions.items()}, {}
+    if by_annotator:
+        first = segment(list(solutions), 0)
+        _, failed = ift.segmented(solutions.values(), first, parts, first.missing)
+        refused = {row.key: (row.reason, row.text) for row in failed if row.reason == "refused"}
+        again = segment([row.key for row in failed if row.key not in refused], 1)
+        texts, missing = first | again, again.missing | refused
+    kept, dropped = ift.segmented(problems, texts, parts, missing)
+    if by_annotator:
+        require_some(stage.name, kept, dropped, ANNOTATED)
     files.write(stage.ift / "train.parquet", Solution, kept)
     files.write(stage.dropped, Dropped, dropped)
     files.write_json(stage.stats, ift.statistics(kept, dropped))

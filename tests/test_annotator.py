@@ -104,7 +104,7 @@ def test_an_endpoint_that_dies_in_the_middle_loses_nothing_and_nothing_is_paid_t
         return completion("yes") if count <= 5 or alive.is_set() else (400, '{"error": {"message": "gone"}}')
 
     endpoint = serve(reply)
-    with pytest.raises(PipelineError, match="answers 400"):
+    with pytest.raises(PipelineError, match="answers 404"):
         annotator.answers(stage(), PROMPTS, settings(endpoint.url))
     paid, refused = set(endpoint.asked[:5]), len(endpoint.asked)
     alive.set()
@@ -118,13 +118,13 @@ def test_requests_under_way_when_another_fails_are_kept_for_they_are_paid(serve)
     def reply(prompt: str, count: int) -> Reply:
         if count == 3 and not alive.is_set():
             refused.set()
-            return 400, "{}"
+            return 404, "{}"
         refused.wait(5)
         time.sleep(0.3)  # the refusal is read first
         return completion("yes")
 
     endpoint = serve(reply)
-    with pytest.raises(PipelineError, match="answers 400"):
+    with pytest.raises(PipelineError, match="answers 404"):
         annotator.answers(stage(), PROMPTS, settings(endpoint.url))
     assert len(endpoint.asked) == 3
     alive.set()

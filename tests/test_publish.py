@@ -386,7 +386,7 @@ def test_the_card_passes_the_hubs_validation_and_says_what_the_run_was(hub: Hub,
         "data_files": [{"split": split, "path": f"eft/{split}.parquet"} for split in ("train", "test")],
     }
     for part in (
-        f'DPOTrainer("MODEL", train_dataset=load_dataset("{REPOSITORY}", "ppd-m2", split="train")).train()',
+        f'rows = load_dataset("{REPOSITORY}", "ppd-m2", split="train")',
         "| `prm` | test | 1 |",
         "Training prompts (ift, prm, rounds) that share 8 words in a row with an evaluation problem",
         "prompts left out: ift by ngram 1.",

@@ -17,7 +17,7 @@ from pipeline.core.records import Problem, SampledSolution, SampleSet, ScoredSol
 from pipeline.domains.arithmetic import exact, misconceptions, oracle
 from pipeline.domains.arithmetic.graphs import generate, write
 from pipeline.inference.requests import Completion, Request
-from pipeline.language import prompts, steps
+from pipeline.language import harmless, steps
 from pipeline.language.renderer import Renderer
 from pipeline.methods.srlm import eft, measure, pairs, rows, scoring, search
 from pipeline.methods.srlm.settings import FILE, Eft, Pairs, Scorer, Search
@@ -254,4 +254,4 @@ def test_few_shot_scoring_shows_worked_examples_first(renderer: Renderer) -> Non
     example = ScoredSolution("p/0", "p", "q", "Step 1: a", "Step 1: a right\nScore: 5", 5)
     text = scoring.few_shot("arithmetic", [example], scoring.prompt("arithmetic", "r", "Step 1: b", ()))
     assert text.index("Score: 5") < text.index("Question: r")
-    assert prompts.harmless("a\x00b", ()) == "ab"
+    assert harmless.harmless("a\x00b", ()) == "ab"

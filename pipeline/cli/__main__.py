@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline import params
 from pipeline.cli import ablate, compare, show
 from pipeline.core import machine
-from pipeline.core.command import print_error
+from pipeline.core.command import print_error, redact_tracebacks
 from pipeline.core.errors import PipelineError
 from pipeline.core.files import replacing
 from pipeline.publish import commands as publishing
@@ -41,6 +41,7 @@ def main() -> None:
         command.add_command(commands)
     publishing.add(commands)
     args = parser.parse_args()
+    redact_tracebacks()
     try:
         args.run(args)
     except PipelineError as error:

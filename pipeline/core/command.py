@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from tqdm import tqdm
 from pipeline.core import config, fingerprint, machine, plan, plugins
 from pipeline.core.config import Part
 from pipeline.core.errors import PipelineError
+from pipeline.core.redact import redacted
 
 RUNS = Path(".work") / "runs.jsonl"  # outside the DVC outs: times differ from run to run, data must not
 _PARENT_DEATH = 1  # PR_SET_PDEATHSIG
@@ -103,6 +105,7 @@ def run(main: Callable[[Stage], None], reads: Sequence[str] = (), writes: Sequen
     begun, started = datetime.now(UTC), time.monotonic()
     os.environ.setdefault(*_ISA)
     die_with_parent()
+    redact_tracebacks()
     stage = Stage(Path(str(script.__file__)).stem, args.pop("params"), args.pop("key"), args)
     try:
         main(stage)
@@ -136,6 +139,15 @@ _noted: Counter[str] = Counter()
 def note(**amounts: int) -> None:
     """Add amounts (tokens, requests) to this run's line in the list of runs; those of one name are summed."""
     _noted.update(amounts)
+
+
+def redact_tracebacks() -> None:
+    """From now on a traceback of this process shows no secret either."""
+
+    def show(*error: Any) -> None:
+        sys.stderr.write(redacted("".join(traceback.format_exception(*error))))
+
+    sys.excepthook = show
 
 
 def die_with_parent() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from pipeline.core.files import content, counts, quantiles
@@ -14,17 +14,24 @@ Parts = tuple[ModuleType, ModuleType]  # `final` and `solutions` of the domain
 
 
 def segmented(
-    problems: Iterable[Problem], texts: Mapping[str, str], domain: Parts
+    problems: Iterable[Problem],
+    texts: Mapping[str, str],
+    domain: Parts,
+    missing: Mapping[str, tuple[str, str]] = MappingProxyType({}),
 ) -> tuple[list[Solution], list[Dropped]]:
     """IFT rows and every row that was left out with its reason.
 
-    texts: each problem's solution in steps (`pipeline.language.markers`), by problem_id. Reasons: `no_solution`,
+    texts: each problem's solution in steps (`pipeline.language.markers`), by problem_id; missing: reason and
+    cause where the annotator wrote none. Reasons: those, `no_solution`,
     `broken_escapes` (in problem or solution, as `\\frac` read as a form feed and `rac`), `no_steps`, `altered` (a
     character other than white space and the markers changed), `no_final_answer`.
     """
     kept: list[Solution] = []
     dropped: list[Dropped] = []
     for problem in problems:
+        if none := missing.get(problem.problem_id):
+            dropped.append(Dropped("ift", problem.problem_id, *none))
+            continue
         reason, parts = _segmented(problem, texts.get(problem.problem_id, ""), domain)
         if reason is None:
             kept.append(Solution(problem.problem_id, problem.prompt, tuple(parts)))

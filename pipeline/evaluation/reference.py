@@ -19,7 +19,8 @@ def solutions(
 ) -> dict[str, Completion]:
     """The model's solution of every problem, by its id, and its samples `drawn` for avg@k, by their keys.
 
-    sampling: of the samples, with the reference's own cap. Raises PipelineError as `endpoint.ask` does.
+    sampling: of the samples, with the reference's own cap. A problem that the server refuses has a solution without
+    text that ended as `refused`, so that it counts as one not solved. Raises PipelineError as `endpoint.ask` does.
     """
     often = sampling.model_copy(update={"max_tokens": settings.sampling.max_tokens})
     family = stage.family
@@ -27,7 +28,12 @@ def solutions(
     questions |= {key: Question(_prompt(family, p), often, seed_of(key)) for key, p in drawn.items()}
     answers = endpoint.ask("reference", questions, stage.key, settings, stage.machine.endpoints, "reference")
     return {
-        key: Completion(answer.text, answer.finish, answer.sampled_tokens, ended=answer.finish == "stop")
+        key: Completion(
+            answer.text,
+            "refused" if answer.refused else answer.finish,
+            answer.sampled_tokens,
+            ended=answer.finish == "stop",
+        )
         for key, answer in answers.items()
     }
 

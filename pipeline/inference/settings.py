@@ -27,6 +27,9 @@ class Endpoint(Section):
     )
     max_tokens_spent: Count = Field(description="of all runs together; 0: no cap")
     max_requests: Count = Field(description="likewise")
+    omit: tuple[Literal["seed", "temperature", "top_p", "max_tokens", "max_completion_tokens"], ...] = Field(
+        default=(), description="parameters that the server refuses, not sent: of seed, temperature, top_p, max_tokens"
+    )
     sampling: Sampling
 
 

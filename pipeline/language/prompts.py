@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Sequence
 from functools import cache
 
 from pipeline.core.errors import PipelineError
@@ -20,7 +18,10 @@ def template(family: str, name: str) -> str:
     if not path.is_file():
         families = ", ".join(sorted(folder.name for folder in PROMPTS.glob("*/")))
         raise PipelineError(f"prompts.family: no template {path}; write it, or give a family that has it ({families})")
-    return path.read_text(encoding="utf-8")
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PipelineError(f"{path}: not UTF-8 (byte {error.start}); save the template as UTF-8") from error
 
 
 def fill(family: str, name: str, **values: str) -> str:
@@ -34,10 +35,3 @@ def fill(family: str, name: str, **values: str) -> str:
             f"{PROMPTS / family / name}.txt: the template lacks the field {{{field}}}; add it where its text belongs"
         )
     return _FIELD.sub(lambda match: values.get(match[1], match[0]), text)
-
-
-def harmless(text: str, special_tokens: Sequence[str]) -> str:
-    """Model text made safe to show in a prompt: no special tokens, no control characters."""
-    for token in special_tokens:
-        text = text.replace(token, "")
-    return "".join(c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf"))

@@ -17,12 +17,21 @@ import yaml
 from huggingface_hub import DatasetCard, ModelCard
 
 from pipeline.core.errors import PipelineError
+from pipeline.core.redact import redacted
 from pipeline.data.settings import GENERATED
 from pipeline.publish.configs import location
+from pipeline.publish.recipe import Recipe
 
 BEGIN = "<!-- psr push: begin (made from the run; write outside these two marks, it stays) -->"
 END = "<!-- psr push: end -->"
 PAPER = "https://arxiv.org/abs/2503.03746"
+_USE = """Preference pairs, with TRL 1.16 (a loss of `["sigmoid"]` alone works as well):
+
+```python
+{}
+```
+"""
+_LINE_END = re.compile(r"\r\n?")
 TEMPLATES = Path(__file__).parent / "templates"
 WHAT = {
     "ift": "problems with solutions segmented into steps (instruction fine-tuning)",
@@ -39,7 +48,8 @@ class Facts:
     """What a card says of a run.
 
     contents: manifest of the configs; statistics: by artifact; overlaps: prompts left out, by role and rule;
-    sources: the section `problems`; parameters, hashes: from dvc.lock; table: the report's table of all models.
+    sources: the section `problems`; parameters, hashes: from dvc.lock; table: the report's table of all models;
+    recipe: how the first round was trained.
     """
 
     repository: str
@@ -54,6 +64,7 @@ class Facts:
     parameters: Mapping[str, Any]
     hashes: Mapping[str, str]
     table: str
+    recipe: Recipe | None
 
 
 def dataset_card(facts: Facts, there: Path | None, gone: Sequence[str]) -> bytes:
@@ -97,7 +108,7 @@ def _body(template: str, facts: Facts, **more: str) -> str:
         "repository": facts.repository,
         "paper": PAPER,
         "configs": _configs(facts.contents),
-        "round": next((name for name in facts.contents if name.startswith("ppd-")), "eft"),
+        "use": "" if facts.recipe is None else _USE.format(facts.recipe.snippet(facts.repository)),
         "statistics": "\n".join(f"- **{name}**: {_told(found)}" for name, found in facts.statistics.items()),
         "overlaps": _overlaps(facts),
         "revision": facts.revision,
@@ -107,7 +118,7 @@ def _body(template: str, facts: Facts, **more: str) -> str:
         **more,
     }
     text = (TEMPLATES / template).read_text(encoding="utf-8")
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: fields[match[1]], text).strip()
+    return redacted(re.sub(r"\{\{(\w+)\}\}", lambda match: fields[match[1]], text)).strip()
 
 
 def _configs(contents: Mapping[str, Any]) -> str:
@@ -162,9 +173,12 @@ def size_category(rows: int) -> str:
 
 
 def _merged(kind: Any, there: Path | None, data: Mapping[str, Any], body: str, gone: Sequence[str]) -> bytes:
+    written = there.read_bytes() if there else b"---\n{}\n---\n"
     try:
-        card = kind.load(there) if there else kind("---\n{}\n---\n")
-    except (yaml.YAMLError, ValueError) as error:
+        card = kind(_LINE_END.sub("\n", written.decode("utf-8-sig")))
+    except UnicodeDecodeError as error:
+        raise PipelineError(f"README.md on the Hub: not UTF-8 (byte {error.start}); save it as UTF-8 there") from error
+    except (yaml.YAMLError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise PipelineError(f"README.md on the Hub: its YAML block cannot be read ({reason}); mend it there") from error
     for name, value in data.items():
@@ -173,17 +187,20 @@ def _merged(kind: Any, there: Path | None, data: Mapping[str, Any], body: str, g
     after = rest.partition(END)[2] if begin else ""
     card.text = (before if begin or not before.strip() else before.rstrip() + "\n\n") + f"{BEGIN}\n\n{body}\n\n{END}"
     card.text = (card.text if there else "\n" + card.text) + (after or "\n")
-    return str(card).encode()
+    line_end = "\r\n" if b"\r\n" in written else "\n"  # as it was saved, so that the same card is the same bytes
+    return str(card).replace("\n", line_end).encode()
 
 
 def _united(name: str, there: Any, ours: Any, gone: Sequence[str]) -> Any:
     """A metadata value that is there together with ours."""
     if there is None or name == "size_categories":
         return ours
+    kept = there if isinstance(there, list) else [there]
     if name == "configs":
+        if not all(isinstance(config, dict) for config in kept):
+            raise PipelineError("README.md on the Hub: `configs` is no list of configs; mend it there")
         mine = {config["config_name"] for config in ours} | set(gone)
-        return [*(config for config in there if config.get("config_name") not in mine), *ours]
+        return [*(config for config in kept if config.get("config_name") not in mine), *ours]
     if isinstance(ours, list):
-        kept = there if isinstance(there, list) else [there]
         return [*kept, *(value for value in ours if value not in kept)]
     return there

@@ -64,6 +64,9 @@ def _named(what: str) -> str:
 
 
 def _push(args: argparse.Namespace) -> None:
+    from pipeline.publish.failures import repository_name
+
+    repository_name(args.repository)
     asked = {name: getattr(args, name) for name in ("repository", "public", "models", "branch", "tag")}
     section = config.read_yaml(SETTINGS).get("publish", {}) | asked
     config.build(Settings, section, f"{SETTINGS}: publish")

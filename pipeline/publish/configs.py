@@ -6,6 +6,7 @@ preference format: the text that the trainer's token ids spell, with the columns
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,13 +44,17 @@ class StepPreference:
     """One row of a `ppd-<model>` config.
 
     prompt: the reasoning prompt and the steps so far; chosen, rejected: the next step (SRLM: the whole solution), a
-    newline after it unless it is the last one. is_terminal: the chosen text ends the solution. problem, steps,
-    rejected_is_terminal: what is needed to make the run's own record again.
+    newline after it unless it is the last one. prompt_pieces, chosen_pieces, rejected_pieces: the same texts cut where
+    the run tokenises them apart. is_terminal, rejected_is_terminal: the text ends the solution, so that the
+    end-of-sequence token follows it. problem, steps: what is needed to make the run's own record again.
     """
 
     prompt: str
     chosen: str
     rejected: str
+    prompt_pieces: tuple[str, ...]
+    chosen_pieces: tuple[str, ...]
+    rejected_pieces: tuple[str, ...]
     problem_id: str
     step_index: int
     is_terminal: bool
@@ -75,12 +80,18 @@ class Config:
 
 
 def published(pair: Preference, family: str) -> StepPreference:
-    """A pair as text, exactly as step-wise DPO tokenises it (the end-of-sequence token of a last step is not text)."""
+    """A pair as text, cut as step-wise DPO tokenises it (the end-of-sequence token of a last step is not text)."""
     question = prompts.fill(family, "reasoning", problem=pair.prompt)
+    prompt = (question, *(f"{step}\n" for step in pair.steps))
+    chosen = _pieces(pair.chosen, pair.chosen_terminal)
+    rejected = _pieces(pair.rejected, pair.rejected_terminal)
     return StepPreference(
-        prompt=question + "".join(f"{step}\n" for step in pair.steps),
-        chosen=pair.chosen if pair.chosen_terminal else f"{pair.chosen}\n",
-        rejected=pair.rejected if pair.rejected_terminal else f"{pair.rejected}\n",
+        prompt="".join(prompt),
+        chosen="".join(chosen),
+        rejected="".join(rejected),
+        prompt_pieces=prompt,
+        chosen_pieces=chosen,
+        rejected_pieces=rejected,
         problem_id=pair.problem_id,
         step_index=pair.step_index,
         is_terminal=pair.chosen_terminal,
@@ -91,6 +102,11 @@ def published(pair: Preference, family: str) -> StepPreference:
         steps=pair.steps,
         rejected_is_terminal=pair.rejected_terminal,
     )
+
+
+def _pieces(text: str, terminal: bool) -> tuple[str, ...]:
+    """One step or several joined ones (a whole solution), cut as `steps.text_ids` cuts them."""
+    return tuple(re.split(r"(?<=\n)(?=Step \d)", text if terminal else f"{text}\n"))
 
 
 def record(row: StepPreference) -> Preference:
@@ -159,12 +175,13 @@ def locations(contents: Contents) -> set[str]:
     return {location(config, split) for config, splits in contents.items() for split in splits}
 
 
-def checked(contents: Any, repository: str) -> Contents:
+def published_contents(listed: Path, repository: str) -> Contents:
     """A manifest from the Hub; PipelineError if it is no such thing or has a name that could lead out of a folder."""
     try:
+        contents = json.loads(listed.read_bytes().decode("utf-8"))
         names = [name for config, splits in contents.items() for name in (config, *splits)]
         names += [entry["sha256"] for splits in contents.values() for entry in splits.values()]
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise PipelineError(f"{repository}: its {MANIFEST} is not one of `psr push`; rename it on the Hub") from error
     for text in names:
         if not isinstance(text, str) or not re.fullmatch(r"\w[\w-]*", text):

@@ -6,7 +6,7 @@ The token is the one of huggingface_hub's own login or of HF_TOKEN; this room ne
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -18,31 +18,27 @@ from typing import Any, TypeVar
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants, set_client_factory
 from huggingface_hub.errors import (
     HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
     RemoteEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
 from huggingface_hub.hf_api import RepoFile
-from huggingface_hub.utils import disable_progress_bars, httpx  # type: ignore[attr-defined]  # exported when it runs
+from huggingface_hub.utils import (  # type: ignore[attr-defined]  # httpx is exported when it runs
+    disable_progress_bars,
+    httpx,
+)
 
 from pipeline.core.errors import PipelineError
+from pipeline.core.redact import redacted
+from pipeline.publish.failures import BROKEN, passing, refusal, repository_name
 
 Answer = TypeVar("Answer")
 Content = bytes | Path
 MAIN = "main"
 SILENCE = 120.0  # seconds without a byte after which a request counts as lost
 WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)  # seconds before each new try
-_BROKEN = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, json.JSONDecodeError)
-_PASSING = (408, 429, 500, 502, 503, 504)
-_MENDS = {
-    401: "no valid token; run `hf auth login` or set HF_TOKEN, and check the name",
-    403: "your token has no right to do that; use one that may write there, or another name",
-    404: "not found, or not for your token to see; correct the name or the revision",
-    409: "it exists already and is another one; give another name",
-    412: "someone else committed to it meanwhile, nothing of theirs is lost; push again",
-}
+# What hf_xet reads when its first transfer begins: it tries once and is silent for as long as we are; we try again.
+_XET = {"RETRY_MAX_ATTEMPTS": "0", "CONNECT_TIMEOUT": f"{SILENCE / 2:g}s", "READ_TIMEOUT": f"{SILENCE / 2:g}s"}
 
 
 def connect() -> HfApi:
@@ -51,6 +47,8 @@ def connect() -> HfApi:
         raise PipelineError("HF_HUB_OFFLINE is set in the environment; unset it to reach the Hub")
     if not sys.stderr.isatty():
         disable_progress_bars()
+    for name, value in _XET.items():
+        os.environ.setdefault(f"HF_XET_CLIENT_{name}", value)
     set_client_factory(lambda: httpx.Client(follow_redirects=True, timeout=SILENCE))
     return HfApi()
 
@@ -82,7 +80,7 @@ class Repository:
     """
 
     def __init__(self, api: HfApi, name: str, kind: str = "dataset", branch: str = MAIN) -> None:
-        self.api, self.name, self.kind, self.branch = api, name, kind, branch
+        self.api, self.name, self.kind, self.branch = api, repository_name(name), kind, branch
 
     def state(self, revision: str | None = None) -> State | None:
         """The repository at a revision (default: its branch, `main` while there is no such branch); None if absent."""
@@ -91,11 +89,11 @@ class Repository:
         except RevisionNotFoundError as error:
             if revision is None and self.branch != MAIN:
                 return self.state(MAIN)
-            raise _refusal(self.name, error) from error
+            raise refusal(self.name, error) from error
         except HfHubHTTPError as error:
             if isinstance(error, RepositoryNotFoundError) and error.response.status_code == 404:
                 return None
-            raise _refusal(self.name, error) from error
+            raise refusal(self.name, error) from error
 
     def _state(self, revision: str) -> State:
         head = str(self.api.repo_info(self.name, repo_type=self.kind, revision=revision).sha)
@@ -113,7 +111,8 @@ class Repository:
                 lambda: self.api.create_branch(self.name, branch=self.branch, repo_type=self.kind, exist_ok=True)
             )
         found = self.state()
-        assert found is not None
+        if found is None:
+            raise PipelineError(f"{self.name}: was made, but the Hub does not show it; push again")
         return found
 
     def put(self, files: Mapping[str, Content], message: str, parent: str, gone: Iterable[str] = ()) -> str:
@@ -174,17 +173,15 @@ class Repository:
         except RemoteEntryNotFoundError:
             raise
         except HfHubHTTPError as error:
-            raise _refusal(self.name, error) from error
+            raise refusal(self.name, error) from error
 
     def _retried(self, call: Callable[[], Answer]) -> Answer:
         for wait in (*WAITS, None):
             try:
                 return call()
-            except HFValidationError as error:
-                raise PipelineError(f"repository {self.name!r}: not a name of the Hub; give ORG/NAME") from error
-            except (HfHubHTTPError, LocalEntryNotFoundError, RuntimeError, *_BROKEN) as error:
-                failure = _passing(error)
-            reason = " ".join(str(failure).split())[:160]
+            except (OSError, RuntimeError, *BROKEN) as error:
+                failure = passing(self.name, error)
+            reason = redacted(" ".join(str(failure).split()))[:160]
             if wait is None:
                 raise PipelineError(
                     f"{self.name}: the Hub does not answer after {len(WAITS) + 1} tries ({reason}); "
@@ -193,23 +190,6 @@ class Repository:
             print(f"{self.name}: {reason}; again in {wait:g} s", file=sys.stderr, flush=True)
             time.sleep(wait)
         raise AssertionError("unreachable")
-
-
-def _passing(error: Exception) -> BaseException:
-    """The failure behind an error of the client, if it may pass; what will not pass is raised."""
-    wrapped = isinstance(error.__cause__, (HfHubHTTPError, *_BROKEN))
-    failure = error.__cause__ if wrapped and error.__cause__ else error
-    if isinstance(failure, HfHubHTTPError) and failure.response.status_code not in _PASSING:
-        raise failure
-    if isinstance(failure, RuntimeError):
-        raise failure
-    return failure
-
-
-def _refusal(name: str, error: HfHubHTTPError) -> PipelineError:
-    status = error.response.status_code
-    mend = _MENDS.get(status, " ".join(str(error).split())[:200])
-    return PipelineError(f"{name}: the Hub refuses ({status}): {mend}")
 
 
 def _given(content: Content) -> Any:

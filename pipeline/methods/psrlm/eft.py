@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from pipeline.core import files
 from pipeline.core.files import content, counts, quantiles
+from pipeline.core.products import ANNOTATED, require_some
 from pipeline.core.records import Dropped, JudgedPair, SearchTree
 from pipeline.data.ratings import RatedStep, best_and_worst
 from pipeline.language.steps import body
@@ -112,16 +113,22 @@ def human_answers(asked: Sequence[tuple[Layer, Question, Question]]) -> dict[str
 
 
 def judged_pairs(
-    asked: Sequence[tuple[Layer, Question, Question]], answers: Mapping[str, str]
+    asked: Sequence[tuple[Layer, Question, Question]],
+    answers: Mapping[str, str],
+    missing: Mapping[str, tuple[str, str]] = MappingProxyType({}),
 ) -> tuple[list[JudgedPair], list[Dropped]]:
     """Annotated pairs, two rows each (both orders), and every layer that was left out with its reason.
 
-    answers: the annotator's text by the question's key. Reasons: `unreadable`, `inconsistent`, `disagrees_with_prm`. A
-    layer that both orders call a tie is kept with winner `C`; `split` says how many of those are used.
+    answers: the annotator's text by the question's key; missing: reason and cause where it wrote none. Reasons: those,
+    `unreadable`, `inconsistent`, `disagrees_with_prm`. A layer that both orders call a tie is kept with winner `C`;
+    `split` says how many of those are used.
     """
     kept: list[JudgedPair] = []
     dropped: list[Dropped] = []
     for layer, straight, swapped in asked:
+        if none := missing.get(straight.key) or missing.get(swapped.key):
+            dropped.append(Dropped("eft", layer.key, *none))
+            continue
         winners = judge.parse(answers[straight.key]), judge.parse(answers[swapped.key])
         if None in winners:
             dropped.append(_dropped(layer, "unreadable"))
@@ -176,11 +183,16 @@ class Annotation:
         return found
 
     def rows(
-        self, answers: Mapping[str, str], seed: int
+        self, answers: Mapping[str, str], missing: Mapping[str, tuple[str, str]], seed: int
     ) -> tuple[list[JudgedPair], list[JudgedPair], list[Dropped], dict[str, Any]]:
-        """Train rows, test rows, what was left out, and statistics; answers: texts by the question's key."""
+        """Train rows, test rows, what was left out, and statistics.
+
+        answers: texts by the question's key; missing: reason and cause where there is none. Raises PipelineError where
+        not one row came of the annotation.
+        """
         known = {**answers, **human_answers(self._rated)}
-        kept, dropped = judged_pairs([*self._asked, *self._rated], known)
+        kept, dropped = judged_pairs([*self._asked, *self._rated], known, missing)
+        require_some("eft", kept, dropped, ANNOTATED)
         train, test, surplus = split(kept, self.settings, seed)
         left_out = [*self._unasked, *dropped, *surplus]
         return train, test, left_out, statistics(self.layers, train, test, left_out)

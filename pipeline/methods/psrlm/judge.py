@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pipeline.core.records import JudgedPair, Verdict
 from pipeline.inference.requests import Completion, Request, sampled, seed_of
-from pipeline.language import prompts
+from pipeline.language import harmless, prompts
 from pipeline.language.renderer import Renderer
 from pipeline.language.steps import join
 from pipeline.methods.psrlm.settings import Judge
@@ -23,7 +23,7 @@ VERDICT = re.compile(r"\[\[([ABC])\]\]")
 
 def fenced(text: str, special_tokens: Sequence[str]) -> str:
     """Model text made safe to show to a judge: no special tokens, no control characters, no verdict marks."""
-    return VERDICT.sub(r"[\1]", prompts.harmless(text, special_tokens))
+    return harmless.fenced(text, special_tokens, VERDICT, r"[\1]")
 
 
 def prompt(family: str, problem: str, steps: Sequence[str], a: str, b: str, special: Sequence[str] = ()) -> str:

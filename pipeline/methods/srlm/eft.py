@@ -10,11 +10,12 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from pipeline.core import files
 from pipeline.core.files import content, counts
+from pipeline.core.products import ANNOTATED, require_some
 from pipeline.core.records import Dropped, SampleSet, ScoredSolution
 from pipeline.data.ratings import RatedStep
 from pipeline.language.steps import split as split_steps
@@ -48,14 +49,19 @@ def questions(samples: Iterable[SampleSet]) -> tuple[list[Question], list[Droppe
     return asked, dropped
 
 
-def scored(asked: Iterable[Question], answers: Mapping[str, str]) -> tuple[list[ScoredSolution], list[Dropped]]:
+def scored(
+    asked: Iterable[Question], answers: Mapping[str, str], missing: Mapping[str, tuple[str, str]] = MappingProxyType({})
+) -> tuple[list[ScoredSolution], list[Dropped]]:
     """Rows with the annotator's judgment, and what it gave no readable score (`unreadable`).
 
-    answers: the annotator's text by the question's key.
+    answers: the annotator's text by the question's key; missing: reason and cause where it wrote none.
     """
     kept: list[ScoredSolution] = []
     dropped: list[Dropped] = []
     for question in asked:
+        if none := missing.get(question.key):
+            dropped.append(Dropped("eft", question.key, *none))
+            continue
         judgment = answers[question.key]
         points = scoring.parse(judgment)
         if points is None:
@@ -93,10 +99,15 @@ class Annotation:
         return found
 
     def rows(
-        self, answers: Mapping[str, str], seed: int
+        self, answers: Mapping[str, str], missing: Mapping[str, tuple[str, str]], seed: int
     ) -> tuple[list[ScoredSolution], list[ScoredSolution], list[Dropped], dict[str, Any]]:
-        """Train rows, test rows, what was left out, and statistics; answers: texts by the question's key."""
-        kept, dropped = scored(self._asked, answers)
+        """Train rows, test rows, what was left out, and statistics.
+
+        answers: texts by the question's key; missing: reason and cause where there is none. Raises PipelineError where
+        not one row came of the annotation.
+        """
+        kept, dropped = scored(self._asked, answers, missing)
+        require_some("eft", kept, dropped, ANNOTATED)
         train, test, surplus = split(kept, self.settings, seed)
         left_out = [*self._unasked, *dropped, *surplus]
         return train, test, left_out, statistics(train, test, left_out)

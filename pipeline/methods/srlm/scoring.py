@@ -11,7 +11,7 @@ from collections.abc import Generator, Sequence
 
 from pipeline.core.records import ScoredSolution, Scoring
 from pipeline.inference.requests import Completion, Request, sampled, seed_of
-from pipeline.language import prompts
+from pipeline.language import harmless, prompts
 from pipeline.language.renderer import Renderer
 from pipeline.methods.srlm.settings import Scorer
 
@@ -23,7 +23,7 @@ Scorings = tuple[Scoring, ...]
 
 def fenced(text: str, special_tokens: Sequence[str]) -> str:
     """Model text made safe to show to a scorer: no special tokens, no control characters, no score in its form."""
-    return SCORE.sub(r"Score \1", prompts.harmless(text, special_tokens))
+    return harmless.fenced(text, special_tokens, SCORE, r"Score \1")
 
 
 def prompt(family: str, problem: str, solution: str, special: Sequence[str] = ()) -> str:

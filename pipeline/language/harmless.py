@@ -1,0 +1,58 @@
+"""Model text made safe to show in a prompt: nothing in it is a control token, a control character or a mark.
+
+What comes out is a fixed point: taking one thing out never leaves another behind (`<|im_<NUL>end|>`, `[[[A]]]`, a
+special token inside another one).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
+_BREAKS = re.compile(r"\r\n?")
+# Not newlines, but they part words: tab, vertical tab, form feed, the separators of ASCII, NEL, U+2028 and U+2029.
+_SEPARATORS = dict.fromkeys(map(ord, "\t\v\f\x1c\x1d\x1e\x1f\x85\u2028\u2029"), " ")
+
+
+def special_tokens(tokenizer: Any) -> tuple[str, ...]:
+    """Every text that a Hugging Face tokenizer reads as a control token, the longest first.
+
+    Added tokens that are marked as special count too; `all_special_tokens` has only those with a role (bos, eos, ...).
+    """
+    added = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
+    return tuple(sorted(added | set(tokenizer.all_special_tokens), key=lambda text: (-len(text), text)))
+
+
+def harmless(text: str, special: Iterable[str]) -> str:
+    """Text without special tokens and control characters; what separates words becomes a space, `\\r\\n` a newline.
+
+    special: texts of the tokenizer's special tokens, see `special_tokens`.
+    """
+    return fenced(text, special, None, "")
+
+
+def fenced(text: str, special: Iterable[str], mark: re.Pattern[str] | None, plain: str) -> str:
+    """`harmless` text in which no `mark` stands either: each is replaced by `plain` (a template of `re.sub`), which
+    must be shorter than what it replaces."""
+    text = _BREAKS.sub("\n", text).translate(_SEPARATORS)
+    text = "".join(map(_printed, text))
+    tokens = [re.escape(token) for token in sorted(special, key=len, reverse=True) if token.strip()]
+    token = re.compile("|".join(tokens)) if tokens else None
+    before = None
+    while text != before:
+        before = text
+        text = token.sub("", text) if token else text
+        text = mark.sub(plain, text) if mark else text
+    return text
+
+
+def _printed(character: str) -> str:
+    """A character as it is shown: control and format characters are not, half a surrogate pair is no character."""
+    match unicodedata.category(character):
+        case "Cc" | "Cf":
+            return character if character == "\n" else ""
+        case "Cs":
+            return "\N{REPLACEMENT CHARACTER}"
+    return character

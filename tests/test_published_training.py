@@ -1,0 +1,135 @@
+"""Who runs the card's code on the published pairs trains on the run's own token ids and gets the run's own model."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from hub_stand_in import Hub
+from safetensors.torch import load_file
+from test_publish import REPOSITORY, SETTINGS, STEPS, client, finished, hub, push, record_run  # noqa: F401
+
+from pipeline.core import files, journal
+from pipeline.core.params import Dpo, build
+from pipeline.core.records import Preference
+from pipeline.publish import configs
+from pipeline.publish import lock as locks
+from pipeline.training import preference_rows, train_preferences
+
+TRAINING = {
+    "epochs": 1, "batch": 4, "learning_rate": 1e-3, "warmup": 0.1, "max_length": 96, "bf16": False, "threads": 1,
+    "checkpoint_updates": 0,
+}  # fmt: skip
+SHOWN = """
+import json
+kept = trainer.train_dataset.select_columns(["prompt_ids", "chosen_ids", "rejected_ids"])
+print("ROWS", json.dumps([list(row.values()) for row in kept]))
+print("LOSS", json.dumps([entry["loss"] for entry in trainer.state.log_history if "loss" in entry]))
+"""
+
+
+def varied(count: int = 13) -> list[Preference]:
+    """Pairs of first, middle and last steps, of whole solutions, over several lines, and one that is too long."""
+    first = Preference("p", 1, "Ana has 2 keys.", (), STEPS[0], "Step 1: Ben has 2+1=4.", False, False, 2.0, 0.0, "m2")
+    kinds = [
+        first,
+        replace(first, steps=STEPS[:1], chosen=STEPS[1], rejected="Step 2: Hm.", chosen_terminal=True),
+        replace(first, steps=STEPS[:1], chosen="Step 2: Hm.", rejected=STEPS[1], rejected_terminal=True),
+        replace(first, chosen="Step 1: Ben has\n3 keys.", rejected="Step 1:\nBen  has 4."),
+        replace(first, chosen="\n".join(STEPS), chosen_terminal=True, rejected="Step 1: Hm.", rejected_terminal=True),
+        replace(first, steps=(STEPS[0],) * 20),
+    ]  # fmt: skip
+    return [replace(kinds[n % 6], problem_id=f"p{n}", prompt=f"Ana has {n} keys.") for n in range(count)]
+
+
+def trained_run(folder: Path, tiny_model: Path, dpo: dict[str, Any], override: dict[str, Any]) -> None:
+    """The finished run with a start model m1 and with the training of m2 in its lock."""
+    shutil.copytree(tiny_model, folder / "data/m1/model")
+    files.write(folder / "data/m2/pairs/train.parquet", Preference, varied())
+    record_run(folder)
+    recorded = yaml.safe_load((folder / "dvc.lock").read_text())
+    model = {"path": "data/m1/model", "md5": locks.md5(folder / "data/m1/model")}
+    recorded["stages"]["sft@m1"] = {"cmd": "sft", "params": {}, "outs": [model]}
+    knobs = {"seed": 3, "prompts": {"family": "arithmetic"}, "dpo": dpo, "rounds.m2": {"from": "m1", "dpo": override}}
+    recorded["stages"]["dpo@m2"] = {"cmd": "dpo", "params": {"params.yaml": knobs}, "outs": []}
+    (folder / "dvc.lock").write_text(yaml.safe_dump(recorded, sort_keys=False))
+
+
+@pytest.mark.parametrize(
+    ("dpo", "override"),
+    [
+        ({"beta": 0.3, "likelihood": 20.0, "training": TRAINING}, {}),
+        ({"beta": 0.3, "likelihood": 0.0, "training": TRAINING}, {}),
+        ({"beta": 0.1, "likelihood": 1.0, "training": TRAINING}, {"beta": 0.5, "training": {"bf16": True}}),
+    ],
+    ids=["both losses", "preference alone", "a round's own settings"],
+)  # fmt: skip
+def test_the_cards_code_as_it_stands_gives_the_runs_own_model(
+    hub: Hub,  # noqa: F811
+    finished: Path,  # noqa: F811
+    tmp_path: Path,
+    tiny_model: Path,
+    words: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    dpo: dict[str, Any],
+    override: dict[str, Any],
+) -> None:
+    trained_run(finished, tiny_model, dpo, override)
+    push(replace(SETTINGS, models=["m1"]))
+    (code,) = re.findall(r"```python\n(.*?)```", hub.dataset(REPOSITORY).head.files["README.md"].decode(), re.DOTALL)
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    command = [sys.executable, "-c", code + SHOWN]
+    done = subprocess.run(command, cwd=theirs, env=client(hub, tmp_path), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    shown = dict(line.split(" ", 1) for line in done.stdout.splitlines() if line.startswith(("ROWS ", "LOSS ")))
+
+    settings = build(Dpo, {**dpo, **override, "training": TRAINING | override.get("training", {})}, "dpo")
+    rows = preference_rows(words, "arithmetic", varied())
+    kept = [[row[name] for name in ("prompt_ids", "chosen_ids", "rejected_ids")] for row in rows]
+    kept = [row for row in kept if len(row[0]) + max(map(len, row[1:])) <= TRAINING["max_length"]]
+    assert json.loads(shown["ROWS"]) == kept and 0 < len(kept) < len(rows)
+    ends = [ids[-1] == words.eos_token_id for row in kept for ids in row[1:]]
+    assert any(ends) and not all(ends)
+
+    monkeypatch.setattr(journal, "FOLDER", tmp_path / "work")
+    ours = tmp_path / "ours"
+    train_preferences(tiny_model, varied(), "arithmetic", settings, 3, ours)
+    start, mine, other = (load_file(folder / "model.safetensors") for folder in (tiny_model, ours, theirs / "m2"))
+    assert set(mine) == set(other)
+    for name, weights in mine.items():
+        assert torch.allclose(weights, other[name], atol=1e-6), name
+    assert any(not torch.allclose(weights, start[name], atol=1e-5) for name, weights in mine.items())
+    assert all(loss > 0 for loss in json.loads(shown["LOSS"]))
+
+
+def test_a_run_without_the_start_among_its_pushed_models_names_its_folder(
+    hub: Hub,  # noqa: F811
+    finished: Path,  # noqa: F811
+) -> None:
+    push()
+    card = hub.dataset(REPOSITORY).head.files["README.md"].decode()
+    assert 'START = "data/m1/model"' in card and "{{" not in card
+
+
+def test_pieces_are_the_text_cut_where_the_trainer_tokenises_it_apart(words: Any) -> None:
+    for pair, ids in zip(varied(), preference_rows(words, "arithmetic", varied()), strict=True):
+        row = configs.published(pair, "arithmetic")
+        for text, pieces, key, terminal in (
+            (row.prompt, row.prompt_pieces, "prompt_ids", False),
+            (row.chosen, row.chosen_pieces, "chosen_ids", row.is_terminal),
+            (row.rejected, row.rejected_pieces, "rejected_ids", row.rejected_is_terminal),
+        ):
+            assert "".join(pieces) == text
+            found = [token for piece in pieces for token in words.encode(piece, add_special_tokens=False)]
+            assert found + [words.eos_token_id] * terminal == ids[key]
+        assert configs.record(row) == pair
