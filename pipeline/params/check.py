@@ -99,6 +99,8 @@ def _lists(found: Common) -> Iterator[str]:
             yield f"reference.models: {model!r} is a model of this run; references are others"
         if model in TAKEN:
             yield f"reference.models: {model!r}: another folder of data/ is called so; serve it under another name"
+    if found.report.method not in found.eft:
+        yield f"report.method: there are no EFT data of {found.report.method}; give one of {', '.join(found.eft)}"
     for model, root in found.roots.items():
         if root.method not in found.eft:
             yield f"roots.{model}.method: there are no EFT data of {root.method}; add it to `eft`"
