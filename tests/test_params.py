@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from pipeline.core.errors import PipelineError
 from pipeline.methods.psrlm import settings as psrlm
 from pipeline.methods.srlm import settings as srlm
 
+TINY = yaml.safe_load(params.text("tiny"))
 OUTCOME = {"of": "m3", "from": "m2", "by": "m2", "kind": "outcome"}
 
 
 def changed(tmp_path: Path, change: Any) -> Path:
-    document = yaml.safe_load(params.text("tiny"))
+    document = deepcopy(TINY)
     change(document)
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(document))
