@@ -1,4 +1,4 @@
-"""Figure 2: prompts and responses of the step-wise arm's IFT, EFT and PPD data on a plane."""
+"""Figure 2: prompts and responses of one method's IFT, EFT and PPD data on a plane."""
 
 from pipeline import methods
 from pipeline.core import files
@@ -11,10 +11,10 @@ from pipeline.report.settings import Report
 def main(stage: Stage) -> None:
     settings = stage.section("report", Report)
     texts = excerpt.texts_of_solutions(files.read(stage.ift / "train.parquet", Solution))
-    method = methods.part(stage, "psrlm", "rows")
+    method = methods.part(stage, settings.method, "rows")
     texts += [method.text(row) for row in files.read(stage.eft / "train.parquet", method.Row)]
     for model in stage.plan.rounds:
-        if stage.plan.method(model) == "psrlm":
+        if stage.plan.method(model) == settings.method:
             texts += files.read(stage.excerpts / model / "texts.parquet", Text)
     points, statistics = embedding.figure(excerpt.balanced(texts, settings.points), settings.embedder, stage.seed)
     embedding.write(points, stage.points)

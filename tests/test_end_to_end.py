@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -38,16 +39,21 @@ PSR = 'psr() { python -m pipeline.cli "$@"; }\n'
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone of what git tracks here, after `psr profile smoke` and `dvc repro`."""
-    folder = tmp_path_factory.mktemp("clone")
+def copy(folder: Path) -> Path:
+    """What git tracks here, in a repository of its own."""
     files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
     for name in filter(None, files.decode().split("\0")):
         if name.startswith(CLONED) and (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes((ROOT / name).read_bytes())
     call(folder, "git", "init", "-q")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone of what git tracks here, after `psr profile smoke` and `dvc repro`."""
+    folder = copy(tmp_path_factory.mktemp("clone"))
     call(folder, sys.executable, "-m", "pipeline.cli", "profile", "smoke")
     call(folder, "dvc", "repro")
     return folder
@@ -183,6 +189,32 @@ def test_bad_input_stops_a_run_with_one_line(clone: Path) -> None:
     assert "error: inference.max_model_len" in call(clone, "dvc", "repro", "--single-item", "evaluate@m1", fails=True)
     path.write_text(before)
     call(clone, "dvc", "repro", "evaluate@m1")
+
+
+def test_a_method_and_a_domain_of_a_users_own_run_through_the_whole_graph(clone: Path, tmp_path: Path) -> None:
+    folder = copy(tmp_path)
+    for toy in (ROOT / "tests/extensions").glob("*.py"):
+        shutil.copy(toy, folder / "extensions")
+    params = yaml.safe_load((clone / "params.yaml").read_text())
+    votes = {name: params["psrlm"][name] for name in ("eft_search", "eft", "search")} | {"pairs": {"min_gap": 1}}
+    del params["arithmetic"]
+    params |= {"domain": "sums", "sums": {"evaluation": 6, "misconception_rate": 0.65}, "votes": votes}
+    params["eft"] = {"votes": params["eft"]["psrlm"]}
+    params["roots"]["m1"]["method"] = params["rounds"]["m2"]["method"] = params["report"]["method"] = "votes"
+    params["judges"] = {"m1": {"model": "m1", "method": "votes"}}
+    params["scale"]["models"] = []
+    params["sft"]["epochs"] = 1
+    for role, rows_of_it in {"ift": 40, "prm": 100, "eft": 15, "rounds": 8}.items():
+        params["problems"][role]["rows"] = rows_of_it
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    call(folder, "dvc", "repro")
+    metrics = json.loads((folder / "reports/metrics.json").read_text())
+    assert metrics["m2"]["pairs"]["pairs"] > 0 and metrics["m2"]["evaluation"]["sums"]["problems"] == 6
+    assert metrics["m1"]["judge-votes"]["pairs"] > 0
+    trees = rows(folder / "data/m2/trees/trees.parquet")
+    assert all(
+        candidate["score"] == candidate["votes"] for t in trees for s in t["states"] for candidate in s["candidates"]
+    )
 
 
 def test_every_command_of_the_documents_runs_and_leaves_the_workspace_clean(clone: Path) -> None:

@@ -111,7 +111,7 @@ class Plan(Section):
         return [*found, *(self._circles() or [*self._mixed(), *self._variants()])]
 
     def _circles(self) -> list[str]:
-        for section, entries in (("rounds", self.rounds), ("roots", self.roots), ("variants", self.variants)):
+        for section, entries in (("roots", self.roots), ("rounds", self.rounds), ("variants", self.variants)):
             for model in entries:
                 seen = [model]
                 while (start := self.start_of(seen[-1])) is not None:

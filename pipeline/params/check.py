@@ -99,6 +99,8 @@ def _lists(found: Common) -> Iterator[str]:
             yield f"reference.models: {model!r} is a model of this run; references are others"
         if model in TAKEN:
             yield f"reference.models: {model!r}: another folder of data/ is called so; serve it under another name"
+    if found.report.method not in found.eft:
+        yield f"report.method: there are no EFT data of {found.report.method}; give one of {', '.join(found.eft)}"
     for model, root in found.roots.items():
         if root.method not in found.eft:
             yield f"roots.{model}.method: there are no EFT data of {root.method}; add it to `eft`"
@@ -172,8 +174,9 @@ def _paths(found: Common) -> Iterator[str]:
     more = {"base.model": found.base.model}
     more |= {"annotator.model": found.annotator.model if found.annotator.kind == "model" else ""}
     for where, path in (files | more).items():
-        if os.path.exists(path) and _SOURCES.absolute() not in Path(os.path.abspath(path)).parents:
-            yield f"{where}: {path} is not in {_SOURCES}; put it, or a link to it, there, so that a change is seen"
+        folder = Path(path) if os.path.isdir(path) else Path(path).parent
+        if os.path.exists(path) and not folder.resolve().is_relative_to(_SOURCES.resolve()):
+            yield f"{where}: {path} is not in {_SOURCES}; move it there (DVC sees no change behind a linked folder)"
     for where, path in files.items():
         try:
             real = sources.known(Source(path=path)).path

@@ -1,0 +1,166 @@
+"""Faults of a whole params.yaml, all said at once; renamed keys; files that are no YAML; faults of machine.yaml."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT
+from test_params import changed
+from test_params_faults import FAULTS, lines, put
+
+from pipeline import params
+from pipeline.core import machine
+from pipeline.core.errors import PipelineError
+from pipeline.params.renamed import RENAMED
+
+PLAIN = "must hold texts, numbers, lists and mappings alone"
+NOT_A_KEY = f"rounds: {PLAIN} (keys must be str, int, float, bool or None, not"
+RAW = [
+    ("seed: 1\n", "seed: 1\nseed: 2\n", 'line 3: not YAML (found duplicate key "seed" with value "2" '),
+    ("  dtype:", "\tdtype:", "line 18: not YAML (found character '\\t' that cannot start any token); correct it"),
+    ("seed: 1\n", "seed: [1\n", "line 3: not YAML (expected ',' or ']', but got ':'); correct it"),
+    ("seed: 1\n", "seed: 1\n--- {}\n", "line 3: not YAML (but found another document); correct it"),
+    ("seed: 1\n", "seed: !!python/name:os.system\n", "line 2: not YAML (could not determine a constructor for "),
+    ("seed: 1\n", "seed: \x00\n", "not YAML (unacceptable character #x0000: special characters are not allowed "),
+    ("seed: 1\n", "seed: &x [*x]\n", f"seed: {PLAIN} (Circular reference detected)"),
+    ("seed: 1\n", 'seed: "\\ud800"\n', f"seed: {PLAIN} ('utf-8' codec can't encode character '\\ud800' "),
+    ("  m2: {from", "  2026-01-01: {from", f"{NOT_A_KEY} datetime.date)"),
+    ("  m2: {from", "  ? [a, b]\n  : {from", f"{NOT_A_KEY} tuple)"),
+    ("seed: 1\n", "seed: " + "[" * 500 + "\n", "not YAML ("),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "line"), RAW, ids=[f"{new!r:.25}" for _, new, _ in RAW])
+def test_what_is_no_yaml_is_one_line(old: str, new: str, line: str, tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(params.text("tiny").replace(old, new, 1))
+    (said,) = lines(path)
+    assert said == line or (line.endswith((" ", "(")) and said.startswith(line))
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"", "must be a mapping of sections"),
+        (b"- seed\n", "must be a mapping of sections"),
+        ("# Größe\nseed: 1\n".encode("latin-1"), "not UTF-8 (byte 4); save it as UTF-8"),
+        ("seed: 1\n".encode("utf-16"), "not UTF-8 (byte 0); save it as UTF-8"),
+        (None, "no such file; `psr profile tiny` writes params.yaml"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_line(content: bytes | None, line: str, tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    assert lines(path) == [line]
+
+
+def test_a_folder_in_the_place_of_the_file_is_one_line(tmp_path: Path) -> None:
+    assert lines(tmp_path) == ["cannot be read (Is a directory); give a file"]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(params.text("tiny"), encoding="utf-8-sig")
+    assert params.check(tmp_path / "params.yaml").model_dump() == params.check(ROOT / "params.yaml").model_dump()
+
+
+def test_all_faults_are_said_at_once(tmp_path: Path) -> None:
+    def wrong(document: Any) -> None:
+        for key, value, _ in FAULTS[:11]:
+            put(document, key, value)
+
+    said = lines(changed(tmp_path, wrong))
+    assert sorted(said) == sorted(f"{key.replace('/', '.')}: {line}" for key, _, line in FAULTS[:11])
+
+
+def test_what_does_not_fit_together_is_said_at_once(tmp_path: Path) -> None:
+    def wrong(document: Any) -> None:
+        document["models"].remove("m4")
+        document["scale"]["models"] = ["m9"]
+        document["prompts"]["family"] = "nope"
+        document["problems"]["ift"]["path"] = "no.jsonl"
+        document["reference"] |= {"models": ["m1", "ift"], "url": ""}
+
+    said = [line.split(": ")[0] for line in lines(changed(tmp_path, wrong))]
+    lists = ["models", "scale.models", "reference.models", "reference.models"]
+    assert said == [*lists, "reference.url", "prompts.family", "problems.ift.path"]
+
+
+def test_a_domain_is_asked_for_the_parts_that_it_has(tmp_path: Path) -> None:
+    def elsewhere(document: Any) -> None:
+        document |= {"domain": "math", "math": {}}
+        del document["arithmetic"]
+
+    roles = [f"problems.{role}.path" for role in ("ift", "prm", "eft", "rounds", "evaluation.generated")]
+    said = dict(line.split(": ", 1) for line in lines(changed(tmp_path, elsewhere)))
+    assert list(said) == [*roles, "annotator.kind", "problems.prm", "base.model"]
+    parts = [f"the domain math has no part `{part}`" for part in ("problems", "oracle", "base")]
+    assert {line.split(",")[0] for line in said.values()} == set(parts)
+
+
+@pytest.mark.parametrize("old", RENAMED)
+def test_a_key_of_an_earlier_version_is_given_its_new_name(old: str, tmp_path: Path) -> None:
+    def earlier(document: Any) -> None:
+        *sections, last = old.split(".")
+        for section in sections:
+            document = document.setdefault(section, {})
+        document[last] = 1
+
+    assert lines(changed(tmp_path, earlier)) == [f"{old}: is called {RENAMED[old]} now"]
+
+
+def test_renamed_keys_hide_no_other_fault(tmp_path: Path) -> None:
+    def earlier(document: Any) -> None:
+        document["sft"]["batch"] = document["sft"].pop("batch_size")
+        document |= {"search": document["psrlm"].pop("search"), "seed": "one"}
+
+    assert lines(changed(tmp_path, earlier)) == [
+        "search: is called psrlm.search now",
+        "sft.batch: is called sft.batch_size now",
+        "seed: must be an integer, is 'one'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("document", "line"),
+    [
+        ({"inference": {"replicas": 0}}, "inference.replicas: must be greater than or equal to 1, is 0"),
+        ({"inference": {"replicas": "two"}}, "inference.replicas: must be an integer, is 'two'"),
+        ({"inference": {"dtype": "float32"}}, "inference.dtype: unknown key; known keys: replicas, max_num_seqs"),
+        (
+            {"inference": {"kv_cache_token": 1}},
+            "inference.kv_cache_token: unknown key; did you mean `kv_cache_tokens`?",
+        ),
+        ({"inference": None}, "inference: must be a section with keys, is None"),
+        ({"training": [2]}, "training: must be a section with keys, is [2]"),
+        ({"training": {"threads": 1.5}}, "training.threads: must be an integer, is 1.5"),
+        ({"training": {"save_steps": -1}}, "training.save_steps: must be greater than or equal to 0, is -1"),
+        ({"endpoints": {"timeout": 0}}, "endpoints.timeout: must be greater than 0, is 0"),
+        ({"endpoints": {"timeout": float("inf")}}, "endpoints.timeout: must be a finite number, is inf"),
+        ({"endpoint": {}}, "endpoint: unknown key; did you mean `endpoints`?"),
+        ([1], "must be a mapping of sections"),
+    ],
+)
+def test_a_fault_of_the_machine_is_one_line(document: Any, line: str, tmp_path: Path) -> None:
+    path = tmp_path / "machine.yaml"
+    path.write_text(yaml.safe_dump(document))
+    with pytest.raises(PipelineError) as caught:
+        machine.load(path)
+    assert str(caught.value).startswith(f"{path}: {line}") and "\n" not in str(caught.value)
+
+
+def test_psr_check_says_each_line_and_ends_with_a_fault(tmp_path: Path) -> None:
+    path = changed(tmp_path, lambda d: (put(d, "seed", "one"), put(d, "psrlm/eft/ties", 1.0)))
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.cli", "check", "--params", str(path)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        f"error: {path}: seed: must be an integer, is 'one'",
+        f"error: {path}: psrlm.eft.ties: must be less than 1, is 1.0",
+    ]
