@@ -108,6 +108,13 @@ def test_the_key_of_an_endpoint_is_known_whatever_its_variable_is_called(monkeyp
     assert keyless("echo plumtree-0123456789") == "echo ***"
 
 
+@pytest.mark.parametrize("key", ["secret", "Bearer", "password", "host", "https", S3[:6], f"{S3}@host", f": {S3}"])
+def test_a_known_value_that_overlaps_a_form_uncovers_nothing(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redact, "_remembered", {key})
+    for text in (f"client_secret={S3}", f"Bearer {S3}", f"password: {S3}", f"https://u:{S3}@host/v1", f"a {key} b"):
+        assert S3 not in redacted(text) and key not in redacted(text)
+
+
 def test_tokens_that_the_hubs_login_keeps_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "token").write_text("oldtoken-in-use\n")
     (tmp_path / "stored_tokens").write_text("[work]\nhf_token = oldtoken-by-name\n")

@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,29 +27,24 @@ _NAMES = (
     r"|[\w-]{0,40}(?:access|auth|refresh|session|security|id|bearer|hf|hub|api)[_-]?token|[\w-]{0,40}secret|\bpassw(?:or)?d\b)"
 )
 _GIVEN = rf"(?:{_QUOTES}\s*[:=]|[\"']\s*,)\s*(?:b(?=[\"']))?{_QUOTES}"
-_FORMS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE | re.DOTALL), shown)
-    for pattern, shown in (
-        (r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", HIDDEN),
+# In each the group `hidden` is the secret.
+_FORMS = tuple(
+    re.compile(pattern, re.IGNORECASE | re.DOTALL)
+    for pattern in (
+        r"(?P<hidden>-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z))",
         # user:password@ in a url; a password may itself hold @ and, where no port stands there, a slash
-        (r"(\b[a-z][a-z\d+.-]{0,20}:/{1,3})[^\s/?#\"'<>]*@", rf"\1{HIDDEN}@"),
-        (r"(\b[a-z][a-z\d+.-]{0,20}:/{1,3})[^\s/?#@:]*:(?!\d*(?:[/?#\s,;)\]\"'>]|\Z))[^\s@]*@", rf"\1{HIDDEN}@"),
-        (rf"(authorization{_GIVEN})(?:(?:bearer|basic|token|digest|negotiate|apikey|key)\s+)?{_VALUE}", rf"\1{HIDDEN}"),
-        (r"\b(bearer|basic)(\s+)(?=\S*\d|\S{20})[\w.~+/=:-]{6,}", rf"\1\2{HIDDEN}"),
-        (rf"(cookie{_GIVEN})[^\"'\n]+", rf"\1{HIDDEN}"),
-        (rf"({_NAMES}{_GIVEN}){_VALUE}", rf"\1{HIDDEN}"),
-        (rf"([\"']token[\\\"']+\s*[:=,]\s*b?[\\\"']+){_VALUE}", rf"\1{HIDDEN}"),
-        (
-            r"([?&;#][\w.%-]*(?:key|token|secret|passw(?:or)?d|pwd|sig|signature|credentials?|auth|authorization)=)"
-            r"[^&#\s\"'<>]+",
-            rf"\1{HIDDEN}",
-        ),
-        (
-            r"(?<![\w-])(?:hf_(?:oauth_|jwt_)?[\w.-]*[a-z\d]{9}[\w.-]*|(?:sk|pk|rk|gsk|xai|glpat|nvapi|pplx|r8|tgp)[-_]"
-            r"(?=[\w-]*\d|[\w-]{20})[\w-]{8,}|gh[opsur]_\w{16,}|github_pat_\w{16,}|xox[a-z]-[\w-]{8,}|akia[a-z\d]{12,}"
-            r"|aiza[\w-]{20,}|eyj[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)",
-            HIDDEN,
-        ),
+        r"\b[a-z][a-z\d+.-]{0,20}:/{1,3}(?P<hidden>[^\s/?#\"'<>]*)@",
+        r"\b[a-z][a-z\d+.-]{0,20}:/{1,3}(?P<hidden>[^\s/?#@:]*:(?!\d*(?:[/?#\s,;)\]\"'>]|\Z))[^\s@]*)@",
+        rf"authorization{_GIVEN}(?P<hidden>(?:(?:bearer|basic|token|digest|negotiate|apikey|key)\s+)?{_VALUE})",
+        r"\b(?:bearer|basic)\s+(?=\S*\d|\S{20})(?P<hidden>[\w.~+/=:-]{6,})",
+        rf"cookie{_GIVEN}(?P<hidden>[^\"'\n]+)",
+        rf"{_NAMES}{_GIVEN}(?P<hidden>{_VALUE})",
+        rf"[\"']token[\\\"']+\s*[:=,]\s*b?[\\\"']+(?P<hidden>{_VALUE})",
+        r"[?&;#][\w.%-]*(?:key|token|secret|passw(?:or)?d|pwd|sig|signature|credentials?|auth|authorization)="
+        r"(?P<hidden>[^&#\s\"'<>]+)",
+        r"(?<![\w-])(?P<hidden>hf_(?:oauth_|jwt_)?[\w.-]*[a-z\d]{9}[\w.-]*"
+        r"|(?:sk|pk|rk|gsk|xai|glpat|nvapi|pplx|r8|tgp)[-_](?=[\w-]*\d|[\w-]{20})[\w-]{8,}|gh[opsur]_\w{16,}"
+        r"|github_pat_\w{16,}|xox[a-z]-[\w-]{8,}|akia[a-z\d]{12,}|aiza[\w-]{20,}|eyj[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)",
     )
 )
 _remembered: set[str] = set()
@@ -61,22 +57,29 @@ def remember(secret: str) -> None:
 
 def redacted(text: str) -> str:
     """Text for a message or a card: known values and forms of credentials are hidden."""
-    text = _without(text, _SHORTEST)
-    for form, shown in _FORMS:
-        text = form.sub(shown, text)
-    return text
+    found = [match.span("hidden") for form in _FORMS for match in form.finditer(text)]
+    return _hidden(text, found + _places(text, _SHORTEST))
 
 
 def keyless(text: str) -> str:
     """Text that is data (what a model wrote): known values alone are hidden, and only those too long to be words."""
-    return _without(text, _CERTAIN)
+    return _hidden(text, _places(text, _CERTAIN))
 
 
-def _without(text: str, shortest: int) -> str:
-    for value in sorted(_known(), key=len, reverse=True):
-        if len(value) >= shortest:
-            text = text.replace(value, HIDDEN)
-    return text
+def _places(text: str, shortest: int) -> list[tuple[int, int]]:
+    """Where known values of at least so many characters stand."""
+    values = [re.escape(value) for value in _known() if len(value) >= shortest]
+    return [match.span() for value in values for match in re.finditer(value, text)]
+
+
+def _hidden(text: str, places: Iterable[tuple[int, int]]) -> str:
+    """Text with the characters at these places replaced; what overlaps or touches is one place."""
+    shown, end = "", 0
+    for start, stop in sorted(places):
+        if stop > end:
+            shown += text[end:start] + ("" if start <= end and shown.endswith(HIDDEN) else HIDDEN)
+            end = stop
+    return shown + text[end:]
 
 
 def _known() -> set[str]:
