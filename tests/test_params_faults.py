@@ -19,7 +19,7 @@ NAME = "must be a name of at most 64 letters, digits, `-` and `_` that begins wi
 PLUGIN = "or the name of a module in extensions/"
 MISSING = "missing key; add it (`psr profile tiny` shows its default)"
 NO_FILE = "no such file 'no.jsonl'; give `generated`, a file, `hub:<dataset id>` or `known:<name>`"
-UNSEEN = "is not in data/sources; put it, or a link to it, there, so that a change is seen"
+UNSEEN = "is not in data/sources; move it there (DVC sees no change behind a linked folder)"
 
 
 def put(document: Any, key: str, value: Any) -> None:

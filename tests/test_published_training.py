@@ -15,11 +15,11 @@ import pytest
 import torch
 import yaml
 from hub_stand_in import Hub
+from pipeline.core.params import Dpo, build
 from safetensors.torch import load_file
 from test_publish import REPOSITORY, SETTINGS, STEPS, client, finished, hub, push, record_run  # noqa: F401
 
 from pipeline.core import files, journal
-from pipeline.core.params import Dpo, build
 from pipeline.core.records import Preference
 from pipeline.publish import configs
 from pipeline.publish import lock as locks

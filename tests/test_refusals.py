@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import yaml
+from pipeline.core.params import Annotator, build
 from test_annotator import ENGINE, PROMPTS, Reply, completion, serve, settings  # noqa: F401
 
 from pipeline.core import files, plan
 from pipeline.core.errors import PipelineError
-from pipeline.core.params import Annotator, build
 from pipeline.core.records import Answered, Dropped, JudgedPair, Node, Problem, SampledSolution, SampleSet, SearchTree
 from pipeline.core.records import Solution as Ift
 from pipeline.inference import annotator, endpoint

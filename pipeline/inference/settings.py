@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from pipeline.core.config import Count, Positive, Sampling, Section
 
@@ -16,11 +17,18 @@ class Inference(Section):
     max_model_len: Positive = Field(description="tokens of prompt and completion")
 
 
+def _address(url: str) -> str:
+    """DVC copies params.yaml into its lock file, so a credential must not stand there."""
+    if url and not re.fullmatch(r"https?://[^\s@]+", url):
+        raise ValueError("must be an http(s) address without user and password; key_variable names where a key is")
+    return url
+
+
 class Endpoint(Section):
     """An OpenAI-compatible server. The caps hold for the kept answers of one url and model, of all runs together;
     requests under way then still end, so tokens may pass their cap by as many answers as run at once."""
 
-    url: str = Field(pattern=r"^(https?://\S+)?$")
+    url: Annotated[str, AfterValidator(_address)]
     api: Literal["chat", "completions"]
     key_variable: str = Field(
         pattern="^([A-Za-z_][A-Za-z0-9_]*)?$", description='environment variable that holds the key; "": none'
