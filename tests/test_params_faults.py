@@ -19,6 +19,8 @@ NAME = "must be a name of at most 64 letters, digits, `-` and `_` that begins wi
 PLUGIN = "or the name of a module in extensions/"
 MISSING = "missing key; add it (`psr profile tiny` shows its default)"
 NO_FILE = "no such file 'no.jsonl'; give `generated`, a file, `hub:<dataset id>` or `known:<name>`"
+SERVED = "'^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$'"
+ADDRESS = "must be an http(s) address without user and password; key_variable names where a key is"
 UNSEEN = "is not in data/sources; move it there (DVC sees no change behind a linked folder)"
 
 
@@ -109,8 +111,8 @@ FAULTS = [
     ("problems/ift/path", "data/sources/../../README.md", f"data/sources/../../README.md {UNSEEN}"),
     ("models/1", 2, "models[1]: must be a string, is 2"),
     # servers
-    ("reference/models", ["../x"], "reference.models[0]: must match pattern '^[A-Za-z0-9][A-Za-z0-9._-]*$', is '../x'"),
-    ("annotator/url", "api.openai.com", "must match pattern '^(https?://\\S+)?$', is 'api.openai.com'"),
+    ("reference/models", ["../x"], f"reference.models[0]: must match pattern {SERVED}, is '../x'"),
+    ("annotator/url", "api.openai.com", f"{ADDRESS}, is 'api.openai.com'"),
     ("annotator/key_variable", "A B", "must match pattern '^([A-Za-z_][A-Za-z0-9_]*)?$', is 'A B'"),
     ("annotator/kind", "model", "annotator.model: must be the model that annotator.kind: model asks, is ''"),
     ("ift/segmenter", "annotator", "the oracle writes no text; give rule, or annotator.kind: endpoint or model"),
