@@ -194,7 +194,7 @@ def fingerprints(path: Path) -> dict[str, Any]:
     methods = sorted({*found.eft, *(entry.method for entry in (*found.roots.values(), *found.rounds.values()))})
     kinds = sorted({entry.kind for entry in found.variants.values()})
     result: dict[str, Any] = {}
-    for script in sorted(Path("stages").glob("[a-z]*.py")):
+    for script in sorted({*Path("stages").glob("[a-z]*.py")} - {Path("stages/fingerprint.py")}):
         name, asked = script.stem, fingerprint.asks(script.stem)
         kind, plugged = ("pairings", kinds) if "pairings" in asked else ("methods", methods)
         if kind in asked:
