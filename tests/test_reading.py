@@ -94,7 +94,7 @@ def test_a_row_that_cannot_be_used_is_dropped_with_its_reason_and_place(
     assert (dropped.role, dropped.place, dropped.reason) == ("eft", f"{path}: row 2", reason)
     assert len(dropped.text) <= 200 and "\n" not in dropped.text
     assert selection.statistics()["dropped"] == {f"eft: {reason}": 1}
-    selection.write_left_out(tmp_path)
+    selection.write_left_out(tmp_path, tmp_path / "dropped.parquet")
     assert files.read(tmp_path / "dropped.parquet", UnusableRow) == [dropped]
     kept: list[UnusableRow] = []
     assert [
