@@ -15,7 +15,7 @@ from pipeline.data.problems import Selection, held_out
 from pipeline.data.settings import Source
 from pipeline.data.sources import rows
 from pipeline.domains.math import final, solutions
-from pipeline.methods.psrlm import eft
+from pipeline.methods.psrlm import eft, layers
 from pipeline.methods.psrlm.settings import Eft
 
 SHARED = os.environ.get("PSR_SHARED_DATA")
@@ -76,7 +76,7 @@ def prefers(word: str):
 
 
 def judged(trees, annotate):
-    asked, unasked = eft.questions(eft.layers(trees), SETTINGS)
+    asked, unasked = layers.questions(layers.layers(trees), SETTINGS)
     rows, dropped = eft.judged_pairs(asked, {q.key: annotate(q) for _, *both in asked for q in both})
     return rows, [*unasked, *dropped]
 
@@ -262,9 +262,9 @@ def test_both_layouts_of_human_ratings_give_the_same_steps_pairs_and_labels(tmp_
     from_table = ratings.read(Source(path=str(jsonl(tmp_path / "t.jsonl", table))))
     from_records = ratings.read(Source(path=str(jsonl(tmp_path / "r.jsonl", [RECORD]))))
     assert from_table == from_records
-    (layer,) = eft.rated_layers(from_table)
+    (layer,) = layers.rated_layers(from_table)
     assert (layer.steps, layer.best, layer.worst) == (("Step 1: a",), "Step 2: b", "Step 2: c")
-    asked, _ = eft.questions([layer], SETTINGS)
+    asked, _ = layers.questions([layer], SETTINGS)
     rows, dropped = eft.judged_pairs(asked, eft.human_answers(asked))
     assert not dropped and [(row.winner, row.score_a, row.score_b) for row in rows] == [
         ("A", 1.0, -1.0),
@@ -313,9 +313,9 @@ def test_ratings_without_a_rated_step_are_refused(tmp_path: Path) -> None:
 @pytest.mark.skipif(SHARED is None, reason="PSR_SHARED_DATA does not name a folder with the real data")
 def test_every_real_prefix_with_a_good_and_a_bad_step_becomes_a_pair_in_both_orders() -> None:
     rated = ratings.read(Source(path=f"{SHARED}/process/prm800k_phase1_test.stepwise.parquet"))
-    layers = eft.rated_layers(rated)
-    assert len(layers) == 237
-    asked, _ = eft.questions(layers, changed(pairs_per_problem=1000))
+    found = layers.rated_layers(rated)
+    assert len(found) == 237
+    asked, _ = layers.questions(found, changed(pairs_per_problem=1000))
     rows, dropped = eft.judged_pairs(asked, eft.human_answers(asked))
     assert len(rows) == 474 and not dropped
 

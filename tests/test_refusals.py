@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
-from pipeline.core.params import Annotator, build
-from test_annotator import ENGINE, PROMPTS, Reply, completion, serve, settings  # noqa: F401
+from test_annotator import PROMPTS, Reply, completion, serve, settings, stage  # noqa: F401
 
-from pipeline.core import files, plan
+from pipeline import params
+from pipeline.core import files
+from pipeline.core.command import Stage
+from pipeline.core.config import build
 from pipeline.core.errors import PipelineError
-from pipeline.core.records import Answered, Dropped, JudgedPair, Node, Problem, SampledSolution, SampleSet, SearchTree
+from pipeline.core.machine import Endpoints, Machine
+from pipeline.core.records import (
+    Answered,
+    Dropped,
+    JudgedPair,
+    Node,
+    Problem,
+    SampledSolution,
+    SampleSet,
+    ScoredSolution,
+    SearchTree,
+)
 from pipeline.core.records import Solution as Ift
 from pipeline.inference import annotator, endpoint
-from stages import eft, eft_scores, ift, reference
+from pipeline.inference.settings import Annotator
+from stages import eft, evaluate, ift
 
 POLICY = '{"error": {"message": "content policy", "code": "content_filter"}}'
 FASTAPI = '{"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}]}'
 
 
-def answered(url: str, **changed: object) -> annotator.Texts:
-    return annotator.answers("eft", PROMPTS, settings(url, **changed), ENGINE)
+def answered(url: str, max_retries: int = 2, **changed: object) -> annotator.Texts:
+    return annotator.answers(stage(max_retries=max_retries), PROMPTS, settings(url, **changed))
 
 
 @pytest.mark.parametrize("position", [0, 5, 11])
@@ -49,7 +63,7 @@ def test_a_refused_prompt_is_left_out_and_the_rest_is_answered(
 ) -> None:
     bad = f"prompt {position}"
     server = serve(lambda prompt, count: reply if prompt == bad else completion("yes"))
-    found = answered(server.url, retries=1)
+    found = answered(server.url, max_retries=1)
     assert set(found) == set(PROMPTS) - {f"k{position}"} and set(found.values()) == {"yes"}
     ((key, (why, words)),) = found.missing.items()
     assert (key, why) == (f"k{position}", "refused") and words.startswith(reason) and "\n" not in words
@@ -59,7 +73,7 @@ def test_a_refused_prompt_is_left_out_and_the_rest_is_answered(
 
 def test_a_refusal_that_may_pass_is_dropped_only_after_its_retries(serve: Any) -> None:  # noqa: F811
     server = serve(lambda prompt, count: (500, "{}") if prompt == "prompt 3" else completion("yes"))
-    assert set(answered(server.url, retries=2).missing) == {"k3"}
+    assert set(answered(server.url, max_retries=2).missing) == {"k3"}
     assert server.asked.count("prompt 3") == 3
 
 
@@ -103,7 +117,7 @@ def test_where_every_prompt_is_refused_it_is_one_line_with_the_servers_reason(
 ) -> None:
     server = serve(lambda prompt, count: reply)
     with pytest.raises(PipelineError, match=line) as caught:
-        answered(server.url, retries=0)
+        answered(server.url, max_retries=0)
     assert "\n" not in str(caught.value) and "secret" not in str(caught.value)
 
 
@@ -112,7 +126,7 @@ def test_a_server_that_answers_no_more_stops_the_run_and_is_not_asked_for_ever(s
     many = {f"k{i}": f"prompt {i}" for i in range(400)}
     server = serve(lambda prompt, count: completion("yes") if count <= 20 else (status, "{}"))
     with pytest.raises(PipelineError, match=f"answers {status}"):
-        annotator.answers("eft", many, settings(server.url, retries=0), ENGINE)
+        annotator.answers(stage(max_retries=0), many, settings(server.url))
     assert len(server.asked) < 20 + endpoint.IN_A_ROW + 10
 
 
@@ -120,7 +134,7 @@ def test_a_server_that_refuses_from_the_start_is_not_asked_for_ever(serve: Any) 
     many = {f"k{i}": f"prompt {i}" for i in range(400)}
     server = serve(lambda prompt, count: (422, FASTAPI))
     with pytest.raises(PipelineError, match="answers 422"):
-        annotator.answers("eft", many, settings(server.url), ENGINE)
+        annotator.answers(stage(), many, settings(server.url))
     assert len(server.asked) <= endpoint.IN_A_ROW + 3
 
 
@@ -138,7 +152,7 @@ def test_a_server_that_echoes_the_key_does_not_get_it_printed(
     body = json.dumps({"error": {"message": "x" * 280 + echo.format(key)}})
     server = serve(lambda prompt, count: (status, body) if prompt == "prompt 1" else completion(f"the key is {key}"))
     try:
-        found = answered(server.url, key_variable="ODD_NAME", retries=0)
+        found = answered(server.url, key_variable="ODD_NAME", max_retries=0)
         said = json.dumps(found.missing) + json.dumps(found)
     except PipelineError as error:
         said = str(error)
@@ -181,46 +195,61 @@ def test_a_key_that_no_header_can_hold_is_one_line(monkeypatch: pytest.MonkeyPat
 def test_parameters_that_a_server_refuses_are_left_out(serve: Any, api: str, omit: list[str], sent: set[str]) -> None:  # noqa: F811
     text = json.dumps({"choices": [{"text": "yes", "finish_reason": "stop"}]})
     server = serve(lambda prompt, count: completion("yes") if api == "chat" else (200, text))
-    assert set(answered(server.url, api=api, omit=omit).values()) == {"yes"}
+    assert set(answered(server.url, api=api, omit=tuple(omit)).values()) == {"yes"}
     assert set(server.bodies[0]) == {"model", "messages" if api == "chat" else "prompt"} | sent
 
 
 def test_an_unknown_parameter_to_leave_out_is_one_line_and_the_key_is_optional() -> None:
-    with pytest.raises(
-        PipelineError, match=r"annotator\.omit: no parameter 'topp'; give some of seed, temperature, top_p"
-    ):
-        answered("http://127.0.0.1:9/v1", omit=["topp"])
-    section = yaml.safe_load(plan.profile_text("tiny"))["annotator"]
-    assert build(Annotator, section, "annotator").omit == []
-    assert build(Annotator, section | {"omit": ["seed"]}, "annotator").omit == ["seed"]
+    section = params.profile("tiny")["annotator"]
+    with pytest.raises(PipelineError) as caught:
+        build(Annotator, section | {"omit": ["topp"]}, "params.yaml: annotator")
+    assert str(caught.value) == (
+        "params.yaml: annotator.omit[0]: must be 'seed', 'temperature', 'top_p', 'max_tokens' or "
+        "'max_completion_tokens', is 'topp'"
+    )
+    assert build(Annotator, section, "annotator").omit == ()
+    without = {key: value for key, value in section.items() if key != "omit"}
+    assert build(Annotator, without, "annotator").omit == ()
+    assert build(Annotator, section | {"omit": ["seed"]}, "annotator").omit == ("seed",)
 
 
 # ---------------------------------------------------------------- the stages
 
 
-def run_stage(folder: Path, monkeypatch: pytest.MonkeyPatch, stage: Any, url: str, **paths: str) -> None:
-    document = yaml.safe_load(plan.profile_text("smoke"))
+def run_stage(folder: Path, module: ModuleType, key: str, url: str, **paths: str | None) -> None:
+    """Run a stage of a run whose annotator and reference stand behind `url`."""
+    document = params.profile("smoke")
     document["ift"]["segmenter"] = "annotator"
-    for section in ("annotator", "reference"):
-        document[section] |= {"kind": "endpoint"} if section == "annotator" else {}
-        document[section] |= {"url": url, "model": "m"} if section == "annotator" else {"url": url, "models": ["m"]}
-        document[section] |= {"key_variable": "TEST_KEY", "concurrency": 2, "retries": 0}
-    document["eft"] |= {"margin": 0.0, "test_pairs": 1, "train_pairs": 0}
+    document["annotator"] |= {"kind": "endpoint", "url": url, "model": "m", "key_variable": "TEST_KEY"}
+    document["reference"] |= {"url": url, "models": ["m"], "key_variable": "TEST_KEY"}
+    document["psrlm"]["eft"] |= {"margin": 0.0, "test_pairs": 1, "train_pairs": 0}
     (folder / "params.yaml").write_text(yaml.safe_dump(document))
-    words = [word for name, path in paths.items() for word in (f"--{name}", str(folder / path))]
-    monkeypatch.setattr(sys, "argv", ["stage", "--key", "m", "--params", str(folder / "params.yaml"), *words])
-    stage.main()
+    places: dict[str, Any] = {name: folder / path if path else None for name, path in paths.items()}
+    running = Stage(module.__name__.removeprefix("stages."), folder / "params.yaml", key, places)
+    running.machine = Machine(endpoints=Endpoints(concurrency=2, max_retries=0))
+    module.main(running)
 
 
-def run_ift(folder: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> list[Dropped]:
+def run_ift(folder: Path, url: str) -> list[Dropped]:
     rows = [Problem(f"p{i}", f"What is {i}?", "ift", str(i), f"It is \\boxed{{{i}}}.") for i in range(6)]
     files.write(folder / "problems.parquet", Problem, rows)
-    run_stage(folder, monkeypatch, ift, url, problems="problems.parquet", ift="ift", stats="stats.json")
+    paths = {"problems": "problems.parquet", "ift": "ift", "dropped": "dropped.parquet", "stats": "stats.json"}
+    run_stage(folder, ift, "", url, **paths)
     assert len(files.read(folder / "ift/train.parquet", Ift)) == 5
-    return files.read(folder / "ift/dropped.parquet", Dropped)
+    return files.read(folder / "dropped.parquet", Dropped)
 
 
-def run_eft(folder: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> list[Dropped]:
+def run_annotation(folder: Path, method: str, url: str) -> list[Dropped]:
+    files.write(folder / "ratings.parquet", Problem, [])
+    paths = {"trees": "trees", "ratings": "ratings.parquet", "eft": "eft", "dropped": "dropped.parquet"}
+    run_stage(folder, eft, method, url, **paths, stats="stats.json")
+    row_type = {"psrlm": JudgedPair, "srlm": ScoredSolution}[method]
+    kept = [row for split in ("train", "test") for row in files.read(folder / f"eft/{split}.parquet", row_type)]
+    assert {row.problem_id for row in kept} == {"p0", "p1", "p2", "p4", "p5"}
+    return files.read(folder / "dropped.parquet", Dropped)
+
+
+def run_eft(folder: Path, url: str) -> list[Dropped]:
     nodes = (
         Node(-1, "", 0.5, 1, 0.5, False),
         Node(0, "Step 1: a", 0.9, 1, 0.9, True),
@@ -228,22 +257,14 @@ def run_eft(folder: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> list[Dro
     )
     trees = [SearchTree(f"p{i}", f"What is {i}?", nodes, "searched") for i in range(6)]
     files.write(folder / "trees/trees.parquet", SearchTree, trees)
-    files.write(folder / "ratings.parquet", Problem, [])
-    run_stage(
-        folder, monkeypatch, eft, url, trees="trees", ratings="ratings.parquet", pairs="pairs", stats="stats.json"
-    )
-    kept = [row for split in ("train", "test") for row in files.read(folder / f"pairs/{split}.parquet", JudgedPair)]
-    assert {row.problem_id for row in kept} == {"p0", "p1", "p2", "p4", "p5"}
-    return files.read(folder / "pairs/dropped.parquet", Dropped)
+    return run_annotation(folder, "psrlm", url)
 
 
-def run_eft_scores(folder: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> list[Dropped]:
+def run_eft_scores(folder: Path, url: str) -> list[Dropped]:
     solved = (SampledSolution("Step 1: \\boxed{1}", 1, "answer", (), None),)
-    files.write(
-        folder / "s/solutions.parquet", SampleSet, [SampleSet(f"p{i}", f"What is {i}?", solved) for i in range(6)]
-    )
-    run_stage(folder, monkeypatch, eft_scores, url, solutions="s", scores="scores", stats="stats.json")
-    return files.read(folder / "scores/dropped.parquet", Dropped)
+    samples = [SampleSet(f"p{i}", f"What is {i}?", solved) for i in range(6)]
+    files.write(folder / "trees/solutions.parquet", SampleSet, samples)
+    return run_annotation(folder, "srlm", url)
 
 
 def judged(prompt: str, count: int) -> Reply:
@@ -258,19 +279,18 @@ def judged(prompt: str, count: int) -> Reply:
     return completion(f"Step 1: It is \\boxed{{{number}}}.")
 
 
-@pytest.mark.parametrize(("stage", "key"), [(run_ift, "p3"), (run_eft, "p3/0"), (run_eft_scores, "p3/0")])
+@pytest.mark.parametrize(("run", "key"), [(run_ift, "p3"), (run_eft, "p3/0"), (run_eft_scores, "p3/0")])
 def test_a_stage_keeps_a_refused_prompt_as_a_drop_with_its_reason(
     serve: Any,  # noqa: F811
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    stage: Callable[..., list[Dropped]],
+    run: Callable[[Path, str], list[Dropped]],
     key: str,
 ) -> None:
-    (row,) = [row for row in stage(tmp_path, monkeypatch, serve(judged).url) if row.reason == "refused"]
+    (row,) = [row for row in run(tmp_path, serve(judged).url) if row.reason == "refused"]
     assert (row.key, row.text) == (key, "400 (content policy)")
 
 
-@pytest.mark.parametrize("stage", [run_ift, run_eft, run_eft_scores])
+@pytest.mark.parametrize("run", [run_ift, run_eft, run_eft_scores])
 @pytest.mark.parametrize(
     ("reply", "counted"),
     [
@@ -284,25 +304,23 @@ def test_a_stage_keeps_a_refused_prompt_as_a_drop_with_its_reason(
 def test_a_stage_where_nothing_can_be_read_stops_with_the_reasons_counted(
     serve: Any,  # noqa: F811
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    stage: Callable[..., list[Dropped]],
+    run: Callable[[Path, str], list[Dropped]],
     reply: Reply,
     counted: str,
 ) -> None:
     with pytest.raises(PipelineError, match=rf"no row is left of 6 .*\({counted}\); the first, p0") as caught:
-        stage(tmp_path, monkeypatch, serve(lambda prompt, count: reply).url)
+        run(tmp_path, serve(lambda prompt, count: reply).url)
     assert "\n" not in str(caught.value) and not list(tmp_path.rglob("stats.json"))
 
 
 def test_a_problem_that_a_reference_refuses_counts_as_not_solved(
     serve: Any,  # noqa: F811
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     problems = [Problem(f"p{i}", f"What is {i}?", "easy", str(i)) for i in range(6)]
     files.write(tmp_path / "problems.parquet", Problem, problems)
-    paths = {"problems": "problems.parquet", "answers": "answers", "stats": "stats.json"}
-    run_stage(tmp_path, monkeypatch, reference, serve(judged).url, **paths)
+    paths = {"model": None, "problems": "problems.parquet", "answers": "answers", "stats": "stats.json"}
+    run_stage(tmp_path, evaluate, "m", serve(judged).url, **paths)
     rows = files.read(tmp_path / "answers/answers.parquet", Answered)
     assert [(row.end, row.grade) for row in rows if row.problem_id == "p3"] == [("refused", "unreadable")]
     assert json.loads((tmp_path / "stats.json").read_text())["easy"]["accuracy"] == pytest.approx(5 / 6, abs=1e-6)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from test_annotator import ENGINE, PROMPTS, Reply, serve, settings  # noqa: F401
+from test_annotator import PROMPTS, Reply, serve, settings, stage  # noqa: F401
 
 from pipeline.inference import annotator, thinking
 
@@ -87,7 +87,7 @@ def test_an_answer_is_found_wherever_a_server_puts_it_and_one_cut_short_is_told_
     why: str | None,
 ) -> None:
     server = serve(lambda prompt, count: chat(message, finish))
-    found = annotator.answers("eft", {"k": "prompt"}, settings(server.url), ENGINE)
+    found = annotator.answers(stage(), {"k": "prompt"}, settings(server.url))
     assert found.get("k") == text
     assert {key: reason for key, (reason, _) in found.missing.items()} == ({"k": why} if why else {})
 
@@ -95,5 +95,5 @@ def test_an_answer_is_found_wherever_a_server_puts_it_and_one_cut_short_is_told_
 def test_thinking_is_left_out_of_answers_that_were_paid_before(serve: Any) -> None:  # noqa: F811
     server = serve(lambda prompt, count: chat({"content": f"<think>{prompt}</think>{A}"}))
     for _ in range(2):
-        assert set(annotator.answers("eft", PROMPTS, settings(server.url), ENGINE).values()) == {A}
+        assert set(annotator.answers(stage(), PROMPTS, settings(server.url)).values()) == {A}
     assert len(server.asked) == len(PROMPTS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
@@ -14,97 +13,14 @@ from pipeline.core import files
 from pipeline.core.files import content, counts, quantiles
 from pipeline.core.products import ANNOTATED, require_some
 from pipeline.core.records import Dropped, JudgedPair, SearchTree
-from pipeline.data.ratings import RatedStep, best_and_worst
+from pipeline.data.ratings import RatedStep
 from pipeline.language.steps import body
 from pipeline.methods.psrlm import judge
-from pipeline.methods.psrlm.settings import FILE, RATED, Eft
+from pipeline.methods.psrlm.layers import Layer, Question, layers, questions, rated_layers
+from pipeline.methods.psrlm.settings import FILE, Eft
 from pipeline.methods.verdicts import turned
 
 Row = JudgedPair
-
-
-@dataclass(frozen=True)
-class Layer:
-    """Best and worst candidate under one parent by the PRM's P("+")."""
-
-    key: str
-    problem_id: str
-    prompt: str
-    steps: tuple[str, ...]
-    best: str
-    worst: str
-    best_score: float
-    worst_score: float
-
-
-def layers(trees: Iterable[SearchTree]) -> list[Layer]:
-    """Every layer of at least two candidates, in order of problem and parent."""
-    found = []
-    for tree in trees:
-        paths: list[tuple[str, ...]] = []
-        children: dict[int, list[int]] = {}
-        for index, node in enumerate(tree.nodes):
-            paths.append(() if node.parent < 0 else (*paths[node.parent], node.step))
-            children.setdefault(node.parent, []).append(index)
-        for parent, members in sorted(children.items()):
-            if parent >= 0 and len(members) > 1:
-                order = sorted(members, key=lambda index: (tree.nodes[index].score, index))
-                worst, best = tree.nodes[order[0]], tree.nodes[order[-1]]
-                key = f"{tree.problem_id}/{parent}"
-                found.append(
-                    Layer(
-                        key,
-                        tree.problem_id,
-                        tree.prompt,
-                        paths[parent],
-                        best.step,
-                        worst.step,
-                        best.score,
-                        worst.score,
-                    )
-                )
-    return found
-
-
-def rated_layers(rated: Iterable[RatedStep]) -> list[Layer]:
-    """Layers from human ratings: the first good against the first bad candidate of a prefix, scores the ratings."""
-    found = []
-    for number, (good, bad) in enumerate(best_and_worst(rated)):
-        key = f"{RATED}{good.problem_id}/{number}"
-        found.append(Layer(key, good.problem_id, good.prompt, good.steps, good.text, bad.text, 1.0, -1.0))
-    return found
-
-
-@dataclass(frozen=True)
-class Question:
-    """What an annotator is asked about a layer: which of `a` and `b` is the better step after `steps`."""
-
-    key: str
-    problem: str
-    steps: tuple[str, ...]
-    a: str
-    b: str
-
-
-def questions(found: Sequence[Layer], settings: Eft) -> tuple[list[tuple[Layer, Question, Question]], list[Dropped]]:
-    """The layers worth asking about, each with its question in both orders, and the others with their reason.
-
-    Reasons: `margin`, `per_problem` (more than eft.pairs_per_problem).
-    """
-    asked: list[tuple[Layer, Question, Question]] = []
-    dropped: list[Dropped] = []
-    taken: dict[str, int] = {}
-    for layer in found:
-        if layer.best_score - layer.worst_score < settings.margin:
-            dropped.append(_dropped(layer, "margin"))
-        elif taken.get(layer.problem_id, 0) >= settings.pairs_per_problem:
-            dropped.append(_dropped(layer, "per_problem"))
-        else:
-            taken[layer.problem_id] = taken.get(layer.problem_id, 0) + 1
-            straight = Question(f"{layer.key}/0", layer.prompt, layer.steps, layer.best, layer.worst)
-            swapped = Question(f"{layer.key}/1", layer.prompt, layer.steps, layer.worst, layer.best)
-            asked.append((layer, straight, swapped))
-    return asked, dropped
 
 
 def human_answers(asked: Sequence[tuple[Layer, Question, Question]]) -> dict[str, str]:
@@ -131,11 +47,11 @@ def judged_pairs(
             continue
         winners = judge.parse(answers[straight.key]), judge.parse(answers[swapped.key])
         if None in winners:
-            dropped.append(_dropped(layer, "unreadable"))
+            dropped.append(layer.dropped("unreadable"))
         elif winners[0] != turned(winners[1]):
-            dropped.append(_dropped(layer, "inconsistent"))
+            dropped.append(layer.dropped("inconsistent"))
         elif winners[0] == "B":
-            dropped.append(_dropped(layer, "disagrees_with_prm"))
+            dropped.append(layer.dropped("disagrees_with_prm"))
         else:
             best, worst = layer.best_score, layer.worst_score
             for question, winner, score_a, score_b in zip(
@@ -149,10 +65,6 @@ def _row(layer: Layer, asked: Question, judgment: str, winner: str, score_a: flo
     return JudgedPair(
         asked.key, layer.problem_id, layer.prompt, layer.steps, asked.a, asked.b, judgment, winner, score_a, score_b
     )
-
-
-def _dropped(layer: Layer, reason: str) -> Dropped:
-    return Dropped("eft", layer.key, reason, f"{body(layer.best)} | {body(layer.worst)}")
 
 
 class Annotation:

@@ -1,0 +1,99 @@
+"""The layers of searched or rated steps, and what an annotator is asked about them (paper, section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pipeline.core.records import Dropped, SearchTree
+from pipeline.data.ratings import RatedStep, best_and_worst
+from pipeline.language.steps import body
+from pipeline.methods.psrlm.settings import RATED, Eft
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Best and worst candidate under one parent by the PRM's P("+")."""
+
+    key: str
+    problem_id: str
+    prompt: str
+    steps: tuple[str, ...]
+    best: str
+    worst: str
+    best_score: float
+    worst_score: float
+
+    def dropped(self, reason: str) -> Dropped:
+        """The layer as one that is left out."""
+        return Dropped("eft", self.key, reason, f"{body(self.best)} | {body(self.worst)}")
+
+
+def layers(trees: Iterable[SearchTree]) -> list[Layer]:
+    """Every layer of at least two candidates, in order of problem and parent."""
+    found = []
+    for tree in trees:
+        paths: list[tuple[str, ...]] = []
+        children: dict[int, list[int]] = {}
+        for index, node in enumerate(tree.nodes):
+            paths.append(() if node.parent < 0 else (*paths[node.parent], node.step))
+            children.setdefault(node.parent, []).append(index)
+        for parent, members in sorted(children.items()):
+            if parent >= 0 and len(members) > 1:
+                order = sorted(members, key=lambda index: (tree.nodes[index].score, index))
+                worst, best = tree.nodes[order[0]], tree.nodes[order[-1]]
+                key = f"{tree.problem_id}/{parent}"
+                found.append(
+                    Layer(
+                        key,
+                        tree.problem_id,
+                        tree.prompt,
+                        paths[parent],
+                        best.step,
+                        worst.step,
+                        best.score,
+                        worst.score,
+                    )
+                )
+    return found
+
+
+def rated_layers(rated: Iterable[RatedStep]) -> list[Layer]:
+    """Layers from human ratings: the first good against the first bad candidate of a prefix, scores the ratings."""
+    found = []
+    for number, (good, bad) in enumerate(best_and_worst(rated)):
+        key = f"{RATED}{good.problem_id}/{number}"
+        found.append(Layer(key, good.problem_id, good.prompt, good.steps, good.text, bad.text, 1.0, -1.0))
+    return found
+
+
+@dataclass(frozen=True)
+class Question:
+    """What an annotator is asked about a layer: which of `a` and `b` is the better step after `steps`."""
+
+    key: str
+    problem: str
+    steps: tuple[str, ...]
+    a: str
+    b: str
+
+
+def questions(found: Sequence[Layer], settings: Eft) -> tuple[list[tuple[Layer, Question, Question]], list[Dropped]]:
+    """The layers worth asking about, each with its question in both orders, and the others with their reason.
+
+    Reasons: `margin`, `per_problem` (more than eft.pairs_per_problem).
+    """
+    asked: list[tuple[Layer, Question, Question]] = []
+    dropped: list[Dropped] = []
+    taken: dict[str, int] = {}
+    for layer in found:
+        if layer.best_score - layer.worst_score < settings.margin:
+            dropped.append(layer.dropped("margin"))
+        elif taken.get(layer.problem_id, 0) >= settings.pairs_per_problem:
+            dropped.append(layer.dropped("per_problem"))
+        else:
+            taken[layer.problem_id] = taken.get(layer.problem_id, 0) + 1
+            straight = Question(f"{layer.key}/0", layer.prompt, layer.steps, layer.best, layer.worst)
+            swapped = Question(f"{layer.key}/1", layer.prompt, layer.steps, layer.worst, layer.best)
+            asked.append((layer, straight, swapped))
+    return asked, dropped
