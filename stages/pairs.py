@@ -3,6 +3,7 @@
 from pipeline import methods
 from pipeline.core import files
 from pipeline.core.command import Stage, run
+from pipeline.core.products import SEARCHED, require_some
 from pipeline.core.records import Dropped, Preference
 from pipeline.methods import preferences
 
@@ -12,6 +13,7 @@ def main(stage: Stage) -> None:
     method = methods.part(stage, name, "pairs")
     settings = stage.section(f"{name}.pairs", method.Pairs, **stage.plan.override(stage.key, "pairs"))
     kept, dropped = method.preferences(stage.trees, settings, stage.key)
+    require_some(stage.name, kept, dropped, SEARCHED)
     files.write(stage.pairs / "train.parquet", Preference, kept)
     files.write(stage.dropped, Dropped, dropped)
     files.write_json(stage.stats, preferences.statistics(kept, dropped))

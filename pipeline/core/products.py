@@ -8,9 +8,9 @@ from pipeline.core.errors import PipelineError
 from pipeline.core.files import counts
 from pipeline.core.records import Dropped
 
-ANNOTATED = (
-    "correct annotator.model, or raise annotator.sampling.max_tokens, which a model's thinking spends too"  # advice
-)
+# What to do about it.
+ANNOTATED = "correct annotator.model, or raise annotator.sampling.max_tokens, which a model's thinking spends too"
+SEARCHED = "read the judgments with `psr show`, then search more problems or wider, or loosen the rule for pairs"
 
 
 def require_some(stage: str, kept: Sequence[object], dropped: Sequence[Dropped], advice: str) -> None:
