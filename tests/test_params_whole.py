@@ -84,11 +84,17 @@ def test_what_does_not_fit_together_is_said_at_once(tmp_path: Path) -> None:
         document["scale"]["models"] = ["m9"]
         document["prompts"]["family"] = "nope"
         document["problems"]["ift"]["path"] = "no.jsonl"
-        document["reference"] |= {"models": ["m1", "ift"], "url": ""}
+        document["reference"] |= {"models": ["m1", "m1/x", "ift", "eft/x"], "url": ""}
 
     said = [line.split(": ")[0] for line in lines(changed(tmp_path, wrong))]
-    lists = ["models", "scale.models", "reference.models", "reference.models"]
-    assert said == [*lists, "reference.url", "prompts.family", "problems.ift.path"]
+    assert said == [
+        "models",
+        "scale.models",
+        *["reference.models"] * 4,
+        "reference.url",
+        "prompts.family",
+        "problems.ift.path",
+    ]
 
 
 def test_a_domain_is_asked_for_the_parts_that_it_has(tmp_path: Path) -> None:

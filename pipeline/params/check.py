@@ -95,9 +95,10 @@ def _lists(found: Common) -> Iterator[str]:
         if model not in models:
             yield f"scale.models: no model {model!r}; give some of {known}"
     for model in found.reference.models:
-        if model in models:
+        folder = model.partition("/")[0]  # of data/, where its answers go
+        if folder in models:
             yield f"reference.models: {model!r} is a model of this run; references are others"
-        if model in TAKEN:
+        if folder in TAKEN:
             yield f"reference.models: {model!r}: another folder of data/ is called so; serve it under another name"
     if found.report.method not in found.eft:
         yield f"report.method: there are no EFT data of {found.report.method}; give one of {', '.join(found.eft)}"
