@@ -104,7 +104,7 @@ def test_an_endpoint_that_dies_in_the_middle_loses_nothing_and_nothing_is_paid_t
         return completion("yes") if count <= 5 or alive.is_set() else (400, '{"error": {"message": "gone"}}')
 
     endpoint = serve(reply)
-    with pytest.raises(PipelineError, match="answers 404"):
+    with pytest.raises(PipelineError, match="answers 400"):
         annotator.answers(stage(), PROMPTS, settings(endpoint.url))
     paid, refused = set(endpoint.asked[:5]), len(endpoint.asked)
     alive.set()
