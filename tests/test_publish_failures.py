@@ -13,7 +13,7 @@ import pytest
 import yaml
 from hub_stand_in import Failure, Handler, Hub
 from huggingface_hub.utils._xet import XET_CONNECTION_INFO_CACHE, abort_xet_session
-from test_publish import REPOSITORY, SETTINGS, client, finished, graph, hub, project, psr, push, record_run  # noqa: F401
+from test_publish import REPOSITORY, changed, finished, graph, hub, project, psr, push  # noqa: F401
 
 from pipeline.core.errors import PipelineError
 from pipeline.publish import hub as rooms_hub
@@ -93,7 +93,7 @@ def test_xet_is_silent_no_longer_than_everything_else(monkeypatch: pytest.Monkey
      "org/..", "-org/a", "org/a--b", "datasets/org/a", ".", "org//a", "a" * 100 + "/b"],
 )  # fmt: skip
 def test_a_name_without_its_namespace_is_one_line_before_anything_is_asked(name: str, hub: Hub, finished: Path) -> None:  # noqa: F811
-    for ask in (lambda: push(replace(SETTINGS, repository=name)), lambda: pull(name, "main", graph(), replace=False)):
+    for ask in (lambda: push(changed(repository=name)), lambda: pull(name, "main", graph(), replace=False)):
         with pytest.raises(PipelineError, match="not a name of the Hub; give ORG/NAME"):
             ask()
     assert not hub.requests

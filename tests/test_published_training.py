@@ -17,18 +17,32 @@ import yaml
 from hub_stand_in import Hub
 from pipeline.core.params import Dpo, build
 from safetensors.torch import load_file
-from test_publish import REPOSITORY, SETTINGS, STEPS, client, finished, hub, push, record_run  # noqa: F401
+from test_publish import REPOSITORY, STEPS, changed, client, finished, hub, push, record_run  # noqa: F401
 
+<<<<<<< HEAD
 from pipeline.core import files, journal
+=======
+from pipeline.core import files, journal, machine
+from pipeline.core.config import Prompts, build, laid_over
+>>>>>>> merged-tests
 from pipeline.core.records import Preference
+from pipeline.language.renderer import Renderer
 from pipeline.publish import configs
 from pipeline.publish import lock as locks
-from pipeline.training import preference_rows, train_preferences
+from pipeline.training.preference import preference_rows, train_preferences
+from pipeline.training.settings import Dpo
 
 TRAINING = {
-    "epochs": 1, "batch": 4, "learning_rate": 1e-3, "warmup": 0.1, "max_length": 96, "bf16": False, "threads": 1,
-    "checkpoint_updates": 0,
+    "epochs": 1, "batch_size": 4, "learning_rate": 1e-3, "warmup_ratio": 0.1, "max_length": 96, "bf16": False,
 }  # fmt: skip
+FAMILY = {"family": "arithmetic", "chat": "auto"}
+
+
+def dpo(beta: float, sft: float) -> dict[str, Any]:
+    """The section `dpo` of params.yaml."""
+    return {**TRAINING, "beta": beta, "loss_weights": {"sigmoid": 1.0, "sft": sft}}
+
+
 SHOWN = """
 import json
 kept = trainer.train_dataset.select_columns(["prompt_ids", "chosen_ids", "rejected_ids"])
@@ -58,33 +72,33 @@ def trained_run(folder: Path, tiny_model: Path, dpo: dict[str, Any], override: d
     record_run(folder)
     recorded = yaml.safe_load((folder / "dvc.lock").read_text())
     model = {"path": "data/m1/model", "md5": locks.md5(folder / "data/m1/model")}
-    recorded["stages"]["sft@m1"] = {"cmd": "sft", "params": {}, "outs": [model]}
-    knobs = {"seed": 3, "prompts": {"family": "arithmetic"}, "dpo": dpo, "rounds.m2": {"from": "m1", "dpo": override}}
+    recorded["stages"]["sft@m1"] = {"cmd": "sft", "deps": [{"path": "data/m0/model"}], "params": {}, "outs": [model]}
+    knobs = {"seed": 3, "prompts": FAMILY, "dpo": dpo, "rounds.m2": {"from": "m1", "dpo": override}}
     recorded["stages"]["dpo@m2"] = {"cmd": "dpo", "params": {"params.yaml": knobs}, "outs": []}
     (folder / "dvc.lock").write_text(yaml.safe_dump(recorded, sort_keys=False))
 
 
 @pytest.mark.parametrize(
-    ("dpo", "override"),
+    ("section", "override"),
     [
-        ({"beta": 0.3, "likelihood": 20.0, "training": TRAINING}, {}),
-        ({"beta": 0.3, "likelihood": 0.0, "training": TRAINING}, {}),
-        ({"beta": 0.1, "likelihood": 1.0, "training": TRAINING}, {"beta": 0.5, "training": {"bf16": True}}),
+        (dpo(0.3, 20.0), {}),
+        (dpo(0.3, 0.0), {}),
+        (dpo(0.1, 1.0), {"beta": 0.5, "bf16": True, "loss_weights": {"sft": 4.0}}),
     ],
     ids=["both losses", "preference alone", "a round's own settings"],
-)  # fmt: skip
+)
 def test_the_cards_code_as_it_stands_gives_the_runs_own_model(
     hub: Hub,  # noqa: F811
     finished: Path,  # noqa: F811
     tmp_path: Path,
     tiny_model: Path,
-    words: Any,
+    renderer: Renderer,
     monkeypatch: pytest.MonkeyPatch,
-    dpo: dict[str, Any],
+    section: dict[str, Any],
     override: dict[str, Any],
 ) -> None:
-    trained_run(finished, tiny_model, dpo, override)
-    push(replace(SETTINGS, models=["m1"]))
+    trained_run(finished, tiny_model, section, override)
+    push(changed(models=("m1",)))
     (code,) = re.findall(r"```python\n(.*?)```", hub.dataset(REPOSITORY).head.files["README.md"].decode(), re.DOTALL)
     theirs = tmp_path / "theirs"
     theirs.mkdir()
@@ -93,17 +107,17 @@ def test_the_cards_code_as_it_stands_gives_the_runs_own_model(
     assert done.returncode == 0, done.stderr[-3000:]
     shown = dict(line.split(" ", 1) for line in done.stdout.splitlines() if line.startswith(("ROWS ", "LOSS ")))
 
-    settings = build(Dpo, {**dpo, **override, "training": TRAINING | override.get("training", {})}, "dpo")
-    rows = preference_rows(words, "arithmetic", varied())
+    settings = build(Dpo, laid_over(section, override), "dpo")
+    rows = preference_rows(renderer, varied())
     kept = [[row[name] for name in ("prompt_ids", "chosen_ids", "rejected_ids")] for row in rows]
     kept = [row for row in kept if len(row[0]) + max(map(len, row[1:])) <= TRAINING["max_length"]]
     assert json.loads(shown["ROWS"]) == kept and 0 < len(kept) < len(rows)
-    ends = [ids[-1] == words.eos_token_id for row in kept for ids in row[1:]]
+    ends = [ids[-1] == renderer.end for row in kept for ids in row[1:]]
     assert any(ends) and not all(ends)
 
     monkeypatch.setattr(journal, "FOLDER", tmp_path / "work")
     ours = tmp_path / "ours"
-    train_preferences(tiny_model, varied(), "arithmetic", settings, 3, ours)
+    train_preferences(tiny_model, varied(), Prompts(**FAMILY), settings, machine.Training(), 3, ours)
     start, mine, other = (load_file(folder / "model.safetensors") for folder in (tiny_model, ours, theirs / "m2"))
     assert set(mine) == set(other)
     for name, weights in mine.items():
@@ -121,8 +135,9 @@ def test_a_run_without_the_start_among_its_pushed_models_names_its_folder(
     assert 'START = "data/m1/model"' in card and "{{" not in card
 
 
-def test_pieces_are_the_text_cut_where_the_trainer_tokenises_it_apart(words: Any) -> None:
-    for pair, ids in zip(varied(), preference_rows(words, "arithmetic", varied()), strict=True):
+def test_pieces_are_the_text_cut_where_the_trainer_tokenises_it_apart(renderer: Renderer) -> None:
+    words = renderer.tokenizer
+    for pair, ids in zip(varied(), preference_rows(renderer, varied()), strict=True):
         row = configs.published(pair, "arithmetic")
         for text, pieces, key, terminal in (
             (row.prompt, row.prompt_pieces, "prompt_ids", False),
