@@ -15,16 +15,11 @@ import pytest
 import torch
 import yaml
 from hub_stand_in import Hub
-from pipeline.core.params import Dpo, build
 from safetensors.torch import load_file
 from test_publish import REPOSITORY, STEPS, changed, client, finished, hub, push, record_run  # noqa: F401
 
-<<<<<<< HEAD
-from pipeline.core import files, journal
-=======
 from pipeline.core import files, journal, machine
 from pipeline.core.config import Prompts, build, laid_over
->>>>>>> merged-tests
 from pipeline.core.records import Preference
 from pipeline.language.renderer import Renderer
 from pipeline.publish import configs
