@@ -10,7 +10,8 @@ from pipeline.core.config import Sampling
 from pipeline.core.records import Problem, SearchTree
 from pipeline.inference.requests import Completion, Request
 from pipeline.language.renderer import Renderer
-from pipeline.methods.psrlm import eft, eft_search
+from pipeline.methods.psrlm import eft_search
+from pipeline.methods.psrlm.layers import layers
 from pipeline.methods.psrlm.prm import quality
 from pipeline.methods.psrlm.settings import EftSearch
 
@@ -65,7 +66,7 @@ def test_the_search_goes_deeper_where_the_prm_is_pleased(renderer: Renderer) -> 
 
 
 def test_a_layer_is_the_best_and_the_worst_child_of_one_parent(renderer: Renderer) -> None:
-    for layer in eft.layers(grow(renderer).values()):
+    for layer in layers(grow(renderer).values()):
         assert layer.best_score >= layer.worst_score
         assert layer.best.split(":")[0] == layer.worst.split(":")[0] == f"Step {len(layer.steps) + 1}"
 

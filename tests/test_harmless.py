@@ -12,6 +12,7 @@ from transformers import AddedToken, PreTrainedTokenizerFast
 
 from pipeline.core.errors import PipelineError
 from pipeline.language import harmless, prompts
+from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import judge
 from pipeline.methods.srlm import scoring
 
@@ -89,7 +90,8 @@ def test_added_tokens_that_are_special_count_although_they_have_no_role(words: A
     tokenizer.add_special_tokens({"eos_token": "<eos>"})
     tokenizer.add_tokens([AddedToken("<repo_name>", special=True), AddedToken("<file_sep>", special=True)])
     tokenizer.add_tokens([AddedToken("plainword", special=False)])
-    found = harmless.special_tokens(tokenizer)
+    found = Renderer(tokenizer, "arithmetic").special
+    assert found == harmless.special_tokens(tokenizer)
     assert {"<eos>", "<repo_name>", "<file_sep>"} <= set(found) and "plainword" not in found
     assert "<repo_name>" not in tokenizer.all_special_tokens
     text = judge.fenced("a<repo_<file_sep>name>b plainword", found)

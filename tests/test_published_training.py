@@ -30,7 +30,7 @@ from pipeline.training.settings import Dpo
 TRAINING = {
     "epochs": 1, "batch_size": 4, "learning_rate": 1e-3, "warmup_ratio": 0.1, "max_length": 96, "bf16": False,
 }  # fmt: skip
-FAMILY = {"family": "arithmetic", "chat": "auto"}
+FAMILY: dict[str, Any] = {"family": "arithmetic", "chat": "auto"}
 
 
 def dpo(beta: float, sft: float) -> dict[str, Any]:

@@ -30,8 +30,11 @@ from pipeline.core.records import (
     SearchTree,
 )
 from pipeline.core.records import Solution as Ift
+from pipeline.data.ratings import RatedStep
 from pipeline.inference import annotator, endpoint
 from pipeline.inference.settings import Annotator
+from pipeline.methods.psrlm.eft import Annotation
+from pipeline.methods.psrlm.settings import Eft
 from stages import eft, evaluate, ift
 
 POLICY = '{"error": {"message": "content policy", "code": "content_filter"}}'
@@ -243,20 +246,24 @@ def run_annotation(folder: Path, method: str, url: str) -> list[Dropped]:
     files.write(folder / "ratings.parquet", Problem, [])
     paths = {"trees": "trees", "ratings": "ratings.parquet", "eft": "eft", "dropped": "dropped.parquet"}
     run_stage(folder, eft, method, url, **paths, stats="stats.json")
-    row_type = {"psrlm": JudgedPair, "srlm": ScoredSolution}[method]
+    row_type: type[Any] = {"psrlm": JudgedPair, "srlm": ScoredSolution}[method]
     kept = [row for split in ("train", "test") for row in files.read(folder / f"eft/{split}.parquet", row_type)]
     assert {row.problem_id for row in kept} == {"p0", "p1", "p2", "p4", "p5"}
     return files.read(folder / "dropped.parquet", Dropped)
 
 
-def run_eft(folder: Path, url: str) -> list[Dropped]:
+def write_trees(folder: Path) -> None:
     nodes = (
         Node(-1, "", 0.5, 1, 0.5, False),
         Node(0, "Step 1: a", 0.9, 1, 0.9, True),
         Node(0, "Step 1: b", 0.1, 1, 0.1, True),
     )
     trees = [SearchTree(f"p{i}", f"What is {i}?", nodes, "searched") for i in range(6)]
-    files.write(folder / "trees/trees.parquet", SearchTree, trees)
+    files.write(folder / "trees.parquet", SearchTree, trees)
+
+
+def run_eft(folder: Path, url: str) -> list[Dropped]:
+    write_trees(folder / "trees")
     return run_annotation(folder, "psrlm", url)
 
 
@@ -311,6 +318,21 @@ def test_a_stage_where_nothing_can_be_read_stops_with_the_reasons_counted(
     with pytest.raises(PipelineError, match=rf"no row is left of 6 .*\({counted}\); the first, p0") as caught:
         run(tmp_path, serve(lambda prompt, count: reply).url)
     assert "\n" not in str(caught.value) and not list(tmp_path.rglob("stats.json"))
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_peoples_ratings_do_not_hide_an_annotation_of_which_nothing_is_left(tmp_path: Path, answered: bool) -> None:
+    write_trees(tmp_path / "trees")
+    rated = [RatedStep("How many?", (), text, rating) for text, rating in (("Step 1: a", 1), ("Step 1: b", -1))]
+    chosen = Eft(margin=0.0, pairs_per_problem=1, train_pairs=0, test_pairs=0, ties=0.0)
+    asked = Annotation(tmp_path / "trees", chosen, rated)
+    verdicts = {key: "[[A]]" if key.endswith("/0") else "[[B]]" for key in asked.prompts("arithmetic")}
+    if answered:
+        train, _, dropped, _ = asked.rows(verdicts, {}, 1)
+        assert len(train) == 2 * (6 + 1) and not dropped
+    else:
+        with pytest.raises(PipelineError, match=r"eft: no row is left of 6 \(unreadable 6\); the first, p0/0"):
+            asked.rows(dict.fromkeys(verdicts, "I cannot say."), {}, 1)
 
 
 def test_a_problem_that_a_reference_refuses_counts_as_not_solved(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline.core.errors import PipelineError
-from pipeline.language import prompts
+from pipeline.language import harmless, prompts
 
 _CONTENT = "[the content of this turn]"
 
@@ -35,7 +35,7 @@ class Renderer:
     """A model's tokenizer with the prompt family in force.
 
     chat: `auto` uses the tokenizer's chat template where it has one, `never` none. answer_end: of a text, the index
-    just after its final answer, or None (of the domain in force). special: every added token that is special to the
+    just after its final answer, or None (of the domain in force). special: texts of all control tokens of the
     tokenizer; text from data never becomes one. end: id of the token that ends a model's turn.
     """
 
@@ -47,7 +47,7 @@ class Renderer:
         answer_end: Callable[[str], int | None] = _no_answer,
     ) -> None:
         self.tokenizer, self.family, self.answer_end = tokenizer, family, answer_end
-        self.special = tuple(token.content for token in tokenizer.added_tokens_decoder.values() if token.special)
+        self.special = harmless.special_tokens(tokenizer)
         chatting = chat == "auto" and getattr(tokenizer, "chat_template", None)
         self._frame = self._turns() if chatting else self._plain()
         self.end = self._frame.end

@@ -105,7 +105,7 @@ def published(pair: Preference, family: str) -> StepPreference:
 
 
 def _pieces(text: str, terminal: bool) -> tuple[str, ...]:
-    """One step or several joined ones (a whole solution), cut as `steps.text_ids` cuts them."""
+    """One step or several joined ones (a whole solution), cut as `Renderer.completion` cuts them."""
     return tuple(re.split(r"(?<=\n)(?=Step \d)", text if terminal else f"{text}\n"))
 
 

@@ -100,13 +100,13 @@ class Annotation:
         """Train rows, test rows, what was left out, and statistics.
 
         answers: texts by the question's key; missing: reason and cause where there is none. Raises PipelineError where
-        not one row came of the annotation.
+        not one row came of the annotation, whatever people's ratings add.
         """
-        known = {**answers, **human_answers(self._rated)}
-        kept, dropped = judged_pairs([*self._asked, *self._rated], known, missing)
+        kept, dropped = judged_pairs(self._asked, answers, missing)
         require_some("eft", kept, dropped, ANNOTATED)
-        train, test, surplus = split(kept, self.settings, seed)
-        left_out = [*self._unasked, *dropped, *surplus]
+        more, odd = judged_pairs(self._rated, human_answers(self._rated))
+        train, test, surplus = split([*kept, *more], self.settings, seed)
+        left_out = [*self._unasked, *dropped, *odd, *surplus]
         return train, test, left_out, statistics(self.layers, train, test, left_out)
 
 
