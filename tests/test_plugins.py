@@ -22,7 +22,12 @@ METHOD = {
     "measure": ("Search", "Held", "Row", "key", "task", "quality"),
     "inspect": ("trees",),
 }
-DOMAIN = {"settings": ("Settings",), "final": ("end", "read"), "grading": ("Grader", "alike")}
+DOMAIN = {
+    "settings": ("Settings",),
+    "final": ("end", "read"),
+    "grading": ("Grader", "alike"),
+    "solutions": ("by_line", "broken"),
+}
 GENERATING = {
     "problems": ("evaluation", "training"),
     "oracle": ("right", "compare", "mark", "labelled"),
@@ -64,6 +69,9 @@ def test_a_module_in_extensions_is_a_plugin_whose_borrowed_parts_are_anothers(
     assert plugins.where(methods.__name__, "votes", "eft") == "pipeline.methods.psrlm.eft"
     for role, names in METHOD.items():
         part = plugins.part(methods.__name__, "votes", role)
+        assert not [one for one in names if not hasattr(part, one)], role
+    for role, names in {**DOMAIN, **GENERATING}.items():
+        part = plugins.part(domains.__name__, "sums", role)
         assert not [one for one in names if not hasattr(part, one)], role
     with pytest.raises(PipelineError, match="no method 'vote'; give one of psrlm, srlm, or the name of a module in"):
         plugins.part(methods.__name__, "vote", "search")

@@ -12,7 +12,7 @@ from pipeline.domains.arithmetic import exact
 from pipeline.domains.arithmetic.graphs import generate, write
 from pipeline.language.steps import body
 
-PARTS = {"base": "pipeline.domains.arithmetic.base", "oracle": "pipeline.domains.arithmetic.oracle"}
+PARTS = {role: f"pipeline.domains.arithmetic.{role}" for role in ("base", "oracle", "solutions")}
 _MARK = "The answer is "
 
 
