@@ -6,7 +6,6 @@ from pipeline.core.command import Stage, run
 
 
 def main(stage: Stage) -> None:
-    params.check(stage.params)
     files.write_json(stage.code_file, params.fingerprints(stage.params))
 
 

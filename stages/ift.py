@@ -1,5 +1,7 @@
 """IFT data: solutions segmented into `Step n: ` form; what was left out is kept with its reason."""
 
+from collections.abc import Sequence
+
 from pipeline import domains
 from pipeline.core import files
 from pipeline.core.command import Stage, run
@@ -14,26 +16,18 @@ from pipeline.language import prompts
 
 def main(stage: Stage) -> None:
     problems = files.read(stage.problems, Problem)
-    rules = domains.part(stage, "solutions")
-    parts = (domains.part(stage, "final"), rules)
+    parts = domains.part(stage, "final"), domains.part(stage, "solutions")
     solutions = {p.problem_id: p for p in problems if p.solution}
 
-    def segment(keys: list[str], attempt: int) -> annotator.Texts:
-        chosen = {key: solutions[key] for key in keys}
-        texts = {
-            key: prompts.fill(stage.family, "segmentation", problem=p.prompt, solution=p.solution or "")
-            for key, p in chosen.items()
-        }
+    def ask(chosen: Sequence[Problem], attempt: int) -> annotator.Texts:
+        fields = {p.problem_id: {"problem": p.prompt, "solution": p.solution or ""} for p in chosen}
+        texts = {key: prompts.fill(stage.family, "segmentation", **values) for key, values in fields.items()}
         return annotator.answers(stage, texts, stage.section("annotator", Annotator), attempt)
 
-    by_annotator = stage.section("ift", Ift).segmenter == "annotator"
-    texts, missing = {key: rules.by_line(p.solution or "") for key, p in solutions.items()}, {}
-    if by_annotator:
-        first = segment(list(solutions), 0)
-        _, failed = ift.segmented(solutions.values(), first, parts, first.missing)
-        refused = {row.key: (row.reason, row.text) for row in failed if row.reason == "refused"}
-        again = segment([row.key for row in failed if row.key not in refused], 1)
-        texts, missing = first | again, again.missing | refused
+    if by_annotator := stage.section("ift", Ift).segmenter == "annotator":
+        texts, missing = ift.asked_twice(solutions, parts, ask)
+    else:
+        texts, missing = {key: parts[1].by_line(p.solution or "") for key, p in solutions.items()}, {}
     kept, dropped = ift.segmented(problems, texts, parts, missing)
     if by_annotator:
         require_some(stage.name, kept, dropped, ANNOTATED)

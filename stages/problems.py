@@ -13,20 +13,17 @@ def main(stage: Stage) -> None:
     domain = stage.section(stage.plan.domain, domains.part(stage, "settings").Settings)
     seen, evaluation, unusable = set[str](), list[Problem](), list[UnusableRow]()
     for split, source in settings.evaluation.items():
-        made = source.path == GENERATED
-        evaluation += (
-            domains.part(stage, "problems").evaluation(domain)
-            if made
-            else held_out(source, split, stage.seed, unusable)
-        )
+        if source.path == GENERATED:
+            evaluation += domains.part(stage, "problems").evaluation(domain)
+        else:
+            evaluation += held_out(source, split, stage.seed, unusable)
     selection = Selection(evaluation, settings.ngram, stage.seed, settings.near)
     selection.unusable += unusable
 
     def take(source: Source, role: str) -> list[Problem]:
         if source.path != GENERATED:
             return selection.take(source, role)
-        made: list[Problem] = domains.part(stage, "problems").training(domain, stage.seed, role, source.rows, seen)
-        return made
+        return list(domains.part(stage, "problems").training(domain, stage.seed, role, source.rows, seen))
 
     written = {role: take(getattr(settings, role), role) for role in ("ift", "prm", "eft")} | {"evaluation": evaluation}
     written["ratings"] = selection.rated(settings.ratings)

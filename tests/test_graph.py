@@ -92,6 +92,7 @@ def changed(copy: Path, before: dict[str, str], path: str, old: str, new: str) -
     ("path", "old", "new"),
     [
         ("pipeline/inference/loop.py", "One event loop over any number", "An event loop for any number"),
+        ("pipeline/inference/endpoint.py", "Work off the queue;", "Empty the queue;"),  # of an async function
         ("pipeline/methods/psrlm/search.py", "def _judged(", "# A comment.\ndef _judged("),
         ("pipeline/methods/psrlm/settings.py", "candidates a step", "how many candidates a step"),
     ],

@@ -126,8 +126,8 @@ def _read(module: str) -> _Module:
     tree, found, named = ast.parse(file.read_text(encoding="utf-8")), [module.rpartition(".")[0]], set[str]()
     for node in ast.walk(tree):
         match node:
-            case ast.Module() | ast.ClassDef() | ast.FunctionDef() if node.body and _is_text(node.body[0]):
-                node.body[:] = node.body[1:]
+            case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+                node.body[:] = node.body[_begins_with_text(node.body) :]
             case ast.Import():
                 found += [alias.name for alias in node.names]
             case ast.ImportFrom(module=str() as package):
@@ -145,5 +145,8 @@ def _is_data(path: Path) -> bool:
     return path.suffix != ".py" and (path.is_file() or (path.is_dir() and not (path / "__init__.py").exists()))
 
 
-def _is_text(node: Any) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+def _begins_with_text(body: list[ast.stmt]) -> bool:
+    match body:
+        case [ast.Expr(value=ast.Constant(value=str())), *_]:
+            return True
+    return False

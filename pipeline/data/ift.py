@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType, ModuleType
 from typing import Any
 
 from pipeline.core.files import content, counts, quantiles
 from pipeline.core.records import Dropped, Problem, Solution
+from pipeline.inference.annotator import Texts
 from pipeline.language import markers, steps
 
 Parts = tuple[ModuleType, ModuleType]  # `final` and `solutions` of the domain
@@ -38,6 +39,20 @@ def segmented(
         else:
             dropped.append(Dropped("ift", problem.problem_id, reason, (problem.solution or "")[:500]))
     return kept, dropped
+
+
+def asked_twice(
+    solutions: Mapping[str, Problem], domain: Parts, ask: Callable[[Sequence[Problem], int], Texts]
+) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
+    """The annotator's texts by problem_id, and why there is none; what cannot be used is asked again once.
+
+    ask: for some problems and the number of the attempt. A prompt that the server refused is not asked again.
+    """
+    first = ask(list(solutions.values()), 0)
+    _, failed = segmented(solutions.values(), first, domain, first.missing)
+    refused = {row.key: (row.reason, row.text) for row in failed if row.reason == "refused"}
+    again = ask([solutions[row.key] for row in failed if row.key not in refused], 1)
+    return {**first, **again}, again.missing | refused
 
 
 def _segmented(problem: Problem, text: str, domain: Parts) -> tuple[str | None, list[str]]:

@@ -126,16 +126,9 @@ def layers(trees: Iterable[SearchTree]) -> list[Layer]:
     """Every layer of at least two candidates, in order of problem and parent."""
     found = []
     for tree in trees:
-        paths: list[tuple[str, ...]] = []
-        children: dict[int, list[int]] = {}
-        for index, node in enumerate(tree.nodes):
-            paths.append(() if node.parent < 0 else (*paths[node.parent], node.step))
-            children.setdefault(node.parent, []).append(index)
-        for parent, members in sorted(children.items()):
-            if parent >= 0 and len(members) > 1:
-                nodes = [tree.nodes[index] for index in members]
-                texts, scores = tuple(node.step for node in nodes), tuple(node.score for node in nodes)
-                found.append(Layer(f"{tree.problem_id}/{parent}", tree.prompt, paths[parent], texts, scores))
+        for key, steps, nodes in tree.siblings():
+            texts, scores = tuple(node.step for node in nodes), tuple(node.score for node in nodes)
+            found.append(Layer(key, tree.prompt, steps, texts, scores))
     return found
 
 

@@ -59,10 +59,9 @@ def trials(
 
 def _trial(renderer: Renderer, problem: Problem, searching: Task[Tree], sampling: Sampling, place: int) -> Task[Trial]:
     tree = yield from searching
-    left = sum(spent(tree))
+    ids, left = renderer.reasoning(problem.prompt), sum(spent(tree))
     found: list[Completion] = []
     while not found or left > 0:
-        ids = renderer.reasoning(problem.prompt)
         found += yield [sampled(renderer, ids, sampling, seed_of(place, len(found)))]
         left -= found[-1].tokens
         if found[-1].finish == "context":  # nothing was run, and nothing ever will be

@@ -80,11 +80,12 @@ class Renderer:
 
         terminal: whether the last of them ends the model's turn.
         """
-        *before, last = re.split(r"\n(?=Step \d)", text)
-        ids: list[int] = []
-        for step in before:
-            ids += self.step(step, terminal=False)
-        return ids + self.step(last, terminal=terminal)
+        return self.steps(re.split(r"\n(?=Step \d)", text), terminal=terminal)
+
+    def steps(self, steps: Sequence[str], *, terminal: bool = True) -> list[int]:
+        """Ids of the steps of a solution; terminal: whether the last of them ends the model's turn."""
+        *before, last = steps
+        return [i for step in before for i in self.step(step, terminal=False)] + self.step(last, terminal=terminal)
 
     def _plain(self) -> _Frame:
         if self.tokenizer.eos_token_id is None:

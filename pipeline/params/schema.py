@@ -52,14 +52,12 @@ def whole(document: dict[str, Any]) -> type[Common]:
         wanted = {name: domains.__name__ for name in domains.LISTED if name in document}
     entries = [*_values(document.get("roots")), *_values(document.get("rounds")), *_values(document.get("judges"))]
     names = dict.fromkeys(["psrlm", *(str(e["method"]) for e in entries if isinstance(e, dict) and "method" in e)])
-    wanted |= dict.fromkeys([*names, *_keys(document.get("eft"))], methods.__name__)
+    listed = [name for name in methods.LISTED if name in document]
+    wanted |= dict.fromkeys([*names, *_keys(document.get("eft")), *listed], methods.__name__)
     sections: dict[str, Any] = {}
     for name, kind in wanted.items():
         if plugins.find(kind, name):
             sections[name] = (plugins.part(kind, name, "settings").Settings, ...)
-    for name in methods.LISTED:
-        if name not in sections and name in document:
-            sections[name] = (plugins.part(methods.__name__, name, "settings").Settings, ...)
     return create_model("Params", __base__=Common, **sections)
 
 

@@ -31,9 +31,7 @@ Rows = list[dict[str, list[int]]]
 
 def solution_row(renderer: Renderer, row: Solution) -> dict[str, list[int]]:
     """IFT row as input_ids and labels, loss on the solution alone."""
-    *before, last = row.steps
-    ids = [i for step in before for i in renderer.step(step, terminal=False)] + renderer.step(last, terminal=True)
-    return completion_row(renderer.reasoning(row.prompt), ids)
+    return completion_row(renderer.reasoning(row.prompt), renderer.steps(row.steps))
 
 
 def completion_row(prompt: list[int], completion: list[int]) -> dict[str, list[int]]:

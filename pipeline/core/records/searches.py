@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -125,6 +126,17 @@ class SearchTree:
     prompt: str
     nodes: tuple[Node, ...]
     end: str
+
+    def siblings(self) -> Iterator[tuple[str, tuple[str, ...], list[Node]]]:
+        """A key, the steps before and the candidates of every parent with at least two, in the order of the parents."""
+        paths: list[tuple[str, ...]] = []
+        children: dict[int, list[Node]] = {}
+        for node in self.nodes:
+            paths.append(() if node.parent < 0 else (*paths[node.parent], node.step))
+            children.setdefault(node.parent, []).append(node)
+        for parent, members in sorted(children.items()):
+            if parent >= 0 and len(members) > 1:
+                yield f"{self.problem_id}/{parent}", paths[parent], members
 
 
 @dataclass(frozen=True)

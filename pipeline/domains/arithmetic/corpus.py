@@ -62,9 +62,7 @@ def texts(seed: int, phase: Phase, careless_rate: float) -> Iterator[str]:
 
 def row(renderer: Renderer, document: Document) -> dict[str, list[int]]:
     """A document as token ids, loss on what follows the prompt."""
-    prompt = renderer.turn(document.prompt)
-    *before, last = document.steps
-    answer = [i for step in before for i in renderer.step(step, terminal=False)] + renderer.step(last, terminal=True)
+    prompt, answer = renderer.turn(document.prompt), renderer.steps(document.steps)
     return {"input_ids": prompt + answer, "labels": [-100] * len(prompt) + answer}
 
 

@@ -30,31 +30,13 @@ class Layer:
 
 
 def layers(trees: Iterable[SearchTree]) -> list[Layer]:
-    """Every layer of at least two candidates, in order of problem and parent."""
+    """Every layer of at least two candidates, in order of problem and parent; of equal scores the later is better."""
     found = []
     for tree in trees:
-        paths: list[tuple[str, ...]] = []
-        children: dict[int, list[int]] = {}
-        for index, node in enumerate(tree.nodes):
-            paths.append(() if node.parent < 0 else (*paths[node.parent], node.step))
-            children.setdefault(node.parent, []).append(index)
-        for parent, members in sorted(children.items()):
-            if parent >= 0 and len(members) > 1:
-                order = sorted(members, key=lambda index: (tree.nodes[index].score, index))
-                worst, best = tree.nodes[order[0]], tree.nodes[order[-1]]
-                key = f"{tree.problem_id}/{parent}"
-                found.append(
-                    Layer(
-                        key,
-                        tree.problem_id,
-                        tree.prompt,
-                        paths[parent],
-                        best.step,
-                        worst.step,
-                        best.score,
-                        worst.score,
-                    )
-                )
+        for key, steps, nodes in tree.siblings():
+            worst, *_, best = sorted(nodes, key=lambda node: node.score)
+            where = (key, tree.problem_id, tree.prompt, steps)
+            found.append(Layer(*where, best.step, worst.step, best.score, worst.score))
     return found
 
 
