@@ -12,10 +12,11 @@ def main(stage: Stage) -> None:
     settings = stage.section("dpo", Dpo, **stage.plan.override(stage.key, "dpo"))
     prompts, here = stage.section("prompts", Prompts), stage.machine.training
     rows = files.read(stage.pairs / "train.parquet", Preference)
-    statistics, dropped = train_preferences(stage.start, rows, prompts, settings, here, stage.seed, stage.model)
-    files.write(stage.dropped, Dropped, dropped)
-    files.write_json(stage.stats, statistics)
+    trained = train_preferences(stage.start, rows, prompts, settings, here, stage.seed, stage.model)
+    files.write(stage.dropped, Dropped, trained.dropped)
+    files.write_csv(stage.curve, trained.curve)
+    files.write_json(stage.stats, trained.statistics)
 
 
 if __name__ == "__main__":
-    run(main, reads=["start", "pairs"], writes=["model", "dropped", "stats"])
+    run(main, reads=["start", "pairs"], writes=["model", "dropped", "curve", "stats"])

@@ -13,10 +13,11 @@ def main(stage: Stage) -> None:
     renderer = read_renderer(stage, stage.policy)
     rows = [prm.training_row(renderer, row) for row in files.read(stage.steps / "train.parquet", LabelledSolution)]
     settings, here = stage.section("prm", Training), stage.machine.training
-    statistics, dropped = train_supervised(stage.policy, rows, settings, here, stage.seed, stage.model)
-    files.write(stage.dropped, Dropped, dropped)
-    files.write_json(stage.stats, statistics)
+    trained = train_supervised(stage.policy, rows, settings, here, stage.seed, stage.model)
+    files.write(stage.dropped, Dropped, trained.dropped)
+    files.write_csv(stage.curve, trained.curve)
+    files.write_json(stage.stats, trained.statistics)
 
 
 if __name__ == "__main__":
-    run(main, reads=["policy", "steps"], writes=["model", "dropped", "stats"])
+    run(main, reads=["policy", "steps"], writes=["model", "dropped", "curve", "stats"])

@@ -16,10 +16,11 @@ def main(stage: Stage) -> None:
     solved, judged = len(rows), files.read(stage.eft / "train.parquet", method.Row)
     rows += [completion_row(*method.token_ids(renderer, row)) for row in judged]
     settings, here = stage.section("sft", Training), stage.machine.training
-    statistics, dropped = train_supervised(stage.start, rows, settings, here, stage.seed, stage.model)
-    files.write(stage.dropped, Dropped, dropped)
-    files.write_json(stage.stats, {"ift": solved, "eft": len(judged), **statistics})
+    trained = train_supervised(stage.start, rows, settings, here, stage.seed, stage.model)
+    files.write(stage.dropped, Dropped, trained.dropped)
+    files.write_csv(stage.curve, trained.curve)
+    files.write_json(stage.stats, {"ift": solved, "eft": len(judged), **trained.statistics})
 
 
 if __name__ == "__main__":
-    run(main, reads=["start", "ift", "eft"], writes=["model", "dropped", "stats"])
+    run(main, reads=["start", "ift", "eft"], writes=["model", "dropped", "curve", "stats"])

@@ -44,7 +44,7 @@ def renderer(words: Any) -> Renderer:
 @pytest.fixture(scope="session")
 def tiny_model(words: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Llama of a few thousand random weights, saved as safetensors with its tokenizer."""
-    from pipeline.training.common import save
+    from pipeline.training.weights import save
     from pipeline.training.pretrain import fresh_model
 
     folder = tmp_path_factory.mktemp("model")

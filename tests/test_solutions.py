@@ -156,8 +156,8 @@ def test_a_pair_of_whole_solutions_is_trained_on_the_sampled_ids_and_ends(render
 def test_dpo_takes_pairs_of_whole_solutions(tiny_model: Path, tmp_path: Path) -> None:
     sets = [SampleSet(f"p{i}", f"What is {i}?", (scored("a", 5), scored("b", 1))) for i in range(8)]
     kept, _ = pairs.of_samples(sets, Pairs(min_gap=0.1), "s2")
-    statistics, dropped = train_preferences(tiny_model, kept, FAMILY, dpo(epochs=2), HERE, 1, tmp_path / "m")
-    assert statistics["pairs"] == 8 and not dropped
+    trained = train_preferences(tiny_model, kept, FAMILY, dpo(epochs=2), HERE, 1, tmp_path / "m")
+    assert trained.statistics["pairs"] == 8 and not trained.dropped
     assert (tmp_path / "m/model.safetensors").is_file()
 
 

@@ -81,9 +81,9 @@ def test_sft_learns_its_rows_and_is_reproducible(renderer: Renderer, tiny_model:
     rows, settings = [solution_row(renderer, SOLUTION)] * 24, TRAINING.model_copy(update={"epochs": 4})
     weights = []
     for name in ("a", "b"):
-        statistics, dropped = train_supervised(tiny_model, rows, settings, HERE, 1, tmp_path / name)
-        assert not dropped and statistics["rows"] == 24
-        assert statistics["last_loss"] < statistics["first_loss"]
+        trained = train_supervised(tiny_model, rows, settings, HERE, 1, tmp_path / name)
+        assert not trained.dropped and trained.statistics["rows"] == 24
+        assert trained.statistics["last_loss"] < trained.statistics["first_loss"]
         weights.append((tmp_path / name / "model.safetensors").read_bytes())
         assert not [f for f in (tmp_path / name).iterdir() if f.suffix in (".bin", ".pt", ".pkl", ".pth")]
     assert weights[0] == weights[1]
@@ -91,47 +91,36 @@ def test_sft_learns_its_rows_and_is_reproducible(renderer: Renderer, tiny_model:
 
 def test_dpo_raises_the_chosen_step_above_the_rejected_one(tiny_model: Path, tmp_path: Path) -> None:
     settings = dpo(sft=1.0, epochs=6, learning_rate=3e-3)
-    statistics, dropped = train_preferences(tiny_model, [PAIR, LAST] * 8, FAMILY, settings, HERE, 1, tmp_path / "m")
-    assert not dropped
-    assert statistics["reward_accuracy"] == 1.0 and statistics["reward_margin"] > 0
+    trained = train_preferences(tiny_model, [PAIR, LAST] * 8, FAMILY, settings, HERE, 1, tmp_path / "m")
+    assert not trained.dropped
+    assert trained.statistics["reward_accuracy"] == 1.0 and trained.statistics["reward_margin"] > 0
 
 
 def test_rows_over_the_length_are_kept_as_drops_with_their_reason(tiny_model: Path, tmp_path: Path) -> None:
     long = replace(PAIR, prompt="Ana has 2 keys. " * 200)
-    statistics, dropped = train_preferences(tiny_model, [PAIR, long], FAMILY, dpo(), HERE, 1, tmp_path / "m")
-    assert statistics["pairs"] == 1
-    assert [(row.key, row.reason) for row in dropped] == [("p/1", "too_long")]
+    trained = train_preferences(tiny_model, [PAIR, long], FAMILY, dpo(), HERE, 1, tmp_path / "m")
+    assert trained.statistics["pairs"] == 1
+    assert [(row.key, row.reason) for row in trained.dropped] == [("p/1", "too_long")]
     with pytest.raises(PipelineError, match="no preference pair"):
         train_preferences(tiny_model, [long], FAMILY, dpo(), HERE, 1, tmp_path / "n")
 
 
 def test_a_model_folder_without_weights_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match="no weights"):
-        train_supervised(tmp_path, [], TRAINING, HERE, 1, tmp_path / "out")
+        train_supervised(tmp_path, [{"input_ids": [1, 2], "labels": [1, 2]}], TRAINING, HERE, 1, tmp_path / "out")
 
 
-def test_a_broken_training_goes_on_from_its_checkpoint_and_gives_the_same_bytes(
-    renderer: Renderer, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_rows_that_are_all_too_long_are_one_clear_error(
+    kind: str, renderer: Renderer, tiny_model: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(journal, "FOLDER", tmp_path / "unfinished")
-    rows = [solution_row(renderer, replace(SOLUTION, prompt=f"Ana has {i} keys.")) for i in range(24)]
-    train_supervised(tiny_model, rows, TRAINING, HERE, 1, tmp_path / "whole")
-    saving = machine.Training(save_steps=2)
-    advance = StageProgress.on_step_end
-
-    def break_off(self: Any, args: Any, state: Any, control: Any, **more: Any) -> None:
-        advance(self, args, state, control, **more)
-        if state.global_step == 5:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(StageProgress, "on_step_end", break_off)
-        train_supervised(tiny_model, rows, TRAINING, saving, 1, tmp_path / "broken")
-    assert [path.name for path in (tmp_path / "unfinished").glob("train/*/checkpoint-*")] == ["checkpoint-4"]
-    train_supervised(tiny_model, rows, TRAINING, saving, 1, tmp_path / "broken")
-    whole, broken = (tmp_path / name / "model.safetensors" for name in ("whole", "broken"))
-    assert whole.read_bytes() == broken.read_bytes()
-    assert not list((tmp_path / "unfinished").glob("train/*"))
+    long = replace(PAIR, prompt="Ana has 2 keys. " * 200)
+    with pytest.raises(PipelineError, match="too few for all 3 rows|no preference pair to train on"):
+        if kind == "sft":
+            rows = [solution_row(renderer, replace(SOLUTION, prompt=long.prompt))] * 3
+            train_supervised(tiny_model, rows, TRAINING, HERE, 1, tmp_path / "m")
+        else:
+            train_preferences(tiny_model, [long] * 3, FAMILY, dpo(), HERE, 1, tmp_path / "m")
 
 
 def test_pretraining_runs_every_phase_and_gives_the_same_bytes_again(renderer: Renderer, tmp_path: Path) -> None:

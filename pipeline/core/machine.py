@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipeline.core.config import Count, Positive, Section, build, read_yaml
 
@@ -22,10 +22,30 @@ class Inference(Section):
 
 
 class Training(Section):
-    """TRL on this machine."""
+    """TRL on this machine. Another number of devices or rows changes weights by rounding alone."""
 
     threads: Positive = Field(default=1, description="of a training on a CPU")
     save_steps: Count = Field(default=0, description="updates between checkpoints to go on from when killed; 0: none")
+    launcher: str = Field(
+        default="none",
+        description="none (one process, one device), accelerate, or a command with {job} in it (docs/gpu.md)",
+    )
+    config: str = Field(
+        default="fsdp2", description="of accelerate: ddp, fsdp2, zero3 (pipeline/training/launchers) or your own file"
+    )
+    processes: Count = Field(default=0, description="of accelerate, one a device; 0: as many as this machine has GPUs")
+    micro_batch: Count = Field(default=0, description="rows that a device takes at once; 0: its share of batch_size")
+    gradient_checkpointing: bool = Field(default=False, description="less memory, a third more time")
+    report_to: Literal["none", "tensorboard", "wandb", "mlflow", "trackio"] = Field(
+        default="none", description="where curves go beside the kept ones; the package must be installed"
+    )
+
+    @field_validator("launcher")
+    @classmethod
+    def _known_or_a_command(cls, launcher: str) -> str:
+        if launcher not in ("none", "accelerate") and "{job}" not in launcher:
+            raise ValueError("must be none, accelerate or a command that has {job} in it")
+        return launcher
 
 
 class Endpoints(Section):

@@ -1,34 +1,23 @@
-"""What both trainers share: loading and saving a model, determinism, the arguments of the schedule."""
+"""What all trainings share: determinism, the arguments of the schedule, progress, and the kept curve."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import math
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, TrainerState, set_seed
+from transformers import AutoTokenizer, TrainerCallback, TrainerState, set_seed
 from transformers.utils import logging
 
-from pipeline.core import fingerprint, journal, machine
+from pipeline.core import machine
 from pipeline.core.command import Progress, Stage
 from pipeline.core.config import Prompts
-from pipeline.core.files import require_weights
-from pipeline.core.lease import hold_gpus
+from pipeline.core.errors import PipelineError
 from pipeline.language.renderer import Renderer
 from pipeline.training.settings import Training
 
-
-def load(model: Path) -> tuple[Any, Any]:
-    """Model (fp32 weights) and tokenizer of a model folder; PipelineError if it has no weights."""
-    require_weights(model)
-    tokenizer = AutoTokenizer.from_pretrained(str(model), trust_remote_code=False)
-    loaded = AutoModelForCausalLM.from_pretrained(
-        str(model), dtype=torch.float32, trust_remote_code=False, use_safetensors=True
-    )
-    return loaded, tokenizer
+CURVE = ("loss", "learning_rate", "grad_norm", "reward_accuracy", "reward_margin")  # kept of every update
 
 
 def read_renderer(stage: Stage, model: Path) -> Renderer:
@@ -38,19 +27,8 @@ def read_renderer(stage: Stage, model: Path) -> Renderer:
     return Renderer(tokenizer, prompts.family, prompts.chat)
 
 
-def save(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Weights as safetensors, configuration and tokenizer; nothing that needs pickle."""
-    folder.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-
-
 def determined(seed: int, threads: int) -> None:
-    """Fix seeds, algorithms and the number of threads: the same rows give the same weights on one machine.
-
-    Waits where another stage has the GPUs.
-    """
-    hold_gpus()
+    """Fix seeds, algorithms and the number of threads: the same rows give the same weights on one machine."""
     logging.disable_progress_bar()
     set_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -58,28 +36,34 @@ def determined(seed: int, threads: int) -> None:
         torch.set_num_threads(threads)
 
 
-@contextmanager
-def checkpoints(*depends_on: Any) -> Iterator[Path]:
-    """A folder for the checkpoints of one training, named after all that decides it; it is removed when all is done."""
-    folder = journal.FOLDER / "train" / fingerprint.values(*depends_on)[:16]
-    folder.mkdir(parents=True, exist_ok=True)
-    yield folder
-    shutil.rmtree(folder)
+def rows_at_once(batch_size: int, micro_batch: int, ranks: int) -> tuple[int, int]:
+    """(rows that a rank takes at once, times it does so in an update), so that an update has `batch_size` rows.
+
+    micro_batch: 0 is a rank's whole share. Raises PipelineError where that cannot be.
+    """
+    share, rest = divmod(batch_size, ranks)
+    micro = micro_batch or share
+    if rest or share % micro:
+        raise PipelineError(
+            f"batch_size (params.yaml): {batch_size} rows cannot be spread over {ranks} devices by "
+            f"{micro_batch or 'equal'} rows; it must be a multiple of devices times training.micro_batch (machine.yaml)"
+        )
+    return micro, share // micro
 
 
-def last_checkpoint(folder: Path) -> str | None:
-    """The newest whole checkpoint of an earlier, broken run; the trainer's state is what it writes last."""
-    whole = [state.parent for state in folder.glob("checkpoint-*/trainer_state.json")]
-    return str(max(whole, key=lambda place: int(place.name.partition("-")[2]))) if whole else None
+def arguments(settings: Training, here: machine.Training, seed: int, ranks: int, folder: Path) -> dict[str, Any]:
+    """Arguments that SFTConfig and DPOConfig share; checkpoints go to `folder`.
 
-
-def arguments(settings: Training, here: machine.Training, seed: int, folder: Path) -> dict[str, Any]:
-    """Arguments that SFTConfig and DPOConfig share; checkpoints go to `folder`."""
+    Rows come in the order in which they lie, which is that of the updates of all epochs.
+    """
+    micro, accumulation = rows_at_once(settings.batch_size, here.micro_batch, ranks)
     return {
         "output_dir": str(folder),
-        "per_device_train_batch_size": settings.batch_size,
+        "per_device_train_batch_size": micro,
+        "gradient_accumulation_steps": accumulation,
+        "train_sampling_strategy": "sequential",
+        "num_train_epochs": 1,
         "learning_rate": settings.learning_rate,
-        "num_train_epochs": settings.epochs,
         "warmup_steps": settings.warmup_ratio,
         "lr_scheduler_type": "cosine",
         "weight_decay": 0.0,
@@ -91,31 +75,52 @@ def arguments(settings: Training, here: machine.Training, seed: int, folder: Pat
         "save_strategy": "steps" if here.save_steps else "no",
         "save_steps": here.save_steps or 1,
         "save_total_limit": 1,
-        "report_to": "none",
-        "logging_steps": 10,
+        "report_to": here.report_to,
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,
         "disable_tqdm": True,
-        "gradient_checkpointing": False,
+        "gradient_checkpointing": here.gradient_checkpointing,
         "dataloader_num_workers": 0,
     }
 
 
 class StageProgress(TrainerCallback):
-    """The stage's own progress bar in the place of the trainer's."""
+    """The stage's own progress bar in the place of the trainer's; a loss that is no number ends the training."""
 
     def on_train_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
         """Open the bar."""
-        self.progress = Progress("train", state.max_steps)
+        if state.is_world_process_zero:
+            self.progress = Progress("train", state.max_steps, state.global_step)
 
     def on_step_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
         """One more update."""
-        self.progress.advance()
+        if state.is_world_process_zero:
+            self.progress.advance()
+
+    def on_log(self, args: Any, state: TrainerState, control: Any, logs: dict[str, Any], **_: Any) -> None:
+        """Refuse a loss that is no number: all that follows would be none either."""
+        if not math.isfinite(logs.get("loss", 0.0)):
+            raise PipelineError(
+                f"the loss of update {state.global_step} is {logs['loss']}; lower learning_rate, or look at the rows"
+            )
 
     def on_train_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
         """Close the bar."""
-        self.progress.close()
+        if state.is_world_process_zero:
+            self.progress.close()
 
 
-def losses(history: list[dict[str, float]]) -> dict[str, float]:
-    """First and last logged loss of a run, for the statistics beside a model."""
-    logged = [entry["loss"] for entry in history if "loss" in entry]
-    return {"first_loss": logged[0], "last_loss": logged[-1]} if logged else {}
+def curve(history: list[dict[str, Any]]) -> list[dict[str, float]]:
+    """Each update's number and what is kept of it, from the trainer's log."""
+    return [
+        {"update": entry["step"], **{name: entry[name] for name in CURVE if name in entry}}
+        for entry in history
+        if "loss" in entry
+    ]
+
+
+def ends(kept: list[dict[str, float]]) -> dict[str, float]:
+    """First and last loss of a curve, each a mean over ten updates, for the statistics beside a model."""
+    losses = [update["loss"] for update in kept]
+    first, last = losses[:10], losses[-10:]
+    return {"first_loss": sum(first) / len(first), "last_loss": sum(last) / len(last)} if losses else {}

@@ -10,10 +10,12 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 from trl.trainer.utils import add_fused_lm_head
 
 from pipeline.core.config import Prompts
+from pipeline.core.lease import hold_gpus
 from pipeline.core.records import Preference
 from pipeline.language.renderer import Renderer
-from pipeline.training.common import determined, load
+from pipeline.training.common import determined
 from pipeline.training.preference import preference_rows
+from pipeline.training.weights import load
 
 
 def implicit_margins(
@@ -24,6 +26,7 @@ def implicit_margins(
     That is log policy/reference of the chosen text minus log policy/reference of the rejected one, in nats. batch: in
     pairs.
     """
+    hold_gpus()
     determined(0, threads)
     first, second = (_margins(model, pairs, prompts, batch) for model in (policy, reference))
     return [mine - before for mine, before in zip(first, second, strict=True)]

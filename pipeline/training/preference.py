@@ -1,8 +1,4 @@
-"""Step-wise DPO with TRL's DPOTrainer (paper, section 3.4), under the step contract.
-
-TRL's own preparation tokenises text and appends the end-of-sequence token to every chosen and rejected, which
-would teach the model to stop after one step. Here prompt and steps arrive as ids, and only a terminal step ends.
-"""
+"""A round's pairs as token rows, and step-wise DPO on them (paper, section 3.4)."""
 
 from __future__ import annotations
 
@@ -10,71 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from datasets import Dataset
-from transformers import PrinterCallback
-from trl import DPOConfig, DPOTrainer
-from trl.trainer.dpo_trainer import DataCollatorForPreference
+from transformers import AutoTokenizer
 
 from pipeline.core import machine
 from pipeline.core.command import note
 from pipeline.core.config import Prompts
 from pipeline.core.errors import PipelineError
+from pipeline.core.files import require_weights
 from pipeline.core.records import Dropped, Preference
 from pipeline.language.renderer import Renderer
-from pipeline.training.common import (
-    StageProgress,
-    arguments,
-    checkpoints,
-    determined,
-    last_checkpoint,
-    load,
-    losses,
-    save,
-)
+from pipeline.training import launch
+from pipeline.training.common import ends
+from pipeline.training.order import updates
 from pipeline.training.settings import Dpo
-
-
-class StepDPOTrainer(DPOTrainer):
-    """DPOTrainer that takes rows of prompt_ids, chosen_ids, rejected_ids and consistency as they are.
-
-    The preference loss of a pair with reward margin z and consistency C is C L(z) + (1 - C) L(-z), as in CREAM (Wang et
-    al. 2024): each pair smooths its own label. It is made as L(z) + (1 - C) z, which is the same for the logistic L.
-    TRL's label_smoothing is one number for all pairs, and its sigmoid loss does not read it. The likelihood term stays
-    on the chosen step.
-    """
-
-    def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
-        return dataset
-
-    def _compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool) -> Any:
-        consistency, inputs = inputs["consistency"], {k: v for k, v in inputs.items() if k != "consistency"}
-        log_probs = []
-
-        def remembering(**asked: Any) -> Any:
-            outputs = model(**asked)
-            log_probs.append(outputs.log_probs.sum(dim=1))
-            return outputs
-
-        loss = super()._compute_loss(remembering, inputs, return_outputs)
-        chosen, rejected = log_probs[0].chunk(2)
-        margins = (chosen - inputs["ref_chosen_logps"]) - (rejected - inputs["ref_rejected_logps"])
-        weight = dict(zip(self.args.loss_type, self.args.loss_weights, strict=True)).get("sigmoid", 0.0)
-        return loss + weight * ((1 - consistency) * self.beta * margins).mean()
-
-
-class CollatorWithConsistency(DataCollatorForPreference):
-    """TRL's collator (right padding; the chosen texts of a batch, then the rejected), and the consistency of each pair.
-
-    Consistency follows once the reference is known, since the reference model knows nothing of it.
-    """
-
-    def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
-        """One padded batch."""
-        batch: dict[str, Any] = super().torch_call(examples)
-        if "ref_chosen_logps" in batch:
-            batch["consistency"] = torch.tensor([example["consistency"] for example in examples])
-        return batch
+from pipeline.training.supervised import Trained
 
 
 def preference_rows(renderer: Renderer, pairs: Sequence[Preference]) -> list[dict[str, Any]]:
@@ -100,57 +45,37 @@ def train_preferences(
     here: machine.Training,
     seed: int,
     folder: Path,
-) -> tuple[dict[str, Any], list[Dropped]]:
+) -> Trained:
     """Train the model folder `start`, which is also the reference, on pairs and save it to `folder`.
 
-    Rows over settings.max_length tokens are left out and returned with their reason.
+    Rows over settings.max_length tokens are left out. Raises PipelineError if none is left, and as `launch.run` does.
     """
-    determined(seed, here.threads)
-    model, tokenizer = load(start)
-    rows = preference_rows(Renderer(tokenizer, prompts.family, prompts.chat), pairs)
+    require_weights(start)
+    tokenizer = AutoTokenizer.from_pretrained(str(start), trust_remote_code=False)
     fitting, dropped = [], []
-    for pair, row in zip(pairs, rows, strict=True):
-        length = len(row["prompt_ids"]) + max(len(row["chosen_ids"]), len(row["rejected_ids"]))
-        if length <= settings.max_length:
-            fitting.append(row)
+    for pair, row in zip(
+        pairs, preference_rows(Renderer(tokenizer, prompts.family, prompts.chat), pairs), strict=True
+    ):
+        if (length := _length(row)) <= settings.max_length:
+            fitting.append({**row, "weight": 1.0})
         else:
             dropped.append(Dropped("dpo", f"{pair.problem_id}/{pair.step_index}", "too_long", f"{length} tokens"))
     if not fitting:
         raise PipelineError(
             f"{folder}: no preference pair to train on ({len(dropped)} too long); see the round's pairs.json"
         )
-    weights = settings.loss_weights.model_dump()
-    with checkpoints("dpo", start, fitting, settings, seed) as unfinished:
-        config = DPOConfig(
-            **arguments(settings, here, seed, unfinished),
-            beta=settings.beta,
-            loss_type=[name for name, weight in weights.items() if weight > 0],
-            loss_weights=[weight for weight in weights.values() if weight > 0],
-            precompute_ref_log_probs=True,
-            remove_unused_columns=False,
-        )
-        trainer = StepDPOTrainer(
-            model=model,
-            args=config,
-            data_collator=CollatorWithConsistency(pad_token_id=tokenizer.eos_token_id),
-            train_dataset=Dataset.from_list(fitting),
-            processing_class=tokenizer,
-        )
-        trainer.remove_callback(PrinterCallback)
-        trainer.add_callback(StageProgress())
-        trainer.train(resume_from_checkpoint=last_checkpoint(unfinished))
-        save(trainer.model, tokenizer, folder)
+    order = updates(list(map(_length, fitting)), settings.batch_size, settings.epochs, seed, by_length=False)
+    sizes = [(len(update), sum(len(fitting[row]["chosen_ids"]) for row in update)) for update in order]
+    end = [tokenizer.eos_token_id]
+    blank = {"prompt_ids": end, "chosen_ids": end, "rejected_ids": end, "consistency": 1.0, "weight": 0.0}
+    outcome = launch.run("dpo", start, fitting, blank, order, sizes, settings, here, seed, folder)
     tokens = sum(2 * len(row["prompt_ids"]) + len(row["chosen_ids"]) + len(row["rejected_ids"]) for row in fitting)
     note(trained_tokens=tokens * settings.epochs)
-    logged = [entry for entry in trainer.state.log_history if "rewards/accuracies" in entry]
-    last = (
-        {"reward_accuracy": logged[-1]["rewards/accuracies"], "reward_margin": logged[-1]["rewards/margins"]}
-        if logged
-        else {}
-    )
-    return {
-        "pairs": len(fitting),
-        "dropped": len(dropped),
-        **losses(trainer.state.log_history),
-        **last,
-    }, dropped
+    last = {name: value for name, value in outcome.curve[-1].items() if name.startswith("reward_")}
+    statistics = {"pairs": len(fitting), "dropped": len(dropped), **ends(outcome.curve), **last}
+    return Trained(statistics, outcome.curve, dropped)
+
+
+def _length(row: dict[str, Any]) -> int:
+    """Tokens of the longer of the two sequences."""
+    return len(row["prompt_ids"]) + max(len(row["chosen_ids"]), len(row["rejected_ids"]))

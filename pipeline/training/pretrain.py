@@ -18,7 +18,8 @@ from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from pipeline.core.command import Progress
-from pipeline.training.common import determined, save
+from pipeline.training.common import determined
+from pipeline.training.weights import save
 
 Row = dict[str, list[int]]
 _POOL = 64  # batches that are sorted by length together

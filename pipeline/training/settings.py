@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.core.config import Positive, Section, Share
+from pipeline.core.config import Count, Positive, Section, Share
+
+
+class Lora(Section):
+    """Low-rank adapters in the place of all weights (Hu et al. 2021), merged into the model when it is saved."""
+
+    in_one_line: ClassVar[bool] = True
+    rank: Count = Field(default=0, description="0: all weights are trained")
+    alpha: Positive = 16
+    dropout: Share = 0.0
+    targets: tuple[str, ...] = Field(default=(), description="modules by name; []: all linear ones")
 
 
 class Training(Section):
@@ -17,7 +27,9 @@ class Training(Section):
     learning_rate: float = Field(gt=0)
     warmup_ratio: Share = Field(description="share of all updates")
     max_length: Positive = Field(description="tokens; longer rows are left out")
-    bf16: bool
+    bf16: bool = Field(description="compute in bf16 (slow on CPUs without instructions for it), weights in fp32")
+    saved_dtype: Literal["float32", "bfloat16"] = Field(default="float32", description="of the saved weights")
+    lora: Lora = Lora()
 
 
 class LossWeights(Section):

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset
-from transformers import PrinterCallback
-from trl import SFTConfig, SFTTrainer
-
 from pipeline.core import machine
 from pipeline.core.command import note
+from pipeline.core.errors import PipelineError
 from pipeline.core.records import Dropped, Solution
 from pipeline.language.renderer import Renderer
-from pipeline.training.common import (
-    StageProgress,
-    arguments,
-    checkpoints,
-    determined,
-    last_checkpoint,
-    load,
-    losses,
-    save,
-)
+from pipeline.training import launch
+from pipeline.training.common import ends
+from pipeline.training.order import updates
 from pipeline.training.settings import Training
 
 Rows = list[dict[str, list[int]]]
+_NONE = -100  # the label of a token that is not trained
+_BLANK = {"input_ids": [0, 0], "labels": [_NONE, _NONE]}  # a row of no weight
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What stands beside a trained model. curve: of each update (see `common.CURVE`). dropped: rows that were left out,
+    each with its reason."""
+
+    statistics: dict[str, Any]
+    curve: list[dict[str, float]]
+    dropped: list[Dropped]
 
 
 def solution_row(renderer: Renderer, row: Solution) -> dict[str, list[int]]:
@@ -36,41 +39,32 @@ def solution_row(renderer: Renderer, row: Solution) -> dict[str, list[int]]:
 
 def completion_row(prompt: list[int], completion: list[int]) -> dict[str, list[int]]:
     """Token row with loss on the completion only."""
-    return {"input_ids": prompt + completion, "labels": [-100] * len(prompt) + completion}
+    return {"input_ids": prompt + completion, "labels": [_NONE] * len(prompt) + completion}
 
 
 def train_supervised(
     start: Path, rows: Rows, settings: Training, here: machine.Training, seed: int, folder: Path
-) -> tuple[dict[str, Any], list[Dropped]]:
+) -> Trained:
     """Train the model folder `start` on token rows and save it to `folder`.
 
-    Rows over settings.max_length tokens are left out and returned with their reason. Returns statistics too.
+    Rows over settings.max_length tokens are left out. Raises PipelineError if none is left, and as `launch.run` does.
     """
-    determined(seed, here.threads)
-    model, tokenizer = load(start)
     fitting, dropped = within(rows, settings.max_length)
-    data = Dataset.from_list([{**row, "length": len(row["input_ids"])} for row in fitting])
-    with checkpoints("sft", start, fitting, settings, seed) as unfinished:
-        config = SFTConfig(
-            **arguments(settings, here, seed, unfinished),
-            dataset_kwargs={"skip_prepare_dataset": True},
-            train_sampling_strategy="group_by_length",
-            length_column_name="length",
+    if not fitting:
+        raise PipelineError(
+            f"max_length (params.yaml): {settings.max_length} tokens are too few for all {len(rows)} rows of {folder}; "
+            "raise it"
+            if rows
+            else f"{folder}: there is no row to train on; see what the stages before have dropped"
         )
-        trainer = SFTTrainer(model=model, args=config, train_dataset=data, processing_class=tokenizer)
-        trainer.remove_callback(PrinterCallback)
-        trainer.add_callback(StageProgress())
-        trainer.train(resume_from_checkpoint=last_checkpoint(unfinished))
-        save(trainer.model, tokenizer, folder)
-    tokens = sum(len(row["input_ids"]) for row in fitting)
-    note(trained_tokens=tokens * settings.epochs)
-    statistics = {
-        "rows": len(fitting),
-        "tokens": tokens,
-        "dropped": len(dropped),
-        **losses(trainer.state.log_history),
-    }
-    return statistics, dropped
+    lengths = [len(row["input_ids"]) for row in fitting]
+    order = updates(lengths, settings.batch_size, settings.epochs, seed, by_length=True)
+    trained = [sum(label != _NONE for label in row["labels"]) for row in fitting]
+    sizes = [(len(update), sum(trained[row] for row in update)) for update in order]
+    outcome = launch.run("sft", start, fitting, _BLANK, order, sizes, settings, here, seed, folder)
+    note(trained_tokens=sum(lengths) * settings.epochs)
+    statistics = {"rows": len(fitting), "tokens": sum(lengths), "dropped": len(dropped), **ends(outcome.curve)}
+    return Trained(statistics, outcome.curve, dropped)
 
 
 def within(rows: Sequence[dict[str, list[int]]], max_length: int) -> tuple[Rows, list[Dropped]]:

@@ -1,0 +1,161 @@
+"""One process of a training: `python -m pipeline.training.worker FOLDER`, started once for each device.
+
+The folder holds the job (launch.py writes it): `job.json` and the token rows. The first process writes the model and
+`outcome.json`; a process that ends with one clear line leaves it in `error-<rank>.txt`.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.core import machine
+from pipeline.core.command import die_with_parent, print_error, redact_tracebacks
+from pipeline.core.errors import PipelineError
+
+_STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is trained, as plain values. kind: `sft` or `dpo`. settings, here: sections of params.yaml and machine.yaml.
+
+    order: rows of each update; the row after the last is the blank one. sizes: (rows, trained tokens) of each update.
+    distributed: what accelerate must have made of the launcher's configuration (`FSDP`, ...; "": anything).
+    """
+
+    kind: str
+    start: str
+    folder: str
+    settings: dict[str, Any]
+    here: dict[str, Any]
+    seed: int
+    order: list[list[int]]
+    sizes: list[tuple[int, int]]
+    distributed: str = ""
+
+
+def main() -> None:
+    """Take part in the job of the folder that is given."""
+    die_with_parent()
+    redact_tracebacks()
+    place = Path(sys.argv[1])
+    try:
+        train(place)
+    except PipelineError as error:
+        print_error(error)
+        (place / f"error-{os.environ.get('RANK', 0)}.txt").write_text(str(error), encoding="utf-8")
+        sys.exit(1)
+
+
+def train(place: Path) -> None:
+    """Run the job of a folder in this process, beside the others that the launcher has started.
+
+    Raises PipelineError where memory or storage ends, or the launcher made something else than it was asked for.
+    """
+    import torch
+    from safetensors import SafetensorError
+
+    job = Job(**json.loads((place / "job.json").read_text(encoding="utf-8")))
+    try:
+        _train(job, place)
+    except torch.OutOfMemoryError as error:
+        raise PipelineError(
+            f"the device of rank {os.environ.get('RANK', 0)} has too little memory ({str(error).splitlines()[0]}); lower "
+            "training.micro_batch, turn on training.gradient_checkpointing (machine.yaml), or see docs/gpu.md"
+        ) from error
+    except (OSError, SafetensorError) as error:
+        if isinstance(error, OSError) and error.errno not in _STORAGE:
+            raise
+        raise PipelineError(f"{place} or {job.folder} cannot be written ({error}); checkpoints are kept") from error
+
+
+def _train(job: Job, place: Path) -> None:
+    import torch
+    import datasets
+    from transformers import PrinterCallback
+    from trl import DPOConfig, SFTConfig, SFTTrainer
+
+    from pipeline.training import common, weights
+    from pipeline.training.dpo import PairCollator, StepDPOTrainer
+    from pipeline.training.order import filled
+    from pipeline.training.settings import Dpo, Training
+
+    here = machine.Training.model_validate(job.here, strict=False)
+    settings = (Dpo if job.kind == "dpo" else Training).model_validate(job.settings, strict=False)
+    datasets.disable_progress_bars()
+    common.determined(job.seed, here.threads)
+    frozen_in_bf16 = settings.lora.rank > 0 and settings.bf16
+    model, tokenizer = weights.load(Path(job.start), torch.bfloat16 if frozen_in_bf16 else torch.float32)
+    names, rows = weights.own_names(model), datasets.load_from_disk(str(place / "rows"))
+    shared = common.arguments(settings, here, job.seed, int(os.environ.get("WORLD_SIZE", 1)), place)
+    if os.environ.get("FSDP_ACTIVATION_CHECKPOINTING", "").lower() == "true":
+        shared["gradient_checkpointing"] = False  # FSDP2 does it itself; both at once fail
+    parts: dict[str, Any] = {
+        "model": model,
+        "train_dataset": rows,
+        "processing_class": tokenizer,
+        "peft_config": weights.adapters(settings.lora),
+    }
+    if isinstance(settings, Dpo):
+        trainer: Any = StepDPOTrainer(
+            args=DPOConfig(**shared, beta=settings.beta, precompute_ref_log_probs=True, remove_unused_columns=False),
+            data_collator=PairCollator(pad_token_id=tokenizer.eos_token_id),
+            sizes=job.sizes,
+            weights=settings.loss_weights.model_dump(),
+            **parts,
+        )
+    else:
+        config = SFTConfig(**shared, dataset_kwargs={"skip_prepare_dataset": True})
+        trainer = SFTTrainer(args=config, **parts)
+    _refuse_another_kind(trainer.accelerator, job.distributed)
+    # The rows in order of the updates; the reference's log-probabilities, if any, were added to each row once.
+    trainer.train_dataset = trainer.train_dataset.select(filled(job.order, settings.batch_size, len(rows) - 1))
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(common.StageProgress())
+    trainer.train(resume_from_checkpoint=last_checkpoint(place))
+    dtype = getattr(torch, settings.saved_dtype)
+    weights.save_trained(trainer, Path(job.start), names, dtype, tokenizer, Path(job.folder))
+    if trainer.accelerator.is_main_process:
+        outcome = {
+            "curve": common.curve(trainer.state.log_history),
+            "ranks": trainer.accelerator.num_processes,
+            "distributed": trainer.accelerator.distributed_type.value,
+        }
+        (place / "outcome.json").write_text(json.dumps(outcome), encoding="utf-8")
+    trainer.accelerator.wait_for_everyone()
+
+
+def _refuse_another_kind(accelerator: Any, wanted: str) -> None:
+    """Launchers fall back silently: to one process, or to DDP in the place of FSDP."""
+    kind = accelerator.distributed_type.value
+    if wanted and kind != wanted:
+        raise PipelineError(
+            f"training.config (machine.yaml): it asks for {wanted}, but accelerate runs {kind} on "
+            f"{accelerator.num_processes} processes here; correct it or training.launcher"
+        )
+    if accelerator.is_main_process and accelerator.num_processes > 1:
+        print(f"train: {accelerator.num_processes} processes, {kind}", file=sys.stderr, flush=True)
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """The newest whole checkpoint of an earlier, broken run; the trainer's state is what it writes last."""
+    whole = [state.parent for state in folder.glob("checkpoint-*/trainer_state.json") if _is_whole(state)]
+    return str(max(whole, key=lambda place: int(place.name.partition("-")[2]))) if whole else None
+
+
+def _is_whole(state: Path) -> bool:
+    try:
+        json.loads(state.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main()
