@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 
@@ -23,34 +24,35 @@ def fsdp() -> None:
 
     begin = AcceleratorState.__init__
 
-    def fsdp_on_cpu(self: Any, *args: Any, **kwargs: Any) -> None:
+    def with_plugin(self: Any, *args: Any, **kwargs: Any) -> None:
         begin(self, *args, **kwargs)
-        if self.distributed_type == DistributedType.MULTI_CPU and kwargs.get("fsdp_plugin"):
-            self.distributed_type, self.fsdp_plugin = DistributedType.FSDP, kwargs["fsdp_plugin"]
+        if plugin := kwargs.get("fsdp_plugin"):
+            self.fsdp_plugin = plugin
 
-    AcceleratorState.__init__ = fsdp_on_cpu
+    AcceleratorState.__init__ = with_plugin
+    AcceleratorState.distributed_type = property(lambda self: DistributedType.FSDP, lambda self, kind: None)
 
 
 def killed_at(update: int) -> None:
-    """Kill rank 1 (or the only one) after so many updates."""
+    """Kill the last rank after so many updates."""
     from pipeline.training.common import StageProgress
 
     advance = StageProgress.on_step_end
 
     def and_die(self: Any, args: Any, state: Any, control: Any, **more: Any) -> None:
         advance(self, args, state, control, **more)
-        if state.global_step == update and os.environ.get("RANK", "0") == os.environ.get("LAST", "0"):
+        if state.global_step == update and int(os.environ["RANK"]) == int(os.environ["WORLD_SIZE"]) - 1:
             os.kill(os.getpid(), signal.SIGKILL)
 
     StageProgress.on_step_end = and_die  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
-    kind, update, *_ = sys.argv[1:]
+    kind, die, *_ = sys.argv[1:]
     if kind == "fsdp":
         fsdp()
-    if int(update):
-        killed_at(int(update))
+    if Path(die).is_file():
+        killed_at(int(Path(die).read_text()))
     sys.argv[1:3] = []
     from pipeline.training import worker
 

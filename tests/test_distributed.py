@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -19,10 +18,12 @@ from test_train import FAMILY, LAST, PAIR, SOLUTION, TRAINING, dpo
 from pipeline.core import journal, machine
 from pipeline.core.errors import PipelineError
 from pipeline.language.renderer import Renderer
-from pipeline.training import launch
-from pipeline.training.common import rows_at_once
+from pipeline.training import launch, worker
+from pipeline.training.common import StageProgress, rows_at_once
+from pipeline.training.dpo import StepDPOTrainer
 from pipeline.training.order import filled, updates
 from pipeline.training.preference import train_preferences
+from pipeline.training.settings import Lora
 from pipeline.training.supervised import Trained, solution_row, train_supervised
 
 TRAINER = ROOT / "tests" / "launched.py"
@@ -36,9 +37,10 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
-def launched(kind: str, ranks: int = 1, kill_at: int = 0, **other: Any) -> machine.Training:
-    """The trainer of tests by torchrun: `ddp` or `fsdp`; the last rank is killed after so many updates."""
-    own = f"{TRAINER} {kind} {kill_at} {{job}}"
+def launched(kind: str, ranks: int, die: Path | str = "never", **other: Any) -> machine.Training:
+    """The trainer of tests by torchrun: `ddp` or `fsdp`. die: a file with the update after which the last rank is
+    killed."""
+    own = f"{TRAINER} {kind} {die} {{job}}"
     command = f"{sys.executable} -m torch.distributed.run --standalone --nproc-per-node {ranks} {own}"
     return machine.Training(launcher=command, **other)
 
@@ -111,14 +113,144 @@ def test_accumulation_and_two_ranks_give_the_weights_of_one_process(
             assert first["loss"] == pytest.approx(second["loss"], rel=1e-3)
 
 
-@pytest.mark.parametrize("kind", ["sft", "dpo"])
-@pytest.mark.parametrize("kill_at", [2, 5, 8])  # in epoch 1, 2 and 3
-def test_a_killed_training_goes_on_from_its_checkpoint_and_gives_the_same_bytes(
-    kind: str, kill_at: int, renderer: Renderer, tiny_model: Path, tmp_path: Path
-) -> None:
-    saving = {"save_steps": 1}
-    train(kind, machine.Training(**saving), renderer, tiny_model, tmp_path / "whole")
+def killed_then_resumed(kind: str, ranks: int, kill_at: int, renderer: Renderer, start: Path, tmp_path: Path) -> bytes:
+    """The weights of a training whose last rank is killed after an update, and which is then run again."""
+    die = tmp_path / "die"
+    die.write_text(str(kill_at))
+    here = launched("ddp", ranks, die, save_steps=1)
     with pytest.raises(PipelineError, match="killed by signal 9|left no reason"):
-        train(kind, launched("ddp", 1, kill_at, **saving), renderer, tiny_model, tmp_path / "broken")
+        train(kind, here, renderer, start, tmp_path / "broken")
     (kept,) = (tmp_path / "unfinished" / "train").iterdir()
-    assert [path.name for path in kept.glob("checkpoint-*")] == [f"checkpoint-{kill_at - 1}"]
+    (checkpoint,) = kept.glob("checkpoint-*")
+    assert int(checkpoint.name.partition("-")[2]) in (kill_at - 1, kill_at)
+    die.unlink()
+    trained = train(kind, here, renderer, start, tmp_path / "broken")
+    assert [update["update"] for update in trained.curve] == list(range(1, 10))
+    assert not list((tmp_path / "unfinished" / "train").iterdir())
+    return (tmp_path / "broken" / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("kill_at", [2, 5, 8])  # in epoch 1, 2 and 3
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_a_training_that_breaks_in_any_epoch_goes_on_and_gives_the_same_bytes(
+    kind: str, kill_at: int, renderer: Renderer, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(kind, machine.Training(), renderer, tiny_model, tmp_path / "whole")
+    advance = StageProgress.on_step_end
+
+    def break_off(self: Any, args: Any, state: Any, control: Any, **more: Any) -> None:
+        advance(self, args, state, control, **more)
+        if state.global_step == kill_at:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(StageProgress, "on_step_end", break_off)
+        train(kind, machine.Training(save_steps=1), renderer, tiny_model, tmp_path / "broken")
+    assert checkpoint(tmp_path) == kill_at - 1
+    train(kind, machine.Training(save_steps=1), renderer, tiny_model, tmp_path / "broken")
+    whole, broken = (tmp_path / name / "model.safetensors" for name in ("whole", "broken"))
+    assert whole.read_bytes() == broken.read_bytes()
+    assert not list((tmp_path / "unfinished" / "train").iterdir())
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_so_it_does_on_two_ranks_of_which_one_is_killed(
+    kind: str, renderer: Renderer, tiny_model: Path, tmp_path: Path
+) -> None:
+    train(kind, launched("ddp", 2), renderer, tiny_model, tmp_path / "whole")
+    die = tmp_path / "die"
+    die.write_text("5")
+    here = launched("ddp", 2, die, save_steps=1)
+    with pytest.raises(PipelineError, match="left no reason of its own"):
+        train(kind, here, renderer, tiny_model, tmp_path / "broken")
+    assert str(tmp_path) not in subprocess.run(["ps", "ax"], capture_output=True, text=True, check=True).stdout
+    assert checkpoint(tmp_path) in (4, 5)
+    die.unlink()
+    trained = train(kind, here, renderer, tiny_model, tmp_path / "broken")
+    assert [update["update"] for update in trained.curve] == list(range(1, 10))
+    whole, broken = (tmp_path / name / "model.safetensors" for name in ("whole", "broken"))
+    assert whole.read_bytes() == broken.read_bytes()
+
+
+def checkpoint(tmp_path: Path) -> int:
+    """The update of the only checkpoint of the only broken training."""
+    (place,) = (tmp_path / "unfinished" / "train").glob("*/checkpoint-*")
+    return int(place.name.partition("-")[2])
+
+
+def test_a_torn_checkpoint_counts_as_none(tmp_path: Path) -> None:
+    for update, text in ((2, "{}"), (10, '{"global_ste')):
+        (tmp_path / f"checkpoint-{update}").mkdir()
+        (tmp_path / f"checkpoint-{update}" / "trainer_state.json").write_text(text)
+    assert worker.last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-2")
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_adapters_are_trained_and_merged_into_one_clean_folder(
+    kind: str, renderer: Renderer, tiny_model: Path, tmp_path: Path
+) -> None:
+    lora = Lora(rank=4, alpha=8, dropout=0.1)
+    trained = train(kind, machine.Training(), renderer, tiny_model, tmp_path / "m", lora=lora, learning_rate=1e-2)
+    assert {path.name for path in (tmp_path / "m").iterdir()} == {path.name for path in tiny_model.iterdir()}
+    assert weights(tmp_path / "m").keys() == weights(tiny_model).keys()
+    assert moved(tmp_path / "m", tiny_model) > 1e-4
+    assert trained.statistics["last_loss"] < trained.curve[0]["loss"]
+
+
+def test_weights_are_saved_in_the_dtype_that_is_asked_for(
+    renderer: Renderer, tiny_model: Path, tmp_path: Path
+) -> None:
+    train("sft", machine.Training(), renderer, tiny_model, tmp_path / "m", saved_dtype="bfloat16")
+    assert {tensor.dtype for tensor in weights(tmp_path / "m").values()} == {torch.bfloat16}
+    assert json.loads((tmp_path / "m" / "config.json").read_text())["dtype"] == "bfloat16"
+
+
+def test_gradient_checkpointing_changes_no_weight(renderer: Renderer, tiny_model: Path, tmp_path: Path) -> None:
+    for name, on in (("off", False), ("on", True)):
+        train("dpo", machine.Training(gradient_checkpointing=on), renderer, tiny_model, tmp_path / name)
+    assert_same_weights(tmp_path / "off", tmp_path / "on")
+
+
+def test_a_reference_that_is_another_model_is_refused(
+    renderer: Renderer, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = StepDPOTrainer.compute_ref_log_probs
+
+    def off(self: Any, model: Any, inputs: Any) -> Any:
+        chosen, rejected = reference(self, model, inputs)
+        return chosen - 3.0, rejected
+
+    monkeypatch.setattr(StepDPOTrainer, "compute_ref_log_probs", off)
+    with pytest.raises(PipelineError, match="instead of ln 2"):
+        train("dpo", machine.Training(), renderer, tiny_model, tmp_path / "m")
+
+
+def test_a_loss_that_is_no_number_ends_the_training(renderer: Renderer, tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match=r"the loss of update \d+ is (nan|inf)"):
+        train("sft", machine.Training(), renderer, tiny_model, tmp_path / "m", learning_rate=1e30)
+
+
+@pytest.mark.parametrize(
+    "here, line",
+    [
+        ({"launcher": "accelerate", "config": "fdsp2"}, "'fdsp2' is no accelerate configuration .* ddp, fsdp2, zero3"),
+        ({"launcher": "accelerate", "config": "ddp"}, "no GPU is seen here, so the number must be given"),
+        ({"launcher": "accelerate", "config": "fsdp2", "processes": 1}, "asks for FSDP, but accelerate runs"),
+        ({"launcher": "/no/such/program {job}"}, "/no/such/program cannot run"),
+        ({"launcher": "false {job}"}, "ended with exit code 1 and left no reason"),
+    ],
+)
+def test_a_launcher_that_cannot_do_it_is_one_clear_line(
+    here: dict[str, Any], line: str, renderer: Renderer, tiny_model: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(PipelineError, match=line) as refused:
+        train("sft", machine.Training(**here), renderer, tiny_model, tmp_path / "m")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_line(
+    renderer: Renderer, tiny_model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "unfinished").write_text("a file in the way")
+    with pytest.raises(PipelineError, match=r"unfinished.*: cannot be written"):
+        train("sft", machine.Training(), renderer, tiny_model, tmp_path / "m")
