@@ -24,7 +24,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.core import fingerprint, journal, machine
-from pipeline.core.command import die_with_parent
+from pipeline.core.command import die_with_parent, note
 from pipeline.core.errors import PipelineError
 from pipeline.core.files import require_weights
 from pipeline.core.lease import hold_gpus, visible_gpus
@@ -37,11 +37,14 @@ SHIPPED = Path(__file__).parent / "launchers"
 
 @dataclass(frozen=True)
 class Outcome:
-    """curve: of each update, its loss and what else is kept. ranks, distributed: what it ran on."""
+    """curve: of each update, its loss and what else is kept. ranks, distributed: what it ran on. seconds: of the updates
+    alone. peak_mib: GPU memory that the first rank allocated at most; 0 on a CPU."""
 
     curve: list[dict[str, float]]
     ranks: int
     distributed: str
+    seconds: float
+    peak_mib: int
 
 
 def run(
@@ -83,6 +86,8 @@ def run(
         worker.train(place)
     outcome = Outcome(**json.loads((place / "outcome.json").read_text(encoding="utf-8")))
     shutil.rmtree(place)
+    if outcome.peak_mib:
+        note(peak_mib=outcome.peak_mib)
     return outcome
 
 

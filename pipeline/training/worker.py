@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,9 @@ def _train(job: Job, place: Path) -> None:
     trainer.train_dataset = trainer.train_dataset.select(filled(job.order, settings.batch_size, len(rows) - 1))
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(common.StageProgress())
+    begun = time.monotonic()
     trainer.train(resume_from_checkpoint=last_checkpoint(place))
+    seconds = time.monotonic() - begun
     dtype = getattr(torch, settings.saved_dtype)
     weights.save_trained(trainer, Path(job.start), names, dtype, tokenizer, Path(job.folder))
     if trainer.accelerator.is_main_process:
@@ -126,6 +129,8 @@ def _train(job: Job, place: Path) -> None:
             "curve": common.curve(trainer.state.log_history),
             "ranks": trainer.accelerator.num_processes,
             "distributed": trainer.accelerator.distributed_type.value,
+            "seconds": round(seconds, 1),
+            "peak_mib": torch.cuda.max_memory_allocated() // 2**20 if torch.cuda.is_available() else 0,
         }
         (place / "outcome.json").write_text(json.dumps(outcome), encoding="utf-8")
     trainer.accelerator.wait_for_everyone()
