@@ -47,7 +47,7 @@ class Case:
 
 
 CASES = (
-    Case("sft", 0, 4, False),
+    Case("sft", 0, 16, True),
     Case("sft", 0, 4, True),
     Case("sft", 0, 16, True),
     Case("dpo", 0, 4, True),

@@ -128,6 +128,7 @@ def _command(here: machine.Training, place: Path) -> tuple[list[str], str]:
 def _run(command: list[str], place: Path) -> None:
     """Run the trainers to their end; whatever happens, none of them is left."""
     environment = os.environ | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    environment.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")  # lengths differ from step to step
     if gpus := visible_gpus():
         alone = command[1:3] == ["-m", "pipeline.training.worker"]
         environment["CUDA_VISIBLE_DEVICES"] = gpus[0] if alone else ",".join(gpus)

@@ -106,7 +106,9 @@ def _train(job: Job, place: Path) -> None:
     if isinstance(settings, Dpo):
         trainer: Any = StepDPOTrainer(
             args=DPOConfig(**shared, beta=settings.beta, precompute_ref_log_probs=True, remove_unused_columns=False),
-            data_collator=PairCollator(pad_token_id=tokenizer.eos_token_id),
+            data_collator=PairCollator(
+                pad_token_id=tokenizer.eos_token_id, pad_to_multiple_of=shared["pad_to_multiple_of"]
+            ),
             sizes=job.sizes,
             weights=settings.loss_weights.model_dump(),
             **parts,
