@@ -14,6 +14,7 @@ from pipeline.core import machine
 from pipeline.core.command import note
 from pipeline.core.records import Dropped, Solution
 from pipeline.language.renderer import Renderer
+from pipeline.language.steps import join
 from pipeline.training.common import (
     StageProgress,
     arguments,
@@ -30,8 +31,11 @@ Rows = list[dict[str, list[int]]]
 
 
 def solution_row(renderer: Renderer, row: Solution) -> dict[str, list[int]]:
-    """IFT row as input_ids and labels, loss on the solution alone."""
-    return completion_row(renderer.reasoning(row.prompt), renderer.steps(row.steps))
+    """IFT row as input_ids and labels, loss on the solution after its first marker, which ends the prompt.
+
+    The markers after it are in the loss: a model that writes a whole solution must set them itself.
+    """
+    return completion_row(renderer.reasoning(row.prompt), renderer.completion(join(row.steps), 1))
 
 
 def completion_row(prompt: list[int], completion: list[int]) -> dict[str, list[int]]:
