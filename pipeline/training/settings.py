@@ -17,7 +17,7 @@ class Training(Section):
     learning_rate: float = Field(gt=0)
     warmup_ratio: Share = Field(description="share of all updates")
     max_length: Positive = Field(description="tokens; longer rows are left out")
-    bf16: bool
+    bf16: bool = Field(description="autocast; a CPU without instructions for it is a hundred times slower")
 
 
 class LossWeights(Section):
