@@ -120,12 +120,16 @@ class Node:
 
 @dataclass(frozen=True)
 class SearchTree:
-    """The whole Monte-Carlo tree of one problem; node 0 is the empty solution. end: `searched` or `context`."""
+    """The whole Monte-Carlo tree of one problem; node 0 is the empty solution. end: `searched` or `context`.
+
+    unusable: the distinct candidates of its expansions that are no steps.
+    """
 
     problem_id: str
     prompt: str
     nodes: tuple[Node, ...]
     end: str
+    unusable: tuple[Candidate, ...] = ()
 
     def siblings(self) -> Iterator[tuple[str, tuple[str, ...], list[Node]]]:
         """A key, the steps before and the candidates of every parent with at least two, in the order of the parents."""

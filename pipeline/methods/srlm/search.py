@@ -70,6 +70,8 @@ def statistics(samples: Sequence[SampleSet]) -> dict[str, Any]:
         "problems": len(samples),
         "states": len(samples),
         "ends": counts([solution.finish for solution in found for _ in range(solution.votes)]),
+        "candidates": len(found),
+        "unusable": counts([solution.finish for solution in found if not solution.ended]),
         "candidates_per_state": len(found) / len(samples),
         "verdicts": len(scorings),
         "scores": counts([str(scored.score) for scored in scorings if scored.score is not None]),
