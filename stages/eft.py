@@ -3,6 +3,7 @@
 from pipeline import domains, methods
 from pipeline.core import files
 from pipeline.core.command import Stage, run
+from pipeline.core.products import Shares, require_share
 from pipeline.core.records import Dropped, Problem
 from pipeline.data import ratings
 from pipeline.data.settings import Problems, Source
@@ -17,12 +18,14 @@ def main(stage: Stage) -> None:
     people = stage.section("problems", Problems).ratings
     rated = ratings.read(Source(path=people), allowed) if people else []
     asked = method.Annotation(stage.trees, settings, rated)
+    shares = stage.section("shares", Shares)
+    require_share(stage.name, shares, "layers", *asked.problems)
     who = stage.section("annotator", Annotator)
     if who.kind == "oracle":
         answers = annotator.Texts(asked.by_oracle(domains.part(stage, "oracle")))
     else:
         answers = annotator.answers(stage, asked.prompts(stage.family), who)
-    train, test, dropped, statistics = asked.rows(answers, answers.missing, stage.seed)
+    train, test, dropped, statistics = asked.rows(answers, answers.missing, stage.seed, shares)
     files.write(stage.eft / "train.parquet", method.Row, train)
     files.write(stage.eft / "test.parquet", method.Row, test)
     files.write(stage.dropped, Dropped, dropped)

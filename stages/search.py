@@ -3,6 +3,7 @@
 from pipeline import domains, methods
 from pipeline.core import files
 from pipeline.core.command import Stage, run
+from pipeline.core.products import Shares, require_shares
 from pipeline.core.records import Problem
 from pipeline.inference import work
 
@@ -24,7 +25,8 @@ def main(stage: Stage) -> None:
         too_long=method.too_long,
     )
     files.write(stage.trees / method.FILE, method.Row, found.values())
-    files.write_json(stage.stats, method.statistics(list(found.values())))
+    files.write_json(stage.stats, statistics := method.statistics(list(found.values())))
+    require_shares(stage.name, stage.section("shares", Shares), statistics)
 
 
 if __name__ == "__main__":

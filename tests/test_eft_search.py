@@ -26,10 +26,10 @@ SETTINGS = EftSearch(
 
 
 def policy(prompt: str, request: Request) -> Completion:
-    number = prompt.count("Step ") + 1
+    number = prompt.count("Step ")
     word = ("good", "fair", "bad")[request.seed % 3]
     box = " \\boxed{7}." if number == 3 else ""
-    return Completion(f"Step {number}: {word}{box}", "stop", 5, number == 3)
+    return Completion(f" {word}{box}", "stop", 5, number == 3)
 
 
 def rating(prompt: str, request: Request) -> Completion:

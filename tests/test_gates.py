@@ -16,7 +16,7 @@ def tree(best: int | None, worst: int | None, verdicts: tuple[Verdict, ...]) -> 
     graph = generate(random.Random(1), 2)
     right = exact.solve(graph)[0]
     texts = (right, right + "0", "hm")
-    finishes = ("step", "step", "no_marker")
+    finishes = ("step", "step", "marker")
     candidates = tuple(Candidate(t, 3 - i, 0.0, f, False) for i, (t, f) in enumerate(zip(texts, finishes, strict=True)))
     state = State((), candidates, verdicts, "step" if best is not None else "tie", best, worst, False)
     return Tree("p", write(graph), (state,), (), "answer")

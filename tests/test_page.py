@@ -35,7 +35,7 @@ def tree(number: int) -> Tree:
     candidates = (
         Candidate(HOSTILE, 3, 1.0, "step", False),
         Candidate("Step 1: 2+2=5", 2, 0.0, "step", False),
-        Candidate("no marker", 1, 0.0, "no_marker", False),
+        Candidate("Step 1: Step 1: again", 1, 0.0, "marker", False),
     )
     said = (Verdict(0, 1, f"<b>bold</b> {HOSTILE} [[A]]", "A"), Verdict(1, 0, "no words", None))
     states = (

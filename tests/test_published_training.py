@@ -55,7 +55,7 @@ def varied(count: int = 13) -> list[Preference]:
         replace(first, steps=STEPS[:1], chosen="Step 2: Hm.", rejected=STEPS[1], rejected_terminal=True),
         replace(first, chosen="Step 1: Ben has\n3 keys.", rejected="Step 1:\nBen  has 4."),
         replace(first, chosen="\n".join(STEPS), chosen_terminal=True, rejected="Step 1: Hm.", rejected_terminal=True),
-        replace(first, steps=(STEPS[0],) * 20),
+        replace(first, steps=(STEPS[0],) * 20, chosen="Step 21: So.", rejected="Step 21: Hm."),
     ]  # fmt: skip
     return [replace(kinds[n % 6], problem_id=f"p{n}", prompt=f"Ana has {n} keys.") for n in range(count)]
 
@@ -142,4 +142,5 @@ def test_pieces_are_the_text_cut_where_the_trainer_tokenises_it_apart(renderer: 
             assert "".join(pieces) == text
             found = [token for piece in pieces for token in words.encode(piece, add_special_tokens=False)]
             assert found + [words.eos_token_id] * terminal == ids[key]
+        assert re.fullmatch(r"Step \d+:", row.prompt_pieces[-1]) and row.chosen[0].isspace()
         assert configs.record(row) == pair

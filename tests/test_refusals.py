@@ -18,6 +18,7 @@ from pipeline.core.command import Stage
 from pipeline.core.config import build
 from pipeline.core.errors import PipelineError
 from pipeline.core.machine import Endpoints, Machine
+from pipeline.core.products import Shares
 from pipeline.core.records import (
     Answered,
     Dropped,
@@ -222,6 +223,9 @@ def test_an_unknown_parameter_to_leave_out_is_one_line_and_the_key_is_optional()
 # ---------------------------------------------------------------- the stages
 
 
+SHARES = Shares(candidates=0.0, layers=0.0, annotated=0.05, verdicts=0.0, pairs=0.0)
+
+
 def run_stage(folder: Path, module: ModuleType, key: str, url: str, **paths: str | None) -> None:
     """Run a stage of a run whose annotator and reference stand behind `url`."""
     document = params.profile("smoke")
@@ -318,7 +322,7 @@ def test_a_stage_where_nothing_can_be_read_stops_with_the_reasons_counted(
     reply: Reply,
     counted: str,
 ) -> None:
-    with pytest.raises(PipelineError, match=rf"no row is left of 6 .*\({counted}\); the first, p0") as caught:
+    with pytest.raises(PipelineError, match=rf"of 6 .*\({counted}\).*; the first, p0") as caught:
         run(tmp_path, serve(lambda prompt, count: reply).url)
     assert "\n" not in str(caught.value) and not list(tmp_path.rglob("stats.json"))
 
@@ -331,11 +335,11 @@ def test_peoples_ratings_do_not_hide_an_annotation_of_which_nothing_is_left(tmp_
     asked = Annotation(tmp_path / "trees", chosen, rated)
     verdicts = {key: "[[A]]" if key.endswith("/0") else "[[B]]" for key in asked.prompts("arithmetic")}
     if answered:
-        train, _, dropped, _ = asked.rows(verdicts, {}, 1)
+        train, _, dropped, _ = asked.rows(verdicts, {}, 1, SHARES)
         assert len(train) == 2 * (6 + 1) and not dropped
     else:
-        with pytest.raises(PipelineError, match=r"eft: no row is left of 6 \(unreadable 6\); the first, p0/0"):
-            asked.rows(dict.fromkeys(verdicts, "I cannot say."), {}, 1)
+        with pytest.raises(PipelineError, match=r"eft: 0 of 6 .* \(unreadable 6\), .*; the first, p0/0"):
+            asked.rows(dict.fromkeys(verdicts, "I cannot say."), {}, 1, SHARES)
 
 
 def test_a_problem_that_a_reference_refuses_counts_as_not_solved(

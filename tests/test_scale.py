@@ -32,7 +32,7 @@ def answer(prompt: str, request: Request) -> Completion:
     """Steps and judgments of five tokens; whole solutions of 7 to 9 tokens that box one of three words."""
     if request.max_tokens == SAMPLING.max_tokens:
         word = ("good", "fair", "bad")[request.seed % 3]
-        return Completion(f"Step 1: so \\boxed{{{word}}}", "stop", 7 + request.seed % 3, True)
+        return Completion(f" so \\boxed{{{word}}}", "stop", 7 + request.seed % 3, True)
     return script(by_quality)(prompt, request)
 
 

@@ -31,16 +31,19 @@ def grow(renderer: Renderer, answer: Any, settings: Search = SETTINGS, window: i
 
 
 def script(prefers: Any, last: int = 3) -> Any:
-    """A policy with three different candidates a step that ends at step `last`, and a judge that prefers."""
+    """A policy with three different candidates a step that ends at step `last`, and a judge that prefers.
+
+    The policy writes what follows the marker that ends its prompt.
+    """
 
     def answer(prompt: str, request: Request) -> Completion:
         if "[Check]" in prompt:
             a, b = re.findall(r"\n(Step .*) [AB](?=\n)", prompt)
             return Completion(f"because [[{prefers(a, b)}]]", "stop", 5, True)
-        number = prompt.count("Step ") + 1
+        number = prompt.count("Step ")
         word = ("good", "fair", "bad")[request.seed % 3]
         box = f" \\boxed{{{word}}}." if number == last else ""
-        return Completion(f"Step {number}: {word} {number}{box}", "stop", 5, number == last)
+        return Completion(f" {word} {number}{box}", "stop", 5, number == last)
 
     return answer
 
@@ -109,7 +112,7 @@ def test_a_tie_discards_the_step_before_and_its_pair(renderer: Renderer) -> None
 def test_equal_candidates_are_merged_and_not_judged(renderer: Renderer) -> None:
     def answer(prompt: str, request: Request) -> Completion:
         assert "[Check]" not in prompt
-        return Completion("Step 1: the same \\boxed{1}.", "stop", 5, True)
+        return Completion(" the same \\boxed{1}.", "stop", 5, True)
 
     for tree in grow(renderer, answer).values():
         (state,) = tree.states
@@ -117,14 +120,22 @@ def test_equal_candidates_are_merged_and_not_judged(renderer: Renderer) -> None:
 
 
 def test_candidates_that_are_no_steps_are_recorded_with_their_reason(renderer: Renderer) -> None:
-    def answer(prompt: str, request: Request) -> Completion:
-        if request.seed % 2:
-            return Completion("Step 1: never ends", "length", 40)
-        return Completion("Sure! The answer is 4.", "stop", 5, True)
+    unusable = {" never ends": "length", " \n": "empty", " **Step 1:** so": "marker", "Step 2: so": "marker"}
 
-    for tree in grow(renderer, answer).values():
-        assert tree.end in ("length", "no_marker")
-        assert {c.finish for c in tree.states[0].candidates} <= {"length", "no_marker"}
+    def answer(prompt: str, request: Request) -> Completion:
+        text = list(unusable)[request.seed % 4]
+        return Completion(text, "length" if "never" in text else "stop", 5)
+
+    found = [candidate for tree in grow(renderer, answer).values() for candidate in tree.states[0].candidates]
+    assert {c.finish for c in found} == {"length", "empty", "marker"}
+    assert {c.text: c.finish for c in found}.items() <= {
+        f"Step 1:{text.rstrip()}": finish for text, finish in unusable.items()
+    }.items()
+
+
+def test_a_candidate_is_what_follows_the_marker_that_its_prompt_ends_with(renderer: Renderer) -> None:
+    for tree in grow(renderer, lambda prompt, request: Completion(" Sure! It is 4.", "stop", 5, True)).values():
+        assert tree.end == "no_answer" and tree.steps == ("Step 1: Sure! It is 4.",)
 
 
 def test_a_problem_too_long_for_the_context_is_recorded(renderer: Renderer) -> None:

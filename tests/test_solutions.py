@@ -37,8 +37,8 @@ def answer(prompt: str, request: Request) -> Completion:
         return Completion(f"so {POINTS[word]}", "stop", 5, True)
     word = WORDS[request.seed % 3]
     if word == "fair" and request.seed % 2:
-        return Completion("Step 1: on and on", "length", 60)
-    return Completion(f"Step 1: {word}\nStep 2: The answer is \\boxed{{1}}", "stop", 9, True)
+        return Completion(" on and on", "length", 60)
+    return Completion(f" {word}\nStep 2: The answer is \\boxed{{1}}", "stop", 9, True)
 
 
 def searched(renderer: Renderer, script: Any = answer, window: int = 4) -> dict[str, SampleSet]:
@@ -147,9 +147,10 @@ def test_a_pair_of_whole_solutions_is_trained_on_the_sampled_ids_and_ends(render
     scripted(renderer.tokenizer, {"p": task}, keep)
     assert list(asked[0].prompt_ids) == row["prompt_ids"]
     for name, member in (("chosen_ids", members[0]), ("rejected_ids", members[1])):
-        *before, last = steps.split(member.text)
-        ended = renderer.step(last, terminal=True)
-        assert row[name] == [i for step in before for i in renderer.step(step, terminal=False)] + ended
+        whole = renderer.reasoning("Ana has 2 keys.") + row[name]
+        assert whole == renderer.prompt("reasoning", problem="Ana has 2 keys.") + renderer.steps(
+            steps.split(member.text)
+        )
         assert row[name].count(renderer.end) == 1 and row[name][-1] == renderer.end == renderer.tokenizer.eos_token_id
 
 

@@ -36,7 +36,14 @@ SOLUTION = Solution(
 PAIR = Preference(
     "p", 1, "Ana has 2 keys.", (), "Step 1: Ben has 2+1=3.", "Step 1: Ben has 2+1=4.", False, False, 2.0, 0.0, "m2"
 )  # fmt: skip
-LAST = replace(PAIR, steps=SOLUTION.steps[:1], chosen=SOLUTION.steps[1], chosen_terminal=True, step_index=2)
+LAST = replace(
+    PAIR,
+    steps=SOLUTION.steps[:1],
+    chosen=SOLUTION.steps[1],
+    rejected="Step 2: Cleo has 3+1=5.",
+    chosen_terminal=True,
+    step_index=2,
+)
 
 
 def dpo(sft: float = 0.0, **other: Any) -> Dpo:
@@ -50,7 +57,10 @@ def loss_text(renderer: Renderer, row: dict[str, list[int]]) -> str:
 
 
 def test_the_loss_is_on_the_completion_alone(renderer: Renderer) -> None:
-    assert loss_text(renderer, solution_row(renderer, SOLUTION)) == steps.join(SOLUTION.steps) + "<|endoftext|>"
+    row = solution_row(renderer, SOLUTION)
+    assert loss_text(renderer, row) == steps.join(SOLUTION.steps).removeprefix("Step 1:") + "<|endoftext|>"
+    prompt = [i for i, label in zip(row["input_ids"], row["labels"], strict=True) if label < 0]
+    assert prompt == renderer.reasoning(SOLUTION.prompt)
     pair = JudgedPair("p/0", "p", "q", (), "Step 1: a", "Step 1: b", "A: right. [[A]]", "A", 0.9, 0.1)
     assert loss_text(renderer, completion_row(*rows.token_ids(renderer, pair))) == "A: right. [[A]]<|endoftext|>"
 
@@ -75,6 +85,8 @@ def test_only_a_terminal_step_ends_the_sequence_and_prompts_are_the_sampled_ids(
     assert first["chosen_ids"][-1] != end and first["rejected_ids"][-1] != end
     assert last["chosen_ids"][-1] == end and last["rejected_ids"][-1] != end
     assert last["prompt_ids"] == renderer.reasoning(LAST.prompt, LAST.steps)
+    assert renderer.tokenizer.decode(last["prompt_ids"]).endswith("Step 2:")
+    assert renderer.tokenizer.decode(last["rejected_ids"]) == " Cleo has 3+1=5.\n"
 
 
 def test_sft_learns_its_rows_and_is_reproducible(renderer: Renderer, tiny_model: Path, tmp_path: Path) -> None:
@@ -115,7 +127,7 @@ def test_rows_that_are_all_too_long_are_one_clear_error(
     kind: str, renderer: Renderer, tiny_model: Path, tmp_path: Path
 ) -> None:
     long = replace(PAIR, prompt="Ana has 2 keys. " * 200)
-    with pytest.raises(PipelineError, match="too few for all 3 rows|no preference pair to train on"):
+    with pytest.raises(PipelineError, match=r"too few for all 3 rows|no preference pair to train on"):
         if kind == "sft":
             rows = [solution_row(renderer, replace(SOLUTION, prompt=long.prompt))] * 3
             train_supervised(tiny_model, rows, TRAINING, HERE, 1, tmp_path / "m")

@@ -40,9 +40,8 @@ def completed(
     renderer: Renderer, found: list[Preference], ends: bool = True, answer: str = "7"
 ) -> dict[str, Completion]:
     def complete(prompt: str, request: Request) -> Completion:
-        assert request.temperature == 0 and prompt.endswith("\n")
-        text = f"Step {prompt.count('Step ') + 1}: so \\boxed{{{answer}}}"
-        return Completion(text, "stop" if ends else "length", 5, ends)
+        assert request.temperature == 0 and prompt.endswith(f"\nStep {prompt.count('Step ')}:")
+        return Completion(f" so \\boxed{{{answer}}}", "stop" if ends else "length", 5, ends)
 
     return scripted(renderer.tokenizer, outcome.completions(renderer, found, 99), complete)
 

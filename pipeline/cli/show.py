@@ -195,6 +195,8 @@ def _monte_carlo(tree: SearchTree) -> Drawing:
             grow(branch.add(line), index)
 
     grow(drawing, 0)
+    for candidate in tree.unusable:
+        drawing.add(Text(f"unusable: {candidate.finish} | {visible(candidate.text)}", style="dim"))
     return drawing
 
 

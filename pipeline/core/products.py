@@ -1,9 +1,16 @@
-"""A stage whose product is empty stops with one line that counts the reasons."""
+"""A stage whose product is empty, or too small a share, stops with one line that counts the reasons.
+
+Else a model that writes nothing usable goes unnoticed through every stage until a training has no rows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from pydantic import Field
+
+from pipeline.core.config import Section, Share
 from pipeline.core.errors import PipelineError
 from pipeline.core.files import counts
 from pipeline.core.records import Dropped
@@ -13,17 +20,73 @@ ANNOTATED = "correct annotator.model, or raise annotator.sampling.max_tokens, wh
 SEARCHED = "read the judgments with `psr show`, then search more problems or wider, or loosen the rule for pairs"
 
 
-def require_some(stage: str, kept: Sequence[object], dropped: Sequence[Dropped], advice: str) -> None:
-    """Raise PipelineError where something was dropped and nothing is kept: how often for which reason, and one text."""
-    if dropped and not kept:
-        reasons = counts([row.reason for row in dropped])
-        listed = ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items(), key=lambda item: -item[1]))
+class Shares(Section):
+    """Least shares of usable products; a stage with less stops (0: never)."""
+
+    candidates: Share = Field(description="of the distinct candidates of a search")
+    layers: Share = Field(description="of the problems of the EFT search: those with something to annotate")
+    annotated: Share = Field(description="of what was annotated")
+    verdicts: Share = Field(description="of a model's own verdicts: those that can be read")
+    pairs: Share = Field(description="of the problems of a round: those with a pair")
+
+
+# What a share is of, and what to do about too small a one.
+_SHARES = {
+    "candidates": (
+        "distinct candidates are usable",
+        "look at them with `psr show`, then raise sampling.max_tokens or give a base model that solves such problems",
+    ),
+    "layers": (
+        "searched problems have something to annotate",
+        "look at the searches with `psr show`, then search wider or longer, or lower eft.margin",
+    ),
+    "annotated": ("annotations are usable", ANNOTATED),
+    "verdicts": (
+        "verdicts can be read",
+        "read them with `psr show`, then raise the judge's sampling.max_tokens or train M1 on more EFT rows",
+    ),
+    "pairs": ("problems of the round have a pair", SEARCHED),
+}
+
+
+def require_share(
+    stage: str, shares: Shares, name: str, kept: int, total: int, lost: Mapping[str, int], first: Dropped | None = None
+) -> None:
+    """Raise PipelineError where `kept` of `total` is less than the share `name`.
+
+    lost: how often for which reason. first: one that was lost, to be shown.
+    """
+    least: float = getattr(shares, name)
+    if kept < least * total:
+        of, advice = _SHARES[name]
         raise PipelineError(
-            f"{stage}: no row is left of {len(dropped)} ({listed}); the first, {dropped[0].key}: "
-            f"{_shown(dropped[0].text)!r}; {advice}"
+            f"{stage}: {kept} of {total} {of} ({_listed(lost)}), less than shares.{name} ({least:g})"
+            f"{_example(first) if first else ''}; {advice}"
         )
 
 
-def _shown(text: str) -> str:
-    folded = " ".join(text.split())
-    return folded if len(folded) <= 80 else f"{folded[:80]}..."
+def require_shares(stage: str, shares: Shares, statistics: Mapping[str, Any]) -> None:
+    """Raise PipelineError where the statistics of a search say that too few candidates or verdicts are usable."""
+    lost = statistics.get("unusable", {})
+    candidates, verdicts = statistics.get("candidates", 0), statistics.get("verdicts", 0)
+    unreadable = statistics.get("unreadable", 0)
+    require_share(stage, shares, "candidates", candidates - sum(lost.values()), candidates, lost)
+    require_share(stage, shares, "verdicts", verdicts - unreadable, verdicts, {"unreadable": unreadable})
+
+
+def require_some(stage: str, kept: Sequence[object], dropped: Sequence[Dropped], advice: str) -> None:
+    """Raise PipelineError where something was dropped and nothing is kept: how often for which reason, and one text."""
+    if dropped and not kept:
+        reasons = _listed(counts([row.reason for row in dropped]))
+        raise PipelineError(f"{stage}: no row is left of {len(dropped)} ({reasons}){_example(dropped[0])}; {advice}")
+
+
+def _listed(reasons: Mapping[str, int]) -> str:
+    often = sorted(reasons.items(), key=lambda item: -item[1])
+    return ", ".join(f"{reason} {count}" for reason, count in often)
+
+
+def _example(row: Dropped) -> str:
+    folded = " ".join(row.text.split())
+    shown = folded if len(folded) <= 80 else f"{folded[:80]}..."
+    return f"; the first, {row.key}: {shown!r}"

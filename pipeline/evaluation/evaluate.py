@@ -12,7 +12,7 @@ from pipeline.core.config import Sampling
 from pipeline.core.errors import PipelineError
 from pipeline.core.means import mean_and_error, proportion, ratio_and_error
 from pipeline.core.records import Answered, Grade, Problem
-from pipeline.inference.requests import Completion, Task, sampled, seed_of
+from pipeline.inference.requests import Completion, Task, sampled, seed_of, with_marker
 from pipeline.inference.settings import Average, Evaluate
 from pipeline.language import steps
 from pipeline.language.renderer import Renderer
@@ -38,9 +38,9 @@ def draws(problems: Sequence[Problem], average: Average) -> dict[str, Problem]:
 
 
 def solve(renderer: Renderer, problem: Problem, sampling: Sampling, seed: int = 0) -> Task[Completion]:
-    """One whole solution of one problem."""
+    """One whole solution of one problem; its first marker is given."""
     (completion,) = yield [sampled(renderer, renderer.reasoning(problem.prompt), sampling, seed)]
-    return completion
+    return with_marker(1, completion)
 
 
 def tasks(

@@ -16,7 +16,8 @@ from typing import Any
 from pipeline.core.config import Sampling
 from pipeline.core.means import mean_and_error, proportion
 from pipeline.core.records import Answered, Grade, Problem, Tree
-from pipeline.inference.requests import Completion, Task, sampled, seed_of
+from pipeline.evaluation.evaluate import solve
+from pipeline.inference.requests import Completion, Task, seed_of
 from pipeline.language import steps
 from pipeline.language.renderer import Renderer
 
@@ -59,10 +60,9 @@ def trials(
 
 def _trial(renderer: Renderer, problem: Problem, searching: Task[Tree], sampling: Sampling, place: int) -> Task[Trial]:
     tree = yield from searching
-    ids, left = renderer.reasoning(problem.prompt), sum(spent(tree))
-    found: list[Completion] = []
+    left, found = sum(spent(tree)), list[Completion]()
     while not found or left > 0:
-        found += yield [sampled(renderer, ids, sampling, seed_of(place, len(found)))]
+        found.append((yield from solve(renderer, problem, sampling, seed_of(place, len(found)))))
         left -= found[-1].tokens
         if found[-1].finish == "context":  # nothing was run, and nothing ever will be
             break

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from pipeline.core.config import Sampling
 from pipeline.language.renderer import Renderer
+from pipeline.language.steps import marker
 
 Result = TypeVar("Result")
 
@@ -54,6 +55,11 @@ class Completion:
     tokens: int
     ended: bool = False  # the model gave a token that ends its turn
     label_logprobs: tuple[float, ...] = ()
+
+
+def with_marker(number: int, completion: Completion) -> Completion:
+    """The completion of a prompt that ended with the marker of step `number`, as the text of steps: marker and all."""
+    return replace(completion, text=marker(number) + completion.text) if completion.finish != "context" else completion
 
 
 # A generator that yields requests, is resumed with their completions in order, and returns its result.

@@ -35,6 +35,12 @@ def normal(text: str) -> str:
     return "\n".join(f"Step {number}: {body}" for number, body in enumerate(first + bodies[1:], start=1))
 
 
+def begins(text: str) -> bool:
+    """Whether the text begins with a marker that has a colon."""
+    found = _MARKER.match(text.lstrip())
+    return found is not None and found["colon"] is not None
+
+
 def _bodies(text: str, found: list[re.Match[str]]) -> list[str]:
     """What stands before the first marker and after each."""
     starts, ends = [0, *(match.end() for match in found)], [*(match.start() for match in found), len(text)]

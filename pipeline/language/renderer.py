@@ -1,8 +1,9 @@
 """The one place where text becomes token ids: prompts, steps and completions, for sampling and for training alike.
 
-Prompt and steps are tokenised apart, so the ids that a model samples are the ids it is trained on. A step that is not
-the last ends with a newline; the last one with the token that ends the model's turn. A model with a chat template gets
-each prompt as the user's turn, and steps or a judgment as the beginning of the assistant's.
+Prompt and steps are tokenised apart, and each step's marker `Step n:` apart from its rest, so the ids that a model
+samples are the ids it is trained on. The marker of the next step ends the prompt, so that no model has to know the
+form. A step that is not the last ends with a newline; the last one with the token that ends the model's turn. A model
+with a chat template gets each prompt as the user's turn, and steps or a judgment as the beginning of the assistant's.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from typing import Any, Literal
 
 from pipeline.core.errors import PipelineError
 from pipeline.language import harmless, prompts
+from pipeline.language.steps import cut, marker
 
 _CONTENT = "[the content of this turn]"
+_NEXT_STEP = re.compile(r"\n(?=Step \d+:)")
 
 
 def _no_answer(text: str) -> int | None:
@@ -65,27 +68,41 @@ class Renderer:
         return [*self._frame.before, *self.text(text), *self._frame.after]
 
     def reasoning(self, problem: str, steps: Sequence[str] = ()) -> list[int]:
-        """Ids of the reasoning prompt with the steps so far: where the next step is sampled and trained."""
+        """Ids of the reasoning prompt with the steps so far and the next one's marker: where that step is sampled and
+        trained."""
         ids = self.prompt("reasoning", problem=problem)
         for step in steps:
             ids += self.step(step, terminal=False)
-        return ids
+        return ids + self.text(marker(len(steps) + 1))
+
+    def marked(self, step: str) -> list[int]:
+        """Ids of a step's text, its marker and what follows tokenised apart."""
+        first, rest = cut(step)
+        return self.text(first) + self.text(rest)
 
     def step(self, step: str, *, terminal: bool) -> list[int]:
         """Ids of one step: its text, then a newline, or the end of the model's turn if it is the last."""
-        return [*self.text(step), self.end] if terminal else self.text(step + "\n")
+        return [*self.marked(step), self.end] if terminal else self.marked(step + "\n")
 
-    def completion(self, text: str, *, terminal: bool = True) -> list[int]:
-        """Ids of one step or of several joined ones (a whole solution, marked or not), each tokenised apart.
+    def completion(self, text: str, number: int, *, terminal: bool = True) -> list[int]:
+        """Ids of what a model writes after the marker of step `number`: one step, or several joined ones.
 
-        terminal: whether the last of them ends the model's turn.
+        text: marker and all. terminal: whether the last step ends the model's turn. Raises PipelineError if the text
+        does not begin with that marker.
         """
-        return self.steps(re.split(r"\n(?=Step \d)", text), terminal=terminal)
+        first = marker(number)
+        if not text.startswith(first):
+            raise PipelineError(f"a step does not begin with `{first}`, but with {text[:40]!r}")
+        return self.steps(_NEXT_STEP.split(text), terminal=terminal)[len(self.text(first)) :]
 
     def steps(self, steps: Sequence[str], *, terminal: bool = True) -> list[int]:
-        """Ids of the steps of a solution; terminal: whether the last of them ends the model's turn."""
+        """Ids of the steps of a solution, each tokenised apart; terminal: whether the last ends the model's turn."""
         *before, last = steps
         return [i for step in before for i in self.step(step, terminal=False)] + self.step(last, terminal=terminal)
+
+    def answer(self, text: str) -> list[int]:
+        """Ids of a whole answer that is no solution, such as a judgment; it ends the model's turn."""
+        return [*self.text(text), self.end]
 
     def _plain(self) -> _Frame:
         if self.tokenizer.eos_token_id is None:

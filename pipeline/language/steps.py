@@ -1,4 +1,7 @@
-"""The step contract as text: a solution is `Step 1: ...\\nStep 2: ...`, its last step holds the final answer."""
+"""The step contract as text: a solution is `Step 1: ...\\nStep 2: ...`, its last step holds the final answer.
+
+A model is given the marker `Step n:` of the step that it is to write; the space after the colon is the model's.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,18 @@ from collections.abc import Callable, Sequence
 
 MARKER = re.compile(r"^Step (\d+): ?", re.MULTILINE)
 STOP = "\nStep "  # sampling stops where the next step's marker begins
+
+
+def marker(number: int) -> str:
+    """The marker of a step, which stands at the end of the prompt for it."""
+    return f"Step {number}:"
+
+
+def cut(step: str) -> tuple[str, str]:
+    """A step's marker and what follows it; the marker is empty where the text has none."""
+    found = MARKER.match(step)
+    end = found.end(1) + 1 if found else 0
+    return step[:end], step[end:]
 
 
 def split(solution: str) -> list[str]:

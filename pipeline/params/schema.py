@@ -9,6 +9,7 @@ from pydantic import Field, create_model
 from pipeline import domains, methods
 from pipeline.core import plan, plugins
 from pipeline.core.config import Name, Prompts, Section
+from pipeline.core.products import Shares
 from pipeline.data.settings import Ift, Problems
 from pipeline.evaluation.settings import Judge, Scale
 from pipeline.inference.settings import Annotator, Evaluate, Inference, Reference
@@ -28,6 +29,7 @@ class Common(plan.Plan):
 
     prompts: Prompts
     inference: Inference
+    shares: Shares
     problems: Problems
     base: Base
     ift: Ift

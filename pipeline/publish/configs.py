@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pipeline.core import files
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import JudgedPair, LabelledSolution, Preference, SampleSet, Solution, Tree
-from pipeline.language import prompts
+from pipeline.language import prompts, steps
 from pipeline.publish.hub import sha256
 from pipeline.publish.lock import Lock
 
@@ -43,10 +43,11 @@ class Artifacts:
 class StepPreference:
     """One row of a `ppd-<model>` config.
 
-    prompt: the reasoning prompt and the steps so far; chosen, rejected: the next step (SRLM: the whole solution), a
-    newline after it unless it is the last one. prompt_pieces, chosen_pieces, rejected_pieces: the same texts cut where
-    the run tokenises them apart. is_terminal, rejected_is_terminal: the text ends the solution, so that the
-    end-of-sequence token follows it. problem, steps: what is needed to make the run's own record again.
+    prompt: the reasoning prompt, the steps so far and the marker of the next one; chosen, rejected: what follows that
+    marker (SRLM: to the solution's end), a newline after it unless the last step ends it. prompt_pieces, chosen_pieces,
+    rejected_pieces: the same texts cut where the run tokenises them apart. is_terminal, rejected_is_terminal: the text
+    ends the solution, so that the end-of-sequence token follows it. problem, steps: what is needed to make the run's
+    own record again.
     """
 
     prompt: str
@@ -82,9 +83,10 @@ class Config:
 def published(pair: Preference, family: str) -> StepPreference:
     """A pair as text, cut as step-wise DPO tokenises it (the end-of-sequence token of a last step is not text)."""
     question = prompts.fill(family, "reasoning", problem=pair.prompt)
-    prompt = (question, *(f"{step}\n" for step in pair.steps))
-    chosen = _pieces(pair.chosen, pair.chosen_terminal)
-    rejected = _pieces(pair.rejected, pair.rejected_terminal)
+    marker = steps.marker(len(pair.steps) + 1)
+    prompt = (question, *(piece for step in pair.steps for piece in _pieces(step, False)), marker)
+    chosen = _pieces(pair.chosen, pair.chosen_terminal)[1:]
+    rejected = _pieces(pair.rejected, pair.rejected_terminal)[1:]
     return StepPreference(
         prompt="".join(prompt),
         chosen="".join(chosen),
@@ -105,19 +107,21 @@ def published(pair: Preference, family: str) -> StepPreference:
 
 
 def _pieces(text: str, terminal: bool) -> tuple[str, ...]:
-    """One step or several joined ones (a whole solution), cut as `Renderer.completion` cuts them."""
-    return tuple(re.split(r"(?<=\n)(?=Step \d)", text if terminal else f"{text}\n"))
+    """One step or several joined ones (a whole solution), cut as `Renderer` cuts them: markers apart from the rest."""
+    whole = re.split(r"(?<=\n)(?=Step \d+:)", text if terminal else f"{text}\n")
+    return tuple(piece for step in whole for piece in steps.cut(step))
 
 
 def record(row: StepPreference) -> Preference:
     """The run's own record of a published pair: the inverse of `published`."""
+    marker = steps.marker(len(row.steps) + 1)
     return Preference(
         problem_id=row.problem_id,
         step_index=row.step_index,
         prompt=row.problem,
         steps=row.steps,
-        chosen=row.chosen if row.is_terminal else row.chosen.removesuffix("\n"),
-        rejected=row.rejected if row.rejected_is_terminal else row.rejected.removesuffix("\n"),
+        chosen=marker + (row.chosen if row.is_terminal else row.chosen.removesuffix("\n")),
+        rejected=marker + (row.rejected if row.rejected_is_terminal else row.rejected.removesuffix("\n")),
         chosen_terminal=row.is_terminal,
         rejected_terminal=row.rejected_is_terminal,
         chosen_score=row.chosen_score,

@@ -26,11 +26,12 @@ def preference_rows(renderer: Renderer, pairs: Sequence[Preference]) -> list[dic
     """Pairs as token ids: the same prompt ids that the search sampled from, end of sequence on terminal steps only."""
     rows = []
     for pair in pairs:
+        number = len(pair.steps) + 1
         rows.append(
             {
                 "prompt_ids": renderer.reasoning(pair.prompt, pair.steps),
-                "chosen_ids": renderer.completion(pair.chosen, terminal=pair.chosen_terminal),
-                "rejected_ids": renderer.completion(pair.rejected, terminal=pair.rejected_terminal),
+                "chosen_ids": renderer.completion(pair.chosen, number, terminal=pair.chosen_terminal),
+                "rejected_ids": renderer.completion(pair.rejected, number, terminal=pair.rejected_terminal),
                 "consistency": pair.consistency,
             }
         )

@@ -27,7 +27,7 @@ class Training(Section):
     learning_rate: float = Field(gt=0)
     warmup_ratio: Share = Field(description="share of all updates")
     max_length: Positive = Field(description="tokens; longer rows are left out")
-    bf16: bool = Field(description="compute in bf16 (slow on CPUs without instructions for it), weights in fp32")
+    bf16: bool = Field(description="autocast; slow on a CPU without such instructions")
     saved_dtype: Literal["float32", "bfloat16"] = Field(default="float32", description="of the saved weights")
     lora: Lora = Lora()
 

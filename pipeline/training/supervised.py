@@ -12,6 +12,7 @@ from pipeline.core.command import note
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import Dropped, Solution
 from pipeline.language.renderer import Renderer
+from pipeline.language.steps import join
 from pipeline.training import launch
 from pipeline.training.common import ends
 from pipeline.training.order import updates
@@ -33,8 +34,11 @@ class Trained:
 
 
 def solution_row(renderer: Renderer, row: Solution) -> dict[str, list[int]]:
-    """IFT row as input_ids and labels, loss on the solution alone."""
-    return completion_row(renderer.reasoning(row.prompt), renderer.steps(row.steps))
+    """IFT row as input_ids and labels, loss on the solution after its first marker, which ends the prompt.
+
+    The markers after it are in the loss: a model that writes a whole solution must set them itself.
+    """
+    return completion_row(renderer.reasoning(row.prompt), renderer.completion(join(row.steps), 1))
 
 
 def completion_row(prompt: list[int], completion: list[int]) -> dict[str, list[int]]:

@@ -11,8 +11,8 @@ class Candidate:
     """One distinct candidate next step at a state.
 
     votes: how many of the samples had this text. score: pairwise wins (search) or P("+") (EFT search).
-    finish: `step` for a usable step, else why it is none (`length`, `no_marker`, `context`). terminal: it boxes an
-    answer or the model ended the sequence after it. tokens: sampled for it, in all of its votes together.
+    finish: `step` for a usable step, else why it is none (`length`, `empty`, `marker`, `context`). terminal: it boxes
+    an answer or the model ended the sequence after it. tokens: sampled for it, in all of its votes together.
     """
 
     text: str
@@ -59,7 +59,7 @@ class Tree:
     """A whole search of one problem.
 
     end: `answer`, `no_answer` (sequence ended without a box), `repeat`, `max_steps`, or why no candidate was
-    usable (`length`, `no_marker`, `context`).
+    usable (`length`, `empty`, `marker`, `context`).
     """
 
     problem_id: str
@@ -120,12 +120,16 @@ class Node:
 
 @dataclass(frozen=True)
 class SearchTree:
-    """The whole Monte-Carlo tree of one problem; node 0 is the empty solution. end: `searched` or `context`."""
+    """The whole Monte-Carlo tree of one problem; node 0 is the empty solution. end: `searched` or `context`.
+
+    unusable: the distinct candidates of its expansions that are no steps.
+    """
 
     problem_id: str
     prompt: str
     nodes: tuple[Node, ...]
     end: str
+    unusable: tuple[Candidate, ...] = ()
 
     def siblings(self) -> Iterator[tuple[str, tuple[str, ...], list[Node]]]:
         """A key, the steps before and the candidates of every parent with at least two, in the order of the parents."""

@@ -17,7 +17,7 @@ from pipeline.core import files
 from pipeline.core.command import Stage
 from pipeline.core.records import Dropped, Preference, Tree
 from pipeline.inference import work
-from pipeline.inference.requests import Completion, Request, Task
+from pipeline.inference.requests import Completion, Request, Task, with_marker
 from pipeline.inference.settings import Evaluate
 from pipeline.language import steps
 from pipeline.language.renderer import Renderer
@@ -50,7 +50,7 @@ def completions(renderer: Renderer, pairs: Sequence[Preference], max_tokens: int
 def _complete(renderer: Renderer, pair: Preference, max_tokens: int) -> Task[Completion]:
     ids = renderer.reasoning(pair.prompt, (*pair.steps, pair.rejected))
     (completion,) = yield [Request(tuple(ids), max_tokens, ends=(renderer.end,))]
-    return completion
+    return with_marker(len(pair.steps) + 2, completion)
 
 
 def preferences(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pipeline.core.config import Sampling
 from pipeline.core.records import Candidate
 from pipeline.inference.requests import Completion, Request, sampled, seed_of
-from pipeline.language import steps
+from pipeline.language import markers, steps
 from pipeline.language.renderer import Renderer
 
 
@@ -23,16 +23,19 @@ def sample(
 def merge(renderer: Renderer, answers: Sequence[Completion], number: int) -> tuple[Candidate, ...]:
     """Distinct candidates of step `number` with their votes and tokens, in order of first appearance.
 
-    finish becomes `step` for a usable step, else why it is none: `length` (cap reached before the step ended),
-    `no_marker` (it does not begin with `Step n: `), `context`.
+    Each text gets the marker that ended its prompt. finish becomes `step` for a usable step, else why it is none:
+    `length` (cap reached before the step ended), `empty` (nothing follows the marker), `marker` (another one follows
+    it), `context`.
     """
+    marker = steps.marker(number)
     found: dict[str, Candidate] = {}
     for answer in answers:
-        text = steps.clean(answer.text, renderer.answer_end)
+        text = steps.clean(marker + answer.text, renderer.answer_end)
         final = renderer.answer_end(text) is not None
         finish = "step" if answer.finish == "stop" or final else answer.finish
-        if finish == "step" and not text.startswith(f"Step {number}: "):
-            finish = "no_marker"
+        rest = text.removeprefix(marker)
+        if finish == "step" and (not rest or markers.begins(rest)):
+            finish = "marker" if rest else "empty"
         key = f"{finish} {steps.body(text)}"
         before = found.get(key)
         if before is None:

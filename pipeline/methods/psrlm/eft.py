@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
 
 from pipeline.core import files
 from pipeline.core.files import content, counts, quantiles
-from pipeline.core.products import ANNOTATED, require_some
+from pipeline.core.products import Shares, require_share
 from pipeline.core.records import Dropped, JudgedPair, SearchTree
 from pipeline.data.ratings import RatedStep
 from pipeline.language.steps import body
@@ -70,16 +70,19 @@ def _row(layer: Layer, asked: Question, judgment: str, winner: str, score_a: flo
 class Annotation:
     """The annotation of one EFT search: what is asked about its layers, and the rows that the answers make.
 
-    rated: people's ratings, whose layers are added with the verdicts that they hold.
+    rated: people's ratings, whose layers are added with the verdicts that they hold. problems: how many searched
+    problems are asked about, how many there are, and why others are not.
     """
 
     def __init__(self, folder: Path, settings: Eft, rated: Iterable[RatedStep] = ()) -> None:
         self.settings = settings
-        searched, people = layers(files.read(folder / FILE, SearchTree)), rated_layers(rated)
+        trees = files.read(folder / FILE, SearchTree)
+        searched, people = layers(trees), rated_layers(rated)
         self.layers = len(searched) + len(people)
         self._asked, self._unasked = questions(searched, settings)
         self._rated, left = questions(people, settings)
         self._unasked += left
+        self.problems = _with_layers(trees, searched, {layer.problem_id for layer, *_ in self._asked})
 
     def prompts(self, family: str) -> dict[str, str]:
         """The judge's prompt of each question, by its key, for an annotator that reads."""
@@ -95,19 +98,29 @@ class Annotation:
         return found
 
     def rows(
-        self, answers: Mapping[str, str], missing: Mapping[str, tuple[str, str]], seed: int
+        self, answers: Mapping[str, str], missing: Mapping[str, tuple[str, str]], seed: int, shares: Shares
     ) -> tuple[list[JudgedPair], list[JudgedPair], list[Dropped], dict[str, Any]]:
         """Train rows, test rows, what was left out, and statistics.
 
         answers: texts by the question's key; missing: reason and cause where there is none. Raises PipelineError where
-        not one row came of the annotation, whatever people's ratings add.
+        too few rows came of the annotation (shares.annotated), whatever people's ratings add.
         """
         kept, dropped = judged_pairs(self._asked, answers, missing)
-        require_some("eft", kept, dropped, ANNOTATED)
+        lost = counts([row.reason for row in dropped])
+        require_share("eft", shares, "annotated", len(kept) // 2, len(self._asked), lost, next(iter(dropped), None))
         more, odd = judged_pairs(self._rated, human_answers(self._rated))
         train, test, surplus = split([*kept, *more], self.settings, seed)
         left_out = [*self._unasked, *dropped, *odd, *surplus]
         return train, test, left_out, statistics(self.layers, train, test, left_out)
+
+
+def _with_layers(
+    trees: Sequence[SearchTree], found: Sequence[Layer], asked: Collection[str]
+) -> tuple[int, int, dict[str, int]]:
+    having = {layer.problem_id for layer in found}
+    without = [tree for tree in trees if tree.problem_id not in asked]
+    reasons = ["margin" if tree.problem_id in having else "one_candidate" for tree in without]
+    return len(trees) - len(without), len(trees), counts(reasons)
 
 
 def split(

@@ -11,8 +11,10 @@ import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from pipeline.core.records import Node, Problem, SearchTree
+from pipeline.core.files import counts
+from pipeline.core.records import Candidate, Node, Problem, SearchTree
 from pipeline.inference.requests import Completion, Request, Task, seed_of
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import candidates, prm
@@ -51,6 +53,7 @@ def search(renderer: Renderer, problem: Problem, settings: EftSearch, seed: int)
     """
     root = _Branch(0, ())
     branches = [root]
+    unusable: list[Candidate] = []
     for iteration in range(settings.iterations):
         leaf = _select(root, settings.exploration)
         place = seed_of(seed, problem.problem_id, iteration)
@@ -60,9 +63,10 @@ def search(renderer: Renderer, problem: Problem, settings: EftSearch, seed: int)
         asked = candidates.sample(renderer, problem.prompt, leaf.steps, settings.width, settings.sampling, place)
         found = candidates.merge(renderer, (yield asked), number=len(leaf.steps) + 1)
         if leaf is root and all(candidate.finish == "context" for candidate in found):
-            return SearchTree(problem.problem_id, problem.prompt, (), "context")
+            return SearchTree(problem.problem_id, problem.prompt, (), "context", found)
         leaf.expanded = True
         usable = [candidate for candidate in found if candidate.finish == "step"]
+        unusable += [candidate for candidate in found if candidate.finish != "step"]
         rated = yield [prm.request(renderer, problem.prompt, leaf.steps, candidate.text, "prm") for candidate in usable]
         for candidate, rating in zip(usable, rated, strict=True):
             child = _Branch(
@@ -92,7 +96,7 @@ def search(renderer: Renderer, problem: Problem, settings: EftSearch, seed: int)
         )
         for b in branches
     )
-    return SearchTree(problem.problem_id, problem.prompt, nodes, "searched")
+    return SearchTree(problem.problem_id, problem.prompt, nodes, "searched", tuple(unusable))
 
 
 def _select(root: _Branch, exploration: float) -> _Branch:
@@ -137,6 +141,13 @@ def too_long(tree: SearchTree) -> bool:
     return tree.end == "context"
 
 
-def statistics(trees: Sequence[SearchTree]) -> dict[str, int]:
-    """Problems, and nodes without the roots."""
-    return {"problems": len(trees), "nodes": sum(len(tree.nodes) - 1 for tree in trees)}
+def statistics(trees: Sequence[SearchTree]) -> dict[str, Any]:
+    """Problems, nodes without the roots, and distinct candidates with why some are unusable."""
+    nodes = sum(len(tree.nodes[1:]) for tree in trees)
+    unusable = counts([candidate.finish for tree in trees for candidate in tree.unusable])
+    return {
+        "problems": len(trees),
+        "nodes": nodes,
+        "candidates": nodes + sum(unusable.values()),
+        "unusable": unusable,
+    }

@@ -31,7 +31,7 @@ def label_ids(renderer: Renderer) -> tuple[int, int]:
 
 def marked_ids(renderer: Renderer, step: str) -> list[int]:
     """Ids of one step and the mark after it, where its label is predicted."""
-    return [*renderer.text(step), *renderer.text(prompts.template(renderer.family, "step_mark"))]
+    return [*renderer.marked(step), *renderer.text(prompts.template(renderer.family, "step_mark"))]
 
 
 def training_row(renderer: Renderer, row: LabelledSolution) -> dict[str, list[int]]:

@@ -13,7 +13,7 @@ Row = JudgedPair
 def token_ids(renderer: Renderer, row: JudgedPair) -> tuple[list[int], list[int]]:
     """Prompt and completion: the judge's prompt, and explanation and verdict."""
     text = judge.prompt(renderer.family, row.prompt, row.steps, row.a, row.b, renderer.special)
-    return renderer.turn(text), renderer.step(row.judgment, terminal=True)
+    return renderer.turn(text), renderer.answer(row.judgment)
 
 
 def text(row: JudgedPair) -> Text:

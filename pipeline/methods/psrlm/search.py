@@ -101,6 +101,7 @@ def statistics(trees: Sequence[Tree]) -> dict[str, Any]:
         "states": len(states),
         "outcomes": counts([state.outcome for state in states]),
         "ends": counts([tree.end for tree in trees]),
+        "candidates": sum(len(state.candidates) for state in states),
         "candidates_per_state": sum(len(state.candidates) for state in states) / len(states),
         "unusable": counts([c.finish for state in states for c in state.candidates if c.finish != "step"]),
         "verdicts": len(verdicts),

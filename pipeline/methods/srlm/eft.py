@@ -15,7 +15,7 @@ from typing import Any
 
 from pipeline.core import files
 from pipeline.core.files import content, counts
-from pipeline.core.products import ANNOTATED, require_some
+from pipeline.core.products import Shares, require_share
 from pipeline.core.records import Dropped, SampleSet, ScoredSolution
 from pipeline.data.ratings import RatedStep
 from pipeline.language.steps import split as split_steps
@@ -74,11 +74,18 @@ def scored(
 
 
 class Annotation:
-    """The annotation of sampled solutions: what is asked about them, and the rows that the answers make."""
+    """The annotation of sampled solutions: what is asked about them, and the rows that the answers make.
+
+    problems: how many sampled problems are asked about, how many there are, and why others are not.
+    """
 
     def __init__(self, folder: Path, settings: Eft, rated: Iterable[RatedStep] = ()) -> None:
         self.settings = settings
-        self._asked, self._unasked = questions(files.read(folder / FILE, SampleSet))
+        samples = files.read(folder / FILE, SampleSet)
+        self._asked, self._unasked = questions(samples)
+        unfinished = [one for one in samples if not any(solution.ended for solution in one.solutions)]
+        reasons = counts([one.solutions[0].finish for one in unfinished])
+        self.problems = len(samples) - len(unfinished), len(samples), reasons
 
     def prompts(self, family: str) -> dict[str, str]:
         """The scorer's prompt of each question, by its key, for an annotator that reads."""
@@ -99,15 +106,16 @@ class Annotation:
         return found
 
     def rows(
-        self, answers: Mapping[str, str], missing: Mapping[str, tuple[str, str]], seed: int
+        self, answers: Mapping[str, str], missing: Mapping[str, tuple[str, str]], seed: int, shares: Shares
     ) -> tuple[list[ScoredSolution], list[ScoredSolution], list[Dropped], dict[str, Any]]:
         """Train rows, test rows, what was left out, and statistics.
 
         answers: texts by the question's key; missing: reason and cause where there is none. Raises PipelineError where
-        not one row came of the annotation.
+        too few rows came of the annotation (shares.annotated).
         """
         kept, dropped = scored(self._asked, answers, missing)
-        require_some("eft", kept, dropped, ANNOTATED)
+        lost = counts([row.reason for row in dropped])
+        require_share("eft", shares, "annotated", len(kept), len(self._asked), lost, next(iter(dropped), None))
         train, test, surplus = split(kept, self.settings, seed)
         left_out = [*self._unasked, *dropped, *surplus]
         return train, test, left_out, statistics(train, test, left_out)

@@ -13,7 +13,7 @@ Row = ScoredSolution
 def token_ids(renderer: Renderer, row: ScoredSolution) -> tuple[list[int], list[int]]:
     """Prompt and completion: the scorer's prompt, and explanation and score."""
     text = scoring.prompt(renderer.family, row.prompt, row.solution, renderer.special)
-    return renderer.turn(text), renderer.completion(row.judgment)
+    return renderer.turn(text), renderer.answer(row.judgment)
 
 
 def text(row: ScoredSolution) -> Text:

@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.core.config import Sampling
 from pipeline.core.files import counts
 from pipeline.core.records import Problem, SampledSolution, SampleSet
-from pipeline.inference.requests import Completion, Task, sampled, seed_of
+from pipeline.inference.requests import Completion, Task, sampled, seed_of, with_marker
 from pipeline.language.renderer import Renderer
 from pipeline.methods.srlm import scoring
 from pipeline.methods.srlm.settings import FILE as FILE
@@ -27,7 +27,7 @@ def sample(renderer: Renderer, problem: Problem, count: int, sampling: Sampling,
     places = [seed_of(seed, problem.problem_id, "solution", number) for number in range(count)]
     answers = yield [sampled(renderer, ids, sampling, place) for place in places]
     found: dict[tuple[str, str], SampledSolution] = {}
-    for answer in answers:
+    for answer in (with_marker(1, answer) for answer in answers):
         text, finish = answer.text.strip(), _finish(renderer, answer)
         before = found.get((text, finish), SampledSolution(text, 0, finish, (), None))
         found[text, finish] = replace(before, votes=before.votes + 1)
@@ -70,6 +70,8 @@ def statistics(samples: Sequence[SampleSet]) -> dict[str, Any]:
         "problems": len(samples),
         "states": len(samples),
         "ends": counts([solution.finish for solution in found for _ in range(solution.votes)]),
+        "candidates": len(found),
+        "unusable": counts([solution.finish for solution in found if not solution.ended]),
         "candidates_per_state": len(found) / len(samples),
         "verdicts": len(scorings),
         "scores": counts([str(scored.score) for scored in scorings if scored.score is not None]),
