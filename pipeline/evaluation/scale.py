@@ -62,7 +62,7 @@ def _trial(renderer: Renderer, problem: Problem, searching: Task[Tree], sampling
     ids, left = renderer.reasoning(problem.prompt), sum(spent(tree))
     found: list[Completion] = []
     while not found or left > 0:
-        found += yield [sampled(renderer, ids, sampling, seed_of(place, len(found)))]
+        found += yield [sampled(renderer, ids, sampling, place + len(found))]
         left -= found[-1].tokens
         if found[-1].finish == "context":  # nothing was run, and nothing ever will be
             break
