@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from conftest import phase
 
 from pipeline.core import journal, machine
-from pipeline.core.config import Sampling
+from pipeline.core.config import Sampling, build
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import Problem
 from pipeline.domains.arithmetic import corpus
@@ -343,3 +345,12 @@ def test_heads_that_cannot_be_split_are_refused(heads: int, groups: int, fits: l
             continue
         with pytest.raises(PipelineError, match=f"over {size}; give one of {', '.join(map(str, fits))}$"):
             devices.require_divisible([tmp_path], size)
+
+
+def test_the_settings_that_the_guide_shows_are_settings() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/inference.md").read_text(), re.DOTALL)
+    lone = [line for block in blocks for line in block.splitlines() if line.startswith("inference: {")]
+    whole = [block for block in blocks if block.startswith("inference:  ") or block.startswith("inference:\n")]
+    for text in [*lone, *whole]:
+        build(machine.Machine, yaml.safe_load(text), "docs/inference.md: ")
+    assert (len(lone), len(whole)) == (3, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import string
 from pathlib import Path
@@ -32,7 +33,13 @@ def _command(template: str) -> str:
     return template
 
 
-Address = Annotated[str, Field(pattern=r"^https?://[\w.-]+(:\d{1,5})?(/[\w./-]*)?$")]
+def _address(url: str) -> str:
+    if not re.fullmatch(r"https?://[\w.-]+(:\d{1,5})?(/[\w./-]*)?", url):
+        raise ValueError("must be an address such as http://node1:8000, without user and password")
+    return url
+
+
+Address = Annotated[str, AfterValidator(_address)]
 
 
 class Inference(Section):
@@ -57,9 +64,9 @@ class Inference(Section):
     @model_validator(mode="after")
     def _agree(self) -> Inference:
         if self.endpoints and self.replicas > 1:
-            raise ValueError(f"replicas must be left out: the {len(self.endpoints)} endpoints are the replicas")
+            raise ValueError("replicas must be 1: each of the endpoints is one")
         if self.endpoints and self.tensor_parallel > 1 and not self.serve:
-            raise ValueError("tensor_parallel must be left out: it is what the endpoints were started with")
+            raise ValueError("tensor_parallel must be 1: it is what the endpoints were started with")
         if self.endpoints and "{devices}" in self.serve:
             raise ValueError("serve must not name {devices}, which are this machine's, where endpoints are given")
         if len(set(self.endpoints)) < len(self.endpoints):

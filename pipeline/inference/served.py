@@ -110,9 +110,10 @@ class ServedEngine:
         self.sources[0].close()
 
     async def _leave(self) -> None:
-        for task in self._tasks:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         for server in self._servers:
             await server.client.aclose()
 

@@ -17,6 +17,7 @@ import httpx
 
 from pipeline.core import journal, machine, redact
 from pipeline.core.errors import PipelineError
+from pipeline.core.lease import hold_gpus
 from pipeline.inference import devices, keeper, replies
 from pipeline.inference.settings import Inference
 
@@ -77,7 +78,11 @@ class Server:
         A model is known by its folder, or by its name in params.yaml: `m2` for `data/m2/model`.
         """
         await self.said("GET", "/health")
-        served = [card for card in (await self.said("GET", "/v1/models"))["data"] if card.get("id")]
+        said = await self.said("GET", "/v1/models")
+        try:
+            served = [card for card in said["data"] if card["id"]]
+        except (KeyError, TypeError) as error:
+            raise Unreachable(f"lists no models ({replies.line(said)})") from error
         for card in served:
             folders = {str(card["id"]), str(card.get("root") or "")}
             if card["id"] == model.parent.name or model.resolve() in {Path(one).resolve() for one in folders if one}:
@@ -121,6 +126,7 @@ def started(name: str, index: int, model: Path, params: Inference, here: machine
                 process = subprocess.Popen(
                     [sys.executable, "-P", keeper.__file__, *words],
                     stdin=subprocess.PIPE, stdout=out, stderr=out, start_new_session=True,
+                    pass_fds=[lock.fileno() for lock in hold_gpus()],  # leased until the server has ended
                 )  # fmt: skip
             stack.callback(process.wait)
             result.append(Server(f"http://{host}:{port}", here.timeout, process, log))
