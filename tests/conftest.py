@@ -58,7 +58,7 @@ class ScriptedEngine:
     def __init__(self, tokenizer: Any, answer: Answer, max_model_len: int = 4096) -> None:
         self.tokenizer, self.answer, self.max_model_len = tokenizer, answer, max_model_len
         self.waiting: list[tuple[str, Request]] = []
-        self.calls = 0
+        self.calls, self.sources = 0, ()
 
     def submit(self, key: str, request: Request, group: int) -> None:
         self.waiting.append((key, request))

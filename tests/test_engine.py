@@ -11,8 +11,9 @@ import pytest
 
 from pipeline.core import machine
 from pipeline.core.errors import PipelineError
+from pipeline.inference.engines import open_engines
 from pipeline.inference.loop import run
-from pipeline.inference.pool import PooledEngine, open_engine
+from pipeline.inference.pool import PooledEngine
 from pipeline.inference.requests import Completion, Request, seed_of
 from pipeline.inference.settings import Inference
 
@@ -32,10 +33,9 @@ def task(words: Any, number: int) -> Generator[list[Request], list[Completion], 
 
 
 def results(model: Path, words: Any, replicas: int, order: list[int], window: int) -> dict[str, Any]:
-    engine = open_engine(model, SETTINGS, here(replicas))
     found: dict[str, Any] = {}
-    run({"policy": engine}, ((str(n), task(words, n)) for n in order), window, found.__setitem__)
-    engine.close()
+    with open_engines({"policy": model}, SETTINGS, here(replicas)) as engines:
+        run(engines, ((str(n), task(words, n)) for n in order), window, found.__setitem__)
     return found
 
 
@@ -53,7 +53,7 @@ def test_completions_do_not_depend_on_order_window_or_replicas(tiny_model: Path,
 
 @pytest.mark.timeout(120)
 def test_more_requests_and_completions_than_pipes_hold_do_not_block_each_other(tiny_model: Path) -> None:
-    engine = PooledEngine(tiny_model, SETTINGS, here(1))
+    engine = PooledEngine(tiny_model, SETTINGS, here(1), [()])
     done = 0
     for turn in range(2):
         for index in range(20_000):
@@ -66,5 +66,8 @@ def test_more_requests_and_completions_than_pipes_hold_do_not_block_each_other(t
 
 
 def test_a_model_folder_without_weights_is_one_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match="no weights"):
-        open_engine(tmp_path, SETTINGS, here(1))
+    with (
+        pytest.raises(PipelineError, match="no weights"),
+        open_engines({"policy": tmp_path}, SETTINGS, here(1)),
+    ):
+        pass

@@ -137,10 +137,34 @@ def test_renamed_keys_hide_no_other_fault(tmp_path: Path) -> None:
     [
         ({"inference": {"replicas": 0}}, "inference.replicas: must be greater than or equal to 1, is 0"),
         ({"inference": {"replicas": "two"}}, "inference.replicas: must be an integer, is 'two'"),
-        ({"inference": {"dtype": "float32"}}, "inference.dtype: unknown key; known keys: replicas, max_num_seqs"),
+        ({"inference": {"dtype": "float32"}}, "inference.dtype: unknown key; known keys: replicas, tensor_parallel"),
         (
             {"inference": {"kv_cache_token": 1}},
             "inference.kv_cache_token: unknown key; did you mean `kv_cache_tokens`?",
+        ),
+        (
+            {"inference": {"gpu_memory_utilization": 1.5}},
+            "inference.gpu_memory_utilization: must be less than or equal",
+        ),
+        ({"inference": {"serve": "vllm serve {model}"}}, "inference.serve: must say where {model} and {port} stand"),
+        (
+            {"inference": {"serve": "vllm {model} {prot}"}},
+            "inference.serve: knows no {prot}; give {model}, {host}, {port}",
+        ),
+        ({"inference": {"serve": "{model} '{port}"}}, "inference.serve: must be a command with {fields} in braces (No"),
+        (
+            {"inference": {"serve": "{model} {port}}"}},
+            "inference.serve: must be a command with {fields} in braces (Sin",
+        ),
+        ({"inference": {"serve": "{model.parent} {port}"}}, "inference.serve: knows no {model.parent}; give"),
+        ({"inference": {"endpoints": ["node1:8000"]}}, "inference.endpoints[0]: must be an address"),
+        ({"inference": {"endpoints": ["http://me:secret@node1"]}}, "inference.endpoints[0]: must be an address"),
+        ({"inference": {"endpoints": ["http://a"] * 2}}, "inference: endpoints must differ"),
+        ({"inference": {"endpoints": ["http://a"], "replicas": 2}}, "inference: replicas must be 1: each"),
+        ({"inference": {"endpoints": ["http://a"], "tensor_parallel": 2}}, "inference: tensor_parallel must be 1: it"),
+        (
+            {"inference": {"endpoints": ["http://a"], "serve": "{model} {port} {devices}"}},
+            "inference: serve must not name {devices}, which are this machine's",
         ),
         ({"inference": None}, "inference: must be a section with keys, is None"),
         ({"training": [2]}, "training: must be a section with keys, is [2]"),

@@ -2,23 +2,76 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import string
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from pipeline.core.config import Count, Positive, Section, build, read_yaml
 
 FILE = Path("machine.yaml")
+# What a command template may hold in braces.
+FIELDS = (
+    "model", "host", "port", "dtype", "max_model_len", "max_num_seqs", "tensor_parallel", "gpu_memory_utilization",
+    "devices", "replica", "name", "python",
+)  # fmt: skip
+
+
+def _command(template: str) -> str:
+    try:
+        words = shlex.split(template)
+        found = [field for word in words for _, field, _, _ in string.Formatter().parse(word) if field is not None]
+    except ValueError as error:
+        raise ValueError(f"must be a command with {{fields}} in braces ({error})") from error
+    if odd := [field for field in found if field not in FIELDS]:
+        raise ValueError(f"knows no {{{odd[0]}}}; give {', '.join(f'{{{field}}}' for field in FIELDS)}")
+    if template and not {"model", "port"} <= set(found):
+        raise ValueError("must say where {model} and {port} stand in the command")
+    return template
+
+
+def _address(url: str) -> str:
+    if not re.fullmatch(r"https?://[\w.-]+(:\d{1,5})?(/[\w./-]*)?", url):
+        raise ValueError("must be an address such as http://node1:8000, without user and password")
+    return url
+
+
+Address = Annotated[str, AfterValidator(_address)]
 
 
 class Inference(Section):
-    """vLLM on this machine."""
+    """vLLM: replicas on this machine, or servers."""
 
-    replicas: Positive = Field(default=1, description="processes, each with the whole model (CPU: one a core)")
+    replicas: Positive = Field(default=1, description="engines of one model, each with the whole of it")
+    tensor_parallel: Positive = Field(default=1, description="GPUs of one replica, over which its layers are split")
+    gpu_memory_utilization: float = Field(
+        default=0.9, gt=0, le=1, description="share of a GPU's memory; models of one stage divide it"
+    )
     max_num_seqs: Positive = Field(default=128, description="requests that one replica runs at once")
     concurrent_problems: Positive = Field(default=256, description="problems in work at once")
     kv_cache_tokens: Positive = Field(default=65536, description="KV cache of one replica on a CPU")
+    serve: Annotated[str, AfterValidator(_command)] = Field(
+        default="", description='command that starts a server of {model} at {port}; "": replicas in processes'
+    )
+    endpoints: tuple[Address, ...] = Field(
+        default=(), description="servers that run, or where `serve` starts them; []: on this machine"
+    )
+    timeout: float = Field(default=600.0, gt=0, description="seconds of one request to a server")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Inference:
+        if self.endpoints and self.replicas > 1:
+            raise ValueError("replicas must be 1: each of the endpoints is one")
+        if self.endpoints and self.tensor_parallel > 1 and not self.serve:
+            raise ValueError("tensor_parallel must be 1: it is what the endpoints were started with")
+        if self.endpoints and "{devices}" in self.serve:
+            raise ValueError("serve must not name {devices}, which are this machine's, where endpoints are given")
+        if len(set(self.endpoints)) < len(self.endpoints):
+            raise ValueError("endpoints must differ")
+        return self
 
 
 class Training(Section):

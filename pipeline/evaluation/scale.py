@@ -62,7 +62,7 @@ def _trial(renderer: Renderer, problem: Problem, searching: Task[Tree], sampling
     tree = yield from searching
     left, found = sum(spent(tree)), list[Completion]()
     while not found or left > 0:
-        found.append((yield from solve(renderer, problem, sampling, seed_of(place, len(found)))))
+        found.append((yield from solve(renderer, problem, sampling, place + len(found))))
         left -= found[-1].tokens
         if found[-1].finish == "context":  # nothing was run, and nothing ever will be
             break

@@ -1,12 +1,13 @@
 """vLLM inside this process.
 
 On a CPU the settings are those that were measured to matter: one thread an engine, eager mode, KV blocks of 32
-tokens, no chunked prefill (per-request seeds crash the CPU engine with it). On a GPU vLLM's own defaults hold.
+tokens, no chunked prefill (per-request seeds crash the CPU engine with it). On GPUs vLLM's own defaults hold.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,14 @@ CPU_ENVIRONMENT = {
 
 
 class InProcessEngine:
-    """One model served by vLLM in this process; see `requests.Engine` for the protocol."""
+    """One model served by vLLM in this process, which sees `devices` alone; see `requests.Engine` for the protocol."""
 
-    def __init__(self, model: Path, params: Inference, here: machine.Inference) -> None:
-        for name, value in CPU_ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
+    sources: Sequence[Any] = ()
+
+    def __init__(self, model: Path, params: Inference, here: machine.Inference, devices: Sequence[str]) -> None:
+        if not devices:
+            for name, value in CPU_ENVIRONMENT.items():
+                os.environ.setdefault(name, value)
         import torch
         from vllm import LLM
 
@@ -45,6 +49,7 @@ class InProcessEngine:
             "dtype": params.dtype,
             "max_model_len": params.max_model_len,
             "max_num_seqs": here.max_num_seqs,
+            "tensor_parallel_size": here.tensor_parallel,
             "enable_prefix_caching": True,
             "disable_log_stats": True,
             "use_tqdm_on_load": False,
@@ -60,6 +65,8 @@ class InProcessEngine:
                 "enable_chunked_prefill": False,
                 "max_num_batched_tokens": max(params.max_model_len, 8192),
             }
+        else:
+            settings["gpu_memory_utilization"] = here.gpu_memory_utilization
         self.max_model_len = params.max_model_len
         self._llm = LLM(**settings)
         self.tokenizer = self._llm.get_tokenizer()
@@ -107,5 +114,6 @@ class InProcessEngine:
         )
 
     def close(self) -> None:
-        """Drop the model."""
+        """Drop the model and end the processes that vLLM started for it, which else wait for ever."""
+        self._llm.llm_engine.engine_core.shutdown()
         del self._llm

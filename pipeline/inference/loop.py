@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from multiprocessing.connection import wait
 from typing import TypeVar
 
 from pipeline.inference.requests import Completion, Engine, Task, Usage
 
 Result = TypeVar("Result")
+_PATIENCE = 1.0  # seconds: the longest wait for engines that say nothing
 
 
 @dataclass
@@ -31,6 +33,7 @@ def run(
 ) -> Usage:
     """Drive named tasks to their end, at most `window` at a time; `finished` gets each result as it comes."""
     usage = Usage()
+    sources = {source for engine in engines.values() for source in engine.sources}
     coming = enumerate(tasks)
     running: dict[int, _Running] = {}
     exhausted = False
@@ -44,15 +47,17 @@ def run(
                 _advance(group, running, engines, finished, usage)
         if not running:
             return usage
-        for engine in engines.values():
-            for key, completion in engine.step():
-                group, index = map(int, key.split("/"))
-                state = running[group]
-                usage.sampled_tokens += completion.tokens
-                state.answers[index] = completion
-                state.waiting -= 1
-                if state.waiting == 0:
-                    _advance(group, running, engines, finished, usage)
+        done = [entry for engine in engines.values() for entry in engine.step()]
+        if sources and not done:
+            wait(sources, timeout=_PATIENCE)
+        for key, completion in done:
+            group, index = map(int, key.split("/"))
+            state = running[group]
+            usage.sampled_tokens += completion.tokens
+            state.answers[index] = completion
+            state.waiting -= 1
+            if state.waiting == 0:
+                _advance(group, running, engines, finished, usage)
 
 
 def _advance(

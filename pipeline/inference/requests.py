@@ -43,6 +43,13 @@ def sampled(
     return Request(tuple(ids), sampling.max_tokens, sampling.temperature, sampling.top_p, stop, seed, ends)
 
 
+def samples(
+    renderer: Renderer, ids: Sequence[int], sampling: Sampling, count: int, seed: int, stop: tuple[str, ...] = ()
+) -> list[Request]:
+    """`count` completions of one prompt, with the seeds from `seed` on: what a server takes as one request."""
+    return [sampled(renderer, ids, sampling, seed + number, stop) for number in range(count)]
+
+
 @dataclass(frozen=True)
 class Completion:
     """finish: `stop` (stop text or end of sequence), `length` (cap), `context` (prompt too long, nothing run).
@@ -76,17 +83,22 @@ class Usage:
 
 
 class Engine(Protocol):
-    """Continuous batching behind two calls; completions come back in any order."""
+    """Continuous batching behind two calls; completions come back in any order.
+
+    sources: what `multiprocessing.connection.wait` can wait for: one of them is ready when `step` has something to
+    return. None where `step` itself does the work.
+    """
 
     tokenizer: Any
     max_model_len: int
+    sources: Sequence[Any]
 
     def submit(self, key: str, request: Request, group: int) -> None:
         """Queue a request under a unique key; requests of one group share prompt prefixes."""
         ...
 
     def step(self) -> list[tuple[str, Completion]]:
-        """Do some work and return what finished."""
+        """Send what is queued and return what has finished, without waiting for more."""
         ...
 
     def close(self) -> None:

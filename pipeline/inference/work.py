@@ -13,9 +13,9 @@ from pipeline.core.command import Progress, Stage, note
 from pipeline.core.config import Prompts
 from pipeline.core.errors import PipelineError
 from pipeline.core.journal import Journal
+from pipeline.inference.engines import open_engines
 from pipeline.inference.loop import run
-from pipeline.inference.pool import open_engine
-from pipeline.inference.requests import Engine, Task
+from pipeline.inference.requests import Task
 from pipeline.inference.settings import Inference
 from pipeline.language.renderer import Renderer
 
@@ -44,20 +44,18 @@ def results(
     mark = fingerprint.values(stage.code(), how, prompts, *models.values(), *depends_on)
     past = Journal(journal.FOLDER, stage.name, mark, row_type).__enter__()
     stage.at_end(past.remove)
-    engines: dict[str, Engine] = {key: open_engine(model, how, here) for key, model in models.items()}
-    ends = [final.end] if final else []
-    waiting = tasks(Renderer(engines["policy"].tokenizer, prompts.family, prompts.chat, *ends))
-    progress = Progress(stage.name, len(waiting), sum(key in past.done for key in waiting))
+    with open_engines(models, how, here) as engines:
+        ends = [final.end] if final else []
+        waiting = tasks(Renderer(engines["policy"].tokenizer, prompts.family, prompts.chat, *ends))
+        progress = Progress(stage.name, len(waiting), sum(key in past.done for key in waiting))
 
-    def finished(key: str, row: Row) -> None:
-        past.add(key, row)
-        progress.advance()
+        def finished(key: str, row: Row) -> None:
+            past.add(key, row)
+            progress.advance()
 
-    todo = ((key, task) for key, task in waiting.items() if key not in past.done)
-    note(**asdict(run(engines, todo, here.concurrent_problems, finished)))
-    progress.close()
-    for served in engines.values():
-        served.close()
+        todo = ((key, task) for key, task in waiting.items() if key not in past.done)
+        note(**asdict(run(engines, todo, here.concurrent_problems, finished)))
+        progress.close()
     found = {key: past.done[key] for key in waiting}
     if too_long is not None and found and all(map(too_long, found.values())):
         raise PipelineError(

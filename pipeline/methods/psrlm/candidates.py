@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pipeline.core.config import Sampling
 from pipeline.core.records import Candidate
-from pipeline.inference.requests import Completion, Request, sampled, seed_of
+from pipeline.inference.requests import Completion, Request, samples
 from pipeline.language import markers, steps
 from pipeline.language.renderer import Renderer
 
@@ -17,7 +17,7 @@ def sample(
 ) -> list[Request]:
     """Requests for `width` candidate next steps after the steps `done`."""
     ids = renderer.reasoning(problem, done)
-    return [sampled(renderer, ids, sampling, seed_of(place, i), stop=(steps.STOP,)) for i in range(width)]
+    return samples(renderer, ids, sampling, width, place, stop=(steps.STOP,))
 
 
 def merge(renderer: Renderer, answers: Sequence[Completion], number: int) -> tuple[Candidate, ...]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Generator, Sequence
 
 from pipeline.core.records import ScoredSolution, Scoring
-from pipeline.inference.requests import Completion, Request, sampled, seed_of
+from pipeline.inference.requests import Completion, Request, samples, seed_of
 from pipeline.language import harmless, prompts
 from pipeline.language.renderer import Renderer
 from pipeline.methods.srlm.settings import Scorer
@@ -47,11 +47,10 @@ def score(
     renderer: Renderer, shown: Sequence[str], settings: Scorer, seed: int
 ) -> Generator[list[Request], list[Completion], list[Scorings]]:
     """`settings.samples` judgments for each of the prompts `shown`, all asked at once."""
-    requests = []
+    requests: list[Request] = []
     for text in shown:
-        ids = renderer.turn(text)
-        for number in range(settings.samples):
-            requests.append(sampled(renderer, ids, settings.sampling, seed_of(seed, "score", text, number)))
+        place = seed_of(seed, "score", text)
+        requests += samples(renderer, renderer.turn(text), settings.sampling, settings.samples, place)
     answers = yield requests
     found = [Scoring(answer.text, parse(answer.text)) for answer in answers]
     return [tuple(found[i : i + settings.samples]) for i in range(0, len(found), settings.samples)]

@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.core.config import Sampling
 from pipeline.core.files import counts
 from pipeline.core.records import Problem, SampledSolution, SampleSet
-from pipeline.inference.requests import Completion, Task, sampled, seed_of, with_marker
+from pipeline.inference.requests import Completion, Task, samples, seed_of, with_marker
 from pipeline.language.renderer import Renderer
 from pipeline.methods.srlm import scoring
 from pipeline.methods.srlm.settings import FILE as FILE
@@ -24,8 +24,7 @@ Row = SampleSet
 def sample(renderer: Renderer, problem: Problem, count: int, sampling: Sampling, seed: int) -> Task[SampleSet]:
     """`count` whole solutions of one problem, equal ones merged, unscored."""
     ids = renderer.reasoning(problem.prompt)
-    places = [seed_of(seed, problem.problem_id, "solution", number) for number in range(count)]
-    answers = yield [sampled(renderer, ids, sampling, place) for place in places]
+    answers = yield samples(renderer, ids, sampling, count, seed_of(seed, problem.problem_id, "solution"))
     found: dict[tuple[str, str], SampledSolution] = {}
     for answer in (with_marker(1, answer) for answer in answers):
         text, finish = answer.text.strip(), _finish(renderer, answer)
@@ -42,16 +41,16 @@ def _finish(renderer: Renderer, answer: Completion) -> str:
 
 def search(renderer: Renderer, problem: Problem, settings: Search, seed: int) -> Task[SampleSet]:
     """Sample solutions of one problem and let the model score each that ended."""
-    samples = yield from sample(renderer, problem, settings.samples, settings.sampling, seed)
-    ended = [solution for solution in samples.solutions if solution.ended]
+    drawn = yield from sample(renderer, problem, settings.samples, settings.sampling, seed)
+    ended = [solution for solution in drawn.solutions if solution.ended]
     shown = [scoring.prompt(renderer.family, problem.prompt, one.text, renderer.special) for one in ended]
     place = seed_of(seed, problem.problem_id)
     judged = dict(zip(ended, (yield from scoring.score(renderer, shown, settings.scorer, place)), strict=True))
     solutions = []
-    for solution in samples.solutions:
+    for solution in drawn.solutions:
         scorings = judged.get(solution, ())
         solutions.append(replace(solution, scorings=scorings, score=scoring.mean(scorings)))
-    return replace(samples, solutions=tuple(solutions))
+    return replace(drawn, solutions=tuple(solutions))
 
 
 def statistics(samples: Sequence[SampleSet]) -> dict[str, Any]:

@@ -1,0 +1,45 @@
+"""Which engine runs a model: replicas in processes of this machine, servers that the stage starts, or given ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+from pipeline.core import machine
+from pipeline.core.files import require_weights
+from pipeline.core.lease import hold_gpus
+from pipeline.inference import devices, servers
+from pipeline.inference.pool import PooledEngine
+from pipeline.inference.requests import Engine
+from pipeline.inference.served import ServedEngine
+from pipeline.inference.settings import Inference
+
+
+@contextmanager
+def open_engines(models: Mapping[str, Path], params: Inference, here: machine.Inference) -> Iterator[dict[str, Engine]]:
+    """Engines of a stage by name, closed at the end of the block; waits where another stage has the GPUs.
+
+    Models that share GPUs start one after the other, since vLLM measures what is free. Raises PipelineError for what
+    cannot be placed, a server that does not start, and endpoints of which none serves a model.
+    """
+    for model in models.values():
+        require_weights(model)
+    if here.serve or not here.endpoints:
+        devices.require_divisible(models.values(), here.tensor_parallel)
+        hold_gpus()
+    mine, found = devices.shared(here, len(models)), dict[str, Engine]()
+    with ExitStack() as stack:
+        for index, (name, model) in enumerate(models.items()):
+            if not here.serve and not here.endpoints:
+                engine = stack.enter_context(closing(PooledEngine(model, params, mine, devices.places(here))))
+                if devices.gpus() and index + 1 < len(models):
+                    engine.wait_until_ready()
+                found[name] = engine
+                continue
+            if here.serve:
+                running = stack.enter_context(servers.started(name, index, model, params, mine))
+            else:
+                running = [servers.Server(url, here.timeout) for url in here.endpoints]
+            found[name] = stack.enter_context(closing(ServedEngine(model, params, mine, running)))
+        yield found
