@@ -17,6 +17,7 @@ from pipeline.inference.loop import run
 from pipeline.inference.pool import open_engine
 from pipeline.inference.requests import Engine, Task
 from pipeline.inference.settings import Inference
+from pipeline.language.ends import end_ids
 from pipeline.language.renderer import Renderer
 
 Row = TypeVar("Row")
@@ -45,8 +46,8 @@ def results(
     past = Journal(journal.FOLDER, stage.name, mark, row_type).__enter__()
     stage.at_end(past.remove)
     engines: dict[str, Engine] = {key: open_engine(model, how, here) for key, model in models.items()}
-    ends = [final.end] if final else []
-    waiting = tasks(Renderer(engines["policy"].tokenizer, prompts.family, prompts.chat, *ends))
+    ends: dict[str, Any] = {"end_ids": end_ids(models["policy"])} | ({"answer_end": final.end} if final else {})
+    waiting = tasks(Renderer(engines["policy"].tokenizer, prompts.family, prompts.chat, **ends))
     progress = Progress(stage.name, len(waiting), sum(key in past.done for key in waiting))
 
     def finished(key: str, row: Row) -> None:
