@@ -19,7 +19,7 @@ def main(stage: Stage) -> None:
     asked = method.Annotation(stage.trees, settings, rated)
     who = stage.section("annotator", Annotator)
     if who.kind == "oracle":
-        answers = annotator.Texts(asked.by_oracle(domains.part(stage, "oracle")))
+        answers = annotator.Texts(asked.by_oracle(domains.part(stage, "oracle"), stage.family))
     else:
         answers = annotator.answers(stage, asked.prompts(stage.family), who)
     train, test, dropped, statistics = asked.rows(answers, answers.missing, stage.seed)
