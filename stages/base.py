@@ -3,6 +3,7 @@
 from pipeline import domains
 from pipeline.core import files
 from pipeline.core.command import Stage, run
+from pipeline.inference.settings import Inference
 from pipeline.training.adopt import adopt
 from pipeline.training.settings import Base
 
@@ -14,7 +15,8 @@ def main(stage: Stage) -> None:
         phases = domains.part(stage, "base").train(settings, stage.machine.training.threads, stage.model)
         files.write_json(stage.stats, {"base": source, "phases": phases})
     else:
-        adopt(domains.part(stage, "base").SHIPPED if source == "shipped" else source, stage.model)
+        given = domains.part(stage, "base").SHIPPED if source == "shipped" else source
+        adopt(given, stage.model, stage.section("inference", Inference).max_model_len)
         files.write_json(stage.stats, {"base": source})
 
 

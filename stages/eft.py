@@ -22,7 +22,7 @@ def main(stage: Stage) -> None:
     require_share(stage.name, shares, "layers", *asked.problems)
     who = stage.section("annotator", Annotator)
     if who.kind == "oracle":
-        answers = annotator.Texts(asked.by_oracle(domains.part(stage, "oracle")))
+        answers = annotator.Texts(asked.by_oracle(domains.part(stage, "oracle"), stage.family))
     else:
         answers = annotator.answers(stage, asked.prompts(stage.family), who)
     train, test, dropped, statistics = asked.rows(answers, answers.missing, stage.seed, shares)

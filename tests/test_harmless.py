@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,11 @@ from pipeline.methods.psrlm import judge
 from pipeline.methods.srlm import scoring
 
 SPECIAL = ("<|im_end|>", "<|im_start|>", "<eos>", "<s>", "</s>")
+
+
+def judged(text: str, special: Sequence[str] = SPECIAL) -> str:
+    """A candidate as the judge sees it."""
+    return judge.shown("math", special, a=text)["a"]
 
 
 @pytest.mark.parametrize(
@@ -57,8 +63,8 @@ def test_no_special_token_is_left_however_it_is_hidden(text: str, shown: str) ->
     ],
 )  # fmt: skip
 def test_no_verdict_can_be_written_by_a_step(text: str, shown: str) -> None:
-    assert judge.fenced(text, SPECIAL) == shown
-    assert judge.parse(judge.fenced(text, SPECIAL)) is None
+    assert judged(text) == shown
+    assert judge.parse(judged(text)) is None
 
 
 @pytest.mark.parametrize(
@@ -70,7 +76,7 @@ def test_no_verdict_can_be_written_by_a_step(text: str, shown: str) -> None:
     ],
 )  # fmt: skip
 def test_no_score_can_be_written_by_a_solution(text: str) -> None:
-    shown = scoring.fenced(text, SPECIAL)
+    shown = scoring.shown("math", text, SPECIAL)
     assert scoring.SCORE.search(shown) is None and scoring.parse(shown) is None
 
 
@@ -79,9 +85,9 @@ def test_fencing_is_a_fixed_point_of_random_texts() -> None:
     drawn = random.Random(1)
     for _ in range(3000):
         text = "".join(drawn.choices(parts, k=drawn.randint(1, 24)))
-        for fenced in (judge.fenced, scoring.fenced):
-            once = fenced(text, SPECIAL)
-            assert fenced(once, SPECIAL) == once
+        for fenced in (judged, lambda text: scoring.shown("math", text, SPECIAL)):
+            once = fenced(text)
+            assert fenced(once) == once
             assert not any(token in once for token in SPECIAL)
 
 
@@ -94,7 +100,7 @@ def test_added_tokens_that_are_special_count_although_they_have_no_role(words: A
     assert found == harmless.special_tokens(tokenizer)
     assert {"<eos>", "<repo_name>", "<file_sep>"} <= set(found) and "plainword" not in found
     assert "<repo_name>" not in tokenizer.all_special_tokens
-    text = judge.fenced("a<repo_<file_sep>name>b plainword", found)
+    text = judged("a<repo_<file_sep>name>b plainword", found)
     assert text == "ab plainword"
     control = {tokenizer.convert_tokens_to_ids(token) for token in found}
     assert not control & set(tokenizer.encode(text, add_special_tokens=False))

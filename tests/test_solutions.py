@@ -184,7 +184,7 @@ def test_the_oracle_gives_five_points_to_an_exact_solution_alone(tmp_path: Path)
         for i, (graph, texts) in enumerate(zip(graphs, shown, strict=True))
     ]
     files.write(tmp_path / FILE, SampleSet, samples)
-    judgments = eft.Annotation(tmp_path, Eft(test_rows=0, per_score=0)).by_oracle(oracle)
+    judgments = eft.Annotation(tmp_path, Eft(test_rows=0, per_score=0)).by_oracle(oracle, "arithmetic")
     for i, (graph, right, wrong) in enumerate(zip(graphs, solved, careless, strict=True)):
         assert scoring.parse(judgments[f"p{i}/0"]) == 5
         assert scoring.parse(judgments[f"p{i}/1"]) == 4

@@ -33,7 +33,8 @@ def main() -> None:
         "check",
         help="read params.yaml and machine.yaml strictly and say which model comes from which",
         description="Reads params.yaml and machine.yaml strictly: every unknown, missing or wrong key is a line "
-        "that names it. Prints which model is made from which; writes nothing.",
+        "that names it, and so is what the files of a base model's folder say against it. Prints which model is made "
+        "from which; writes nothing.",
     )
     check.add_argument("--params", type=Path, default=Path("params.yaml"), help="the file to read (params.yaml)")
     check.set_defaults(run=_check)

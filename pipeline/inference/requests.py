@@ -39,8 +39,8 @@ def sampled(
     renderer: Renderer, ids: Sequence[int], sampling: Sampling, seed: int, stop: tuple[str, ...] = ()
 ) -> Request:
     """One completion of `ids` as `sampling` says; it ends with the model's turn."""
-    ends = (renderer.end,)
-    return Request(tuple(ids), sampling.max_tokens, sampling.temperature, sampling.top_p, stop, seed, ends)
+    how = (sampling.temperature, sampling.top_p)
+    return Request(tuple(ids), sampling.max_tokens, *how, stop, seed, renderer.ends)
 
 
 def samples(

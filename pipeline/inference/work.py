@@ -17,6 +17,7 @@ from pipeline.inference.engines import open_engines
 from pipeline.inference.loop import run
 from pipeline.inference.requests import Task
 from pipeline.inference.settings import Inference
+from pipeline.language.ends import end_ids
 from pipeline.language.renderer import Renderer
 
 Row = TypeVar("Row")
@@ -45,8 +46,8 @@ def results(
     past = Journal(journal.FOLDER, stage.name, mark, row_type).__enter__()
     stage.at_end(past.remove)
     with open_engines(models, how, here) as engines:
-        ends = [final.end] if final else []
-        waiting = tasks(Renderer(engines["policy"].tokenizer, prompts.family, prompts.chat, *ends))
+        ends: dict[str, Any] = {"end_ids": end_ids(models["policy"])} | ({"answer_end": final.end} if final else {})
+        waiting = tasks(Renderer(engines["policy"].tokenizer, prompts.family, prompts.chat, **ends))
         progress = Progress(stage.name, len(waiting), sum(key in past.done for key in waiting))
 
         def finished(key: str, row: Row) -> None:

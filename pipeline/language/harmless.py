@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+Mark = tuple[re.Pattern[str], str]  # what must not stand in a text, and a template of `re.sub` for what is shown
 
 _BREAKS = re.compile(r"\r\n?")
 # Not newlines, but they part words: tab, vertical tab, form feed, the separators of ASCII, NEL, U+2028 and U+2029.
@@ -30,12 +32,12 @@ def harmless(text: str, special: Iterable[str]) -> str:
 
     special: texts of the tokenizer's special tokens, see `special_tokens`.
     """
-    return fenced(text, special, None, "")
+    return fenced(text, special, ())
 
 
-def fenced(text: str, special: Iterable[str], mark: re.Pattern[str] | None, plain: str) -> str:
-    """`harmless` text in which no `mark` stands either: each is replaced by `plain` (a template of `re.sub`), which
-    must be shorter than what it replaces."""
+def fenced(text: str, special: Iterable[str], marks: Sequence[Mark]) -> str:
+    """`harmless` text in which no mark stands either: each is replaced by what is shown for it, which must be shorter
+    or have fewer `[`, so that this ends."""
     text = _BREAKS.sub("\n", text).translate(_SEPARATORS)
     text = "".join(map(_printed, text))
     tokens = [re.escape(token) for token in sorted(special, key=len, reverse=True) if token.strip()]
@@ -44,7 +46,8 @@ def fenced(text: str, special: Iterable[str], mark: re.Pattern[str] | None, plai
     while text != before:
         before = text
         text = token.sub("", text) if token else text
-        text = mark.sub(plain, text) if mark else text
+        for mark, plain in marks:
+            text = mark.sub(plain, text)
     return text
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from pipeline.core.errors import PipelineError
 from pipeline.core.fingerprint import PROMPTS
 
-_FIELD = re.compile(r"\{([a-z_]+)\}")
+FIELD = re.compile(r"\{([a-z_]+)\}")
 
 
 @cache
@@ -30,8 +30,8 @@ def fill(family: str, name: str, **values: str) -> str:
     Raises PipelineError if a field is missing in the template.
     """
     text = template(family, name)
-    for field in sorted(values.keys() - set(_FIELD.findall(text))):
+    for field in sorted(values.keys() - set(FIELD.findall(text))):
         raise PipelineError(
             f"{PROMPTS / family / name}.txt: the template lacks the field {{{field}}}; add it where its text belongs"
         )
-    return _FIELD.sub(lambda match: values.get(match[1], match[0]), text)
+    return FIELD.sub(lambda match: values.get(match[1], match[0]), text)

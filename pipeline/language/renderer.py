@@ -39,7 +39,8 @@ class Renderer:
 
     chat: `auto` uses the tokenizer's chat template where it has one, `never` none. answer_end: of a text, the index
     just after its final answer, or None (of the domain in force). special: texts of all control tokens of the
-    tokenizer; text from data never becomes one. end: id of the token that ends a model's turn.
+    tokenizer; text from data never becomes one. end: id of the token that ends a model's turn where it is trained.
+    ends: all at which a sampled turn may end, those that the model's folder names (`end_ids`) included.
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class Renderer:
         family: str,
         chat: Literal["auto", "never"] = "auto",
         answer_end: Callable[[str], int | None] = _no_answer,
+        end_ids: Sequence[int] = (),
     ) -> None:
         self.tokenizer, self.family, self.answer_end = tokenizer, family, answer_end
         self.special = harmless.special_tokens(tokenizer)
         chatting = chat == "auto" and getattr(tokenizer, "chat_template", None)
         self._frame = self._turns() if chatting else self._plain()
         self.end = self._frame.end
+        self.ends = tuple(dict.fromkeys((self.end, *end_ids)))
 
     def text(self, text: str) -> list[int]:
         """Ids of a text as it stands; a special token that it spells stays text."""

@@ -18,6 +18,7 @@ from pipeline.data.settings import GENERATED, Source
 from pipeline.methods import pairings
 from pipeline.params.renamed import renamed
 from pipeline.params.schema import Common, whole
+from pipeline.training import model_files
 
 _SOURCES = Path("data/sources")
 _OVERRIDES = ("search", "pairs")
@@ -178,6 +179,8 @@ def _paths(found: Common) -> Iterator[str]:
         folder = Path(path) if os.path.isdir(path) else Path(path).parent
         if os.path.exists(path) and not folder.resolve().is_relative_to(_SOURCES.resolve()):
             yield f"{where}: {path} is not in {_SOURCES}; move it there (DVC sees no change behind a linked folder)"
+    if os.path.isdir(found.base.model):
+        yield from model_files.faults(Path(found.base.model), found.base.model, found.inference.max_model_len)
     for where, path in files.items():
         try:
             real = sources.known(Source(path=path)).path

@@ -1,4 +1,4 @@
-"""A model folder or Hub model becomes M0: safetensors, configuration and tokenizer alone."""
+"""A model folder or Hub model becomes M0: safetensors, configuration and tokenizer alone, all of it sound."""
 
 from __future__ import annotations
 
@@ -9,24 +9,35 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from pipeline.core.errors import PipelineError
+from pipeline.training import loadable, model_files
 
-_MODEL_FILES = (".safetensors", ".json", ".jinja", ".txt", ".model")
+_PATTERNS = ["*.safetensors", *(f"*{suffix}" for suffix in model_files.BESIDE)]
 
 
-def adopt(source: Path | str, folder: Path) -> None:
+def adopt(source: Path | str, folder: Path, max_model_len: int) -> None:
     """Copy a model folder, or download a Hub model, to `folder`: safetensors, configuration and tokenizer alone.
 
-    Raises PipelineError if there is no such folder or repository, or it has no safetensors.
+    max_model_len: tokens of prompt and completion, which the model must have positions for. Raises PipelineError, a
+    line for each fault, if there is no such folder or repository, or it cannot be trained and served here.
     """
     if Path(source).is_dir():
+        require_sound(Path(source), str(source), max_model_len)
         folder.mkdir(parents=True, exist_ok=True)
-        for file in sorted(Path(source).iterdir()):
-            if file.suffix in _MODEL_FILES:
-                shutil.copyfile(file, folder / file.name)
-    else:
-        try:
-            snapshot_download(str(source), local_dir=folder, allow_patterns=[f"*{s}" for s in _MODEL_FILES])
-        except (RepositoryNotFoundError, LocalEntryNotFoundError, HFValidationError) as error:
-            raise PipelineError(f"base.model: no model folder or reachable Hub model {source!s}; correct it") from error
-    if not list(folder.glob("*.safetensors")):
-        raise PipelineError(f"base.model: {source!s} has no weights as safetensors; convert it first")
+        for file in model_files.wanted(Path(source)):
+            shutil.copyfile(file, folder / file.name)
+        return
+    try:
+        snapshot_download(str(source), local_dir=folder, allow_patterns=_PATTERNS, ignore_patterns=["*/*"])
+    except (RepositoryNotFoundError, LocalEntryNotFoundError, HFValidationError) as error:
+        raise PipelineError(f"base.model: no model folder or reachable Hub model {source!s}; correct it") from error
+    require_sound(folder, str(source), max_model_len)
+    shutil.rmtree(folder / ".cache", ignore_errors=True)  # the client's, with times in it
+    for file in {*folder.iterdir()} - {*model_files.wanted(folder)}:
+        file.unlink()
+
+
+def require_sound(folder: Path, source: str, max_model_len: int) -> None:
+    """Refuse a model folder that cannot be trained and served here (PipelineError, a line for each fault)."""
+    found = [*model_files.faults(folder, source, max_model_len)] or [*loadable.faults(folder, source, max_model_len)]
+    if found:
+        raise PipelineError("\n".join(dict.fromkeys(found)))

@@ -77,8 +77,8 @@ def train(place: Path) -> None:
 
 
 def _train(job: Job, place: Path) -> None:
-    import torch
     import datasets
+    import torch
     from transformers import PrinterCallback
     from trl import DPOConfig, SFTConfig, SFTTrainer
 

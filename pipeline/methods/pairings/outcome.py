@@ -49,7 +49,7 @@ def completions(renderer: Renderer, pairs: Sequence[Preference], max_tokens: int
 
 def _complete(renderer: Renderer, pair: Preference, max_tokens: int) -> Task[Completion]:
     ids = renderer.reasoning(pair.prompt, (*pair.steps, pair.rejected))
-    (completion,) = yield [Request(tuple(ids), max_tokens, ends=(renderer.end,))]
+    (completion,) = yield [Request(tuple(ids), max_tokens, ends=renderer.ends)]
     return with_marker(len(pair.steps) + 2, completion)
 
 

@@ -88,12 +88,12 @@ class Annotation:
         """The judge's prompt of each question, by its key, for an annotator that reads."""
         return {q.key: judge.prompt(family, q.problem, q.steps, q.a, q.b) for _, *both in self._asked for q in both}
 
-    def by_oracle(self, oracle: ModuleType) -> dict[str, str]:
-        """The judgments of a domain's oracle, by the question's key."""
+    def by_oracle(self, oracle: ModuleType, family: str) -> dict[str, str]:
+        """The judgments of a domain's oracle on what the judge sees, by the question's key."""
         found = {}
         for _, *both in self._asked:
             for q in both:
-                text, winner = oracle.compare(q.problem, q.steps, *(judge.fenced(step, ()) for step in (q.a, q.b)))
+                text, winner = oracle.compare(q.problem, q.steps, *judge.shown(family, a=q.a, b=q.b).values())
                 found[q.key] = f"{text} [[{winner}]]"
         return found
 

@@ -13,23 +13,23 @@ from dataclasses import dataclass
 
 from pipeline.core.records import JudgedPair, Verdict
 from pipeline.inference.requests import Completion, Request, sampled, seed_of
-from pipeline.language import harmless, prompts
+from pipeline.language import fences
 from pipeline.language.renderer import Renderer
 from pipeline.language.steps import join
 from pipeline.methods.psrlm.settings import Judge
 
 VERDICT = re.compile(r"\[\[([ABC])\]\]")
+_PROMPT, _REPLY = "step_judge", (VERDICT, r"[\1]")
 
 
-def fenced(text: str, special_tokens: Sequence[str]) -> str:
-    """Model text made safe to show to a judge: no special tokens, no control characters, no verdict marks."""
-    return harmless.fenced(text, special_tokens, VERDICT, r"[\1]")
+def shown(family: str, special: Sequence[str] = (), **texts: str) -> dict[str, str]:
+    """Texts by their fields as the judge sees them: no special tokens or control characters, no verdict, no fence."""
+    return fences.shown(family, _PROMPT, special, _REPLY, **texts)
 
 
 def prompt(family: str, problem: str, steps: Sequence[str], a: str, b: str, special: Sequence[str] = ()) -> str:
     """The judge's prompt for candidates `a` and `b` after `steps`."""
-    shown = {name: fenced(text, special) for name, text in (("steps", join(steps)), ("a", a), ("b", b))}
-    return prompts.fill(family, "step_judge", problem=problem, **shown)
+    return fences.fill(family, _PROMPT, special, _REPLY, problem, steps=join(steps), a=a, b=b)
 
 
 def parse(text: str) -> str | None:

@@ -91,7 +91,7 @@ class Annotation:
         """The scorer's prompt of each question, by its key, for an annotator that reads."""
         return {q.key: scoring.prompt(family, q.problem, q.solution) for q in self._asked}
 
-    def by_oracle(self, oracle: ModuleType) -> dict[str, str]:
+    def by_oracle(self, oracle: ModuleType, family: str) -> dict[str, str]:
         """The judgments of a domain's oracle, by the question's key: each step restated with its mark, then the points.
 
         A text that is not in `Step n: ` form has no right step.
@@ -99,7 +99,7 @@ class Annotation:
         found = {}
         for q in self._asked:
             try:
-                marks, points = oracle.mark(q.problem, split_steps(scoring.fenced(q.solution, ())))
+                marks, points = oracle.mark(q.problem, split_steps(scoring.shown(family, q.solution)))
             except ValueError:
                 marks, points = [], 0
             found[q.key] = "\n".join([*marks, f"Score: {points}"])

@@ -11,30 +11,43 @@ from collections.abc import Generator, Sequence
 
 from pipeline.core.records import ScoredSolution, Scoring
 from pipeline.inference.requests import Completion, Request, samples, seed_of
-from pipeline.language import harmless, prompts
+from pipeline.language import fences
 from pipeline.language.renderer import Renderer
 from pipeline.methods.srlm.settings import Scorer
 
 SCORE = re.compile(r"\bScore: *(\d+)(?!\d|\.\d)")
 LARGEST = 5
+_PROMPT, _REPLY = "solution_judge", (SCORE, r"Score \1")
 
 Scorings = tuple[Scoring, ...]
 
 
-def fenced(text: str, special_tokens: Sequence[str]) -> str:
-    """Model text made safe to show to a scorer: no special tokens, no control characters, no score in its form."""
-    return harmless.fenced(text, special_tokens, SCORE, r"Score \1")
+def shown(family: str, solution: str, special: Sequence[str] = ()) -> str:
+    """A solution as the scorer sees it: no special tokens or control characters, no score in its form, no fence."""
+    return fences.shown(family, _PROMPT, special, _REPLY, solution=solution)["solution"]
 
 
 def prompt(family: str, problem: str, solution: str, special: Sequence[str] = ()) -> str:
     """The scorer's prompt for one solution."""
-    return prompts.fill(family, "solution_judge", problem=problem, solution=fenced(solution, special))
+    return fences.fill(family, _PROMPT, special, _REPLY, problem, solution=solution)
 
 
 def parse(text: str) -> int | None:
-    """The score in the judge's words; None where none stands there, several differ, or it is above five."""
-    found = {int(digits) for digits in SCORE.findall(text)}
-    return found.pop() if len(found) == 1 and max(found) <= LARGEST else None
+    """The score in the judge's words; None where there is none to be read (see `read`)."""
+    found = read(text)
+    return found if isinstance(found, int) else None
+
+
+def read(text: str) -> int | str:
+    """The score in the judge's words, or why there is none: `no_score`, `several_scores`, `other_digits` (of another
+    script than 0 to 9), `above_5`."""
+    found = {digits.lstrip("0") or "0" for digits in SCORE.findall(text)}
+    if len(found) != 1:
+        return "several_scores" if found else "no_score"
+    (digits,) = found
+    if not digits.isascii():
+        return "other_digits"
+    return int(digits) if len(digits) == 1 and int(digits) <= LARGEST else "above_5"
 
 
 def mean(scorings: Scorings) -> float | None:

@@ -75,6 +75,7 @@ def statistics(samples: Sequence[SampleSet]) -> dict[str, Any]:
         "verdicts": len(scorings),
         "scores": counts([str(scored.score) for scored in scorings if scored.score is not None]),
         "unreadable": sum(scored.score is None for scored in scorings),
+        "unreadable_because": counts([str(scoring.read(s.text)) for s in scorings if s.score is None]),
         "consistency": sum(agreeing) / len(agreeing) if agreeing else None,
     }
 
