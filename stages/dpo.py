@@ -14,7 +14,7 @@ def main(stage: Stage) -> None:
     rows = files.read(stage.pairs / "train.parquet", Preference)
     trained = train_preferences(stage.start, rows, prompts, settings, here, stage.seed, stage.model)
     files.write(stage.dropped, Dropped, trained.dropped)
-    files.write_csv(stage.curve, trained.curve)
+    files.write_csv(stage.curve, trained.outcome.curve)
     files.write_json(stage.stats, trained.statistics)
 
 

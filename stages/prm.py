@@ -15,7 +15,7 @@ def main(stage: Stage) -> None:
     settings, here = stage.section("prm", Training), stage.machine.training
     trained = train_supervised(stage.policy, rows, settings, here, stage.seed, stage.model)
     files.write(stage.dropped, Dropped, trained.dropped)
-    files.write_csv(stage.curve, trained.curve)
+    files.write_csv(stage.curve, trained.outcome.curve)
     files.write_json(stage.stats, trained.statistics)
 
 

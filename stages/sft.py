@@ -18,7 +18,7 @@ def main(stage: Stage) -> None:
     settings, here = stage.section("sft", Training), stage.machine.training
     trained = train_supervised(stage.start, rows, settings, here, stage.seed, stage.model)
     files.write(stage.dropped, Dropped, trained.dropped)
-    files.write_csv(stage.curve, trained.curve)
+    files.write_csv(stage.curve, trained.outcome.curve)
     files.write_json(stage.stats, {"ift": solved, "eft": len(judged), **trained.statistics})
 
 

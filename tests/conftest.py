@@ -44,8 +44,8 @@ def renderer(words: Any) -> Renderer:
 @pytest.fixture(scope="session")
 def tiny_model(words: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Llama of a few thousand random weights, saved as safetensors with its tokenizer."""
-    from pipeline.training.weights import save
     from pipeline.training.pretrain import fresh_model
+    from pipeline.training.weights import save
 
     folder = tmp_path_factory.mktemp("model")
     save(fresh_model(words, width=32, layers=1, context=512, seed=0), words, folder)

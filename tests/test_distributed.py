@@ -18,7 +18,7 @@ from test_train import FAMILY, LAST, PAIR, SOLUTION, TRAINING, dpo
 from pipeline.core import journal, machine
 from pipeline.core.errors import PipelineError
 from pipeline.language.renderer import Renderer
-from pipeline.training import launch, worker
+from pipeline.training import worker
 from pipeline.training.common import StageProgress, rows_at_once
 from pipeline.training.dpo import StepDPOTrainer
 from pipeline.training.order import filled, updates
@@ -102,14 +102,10 @@ def test_accumulation_and_two_ranks_give_the_weights_of_one_process(
         "fsdp": (launched("fsdp", 2, micro_batch=1), 2, "FSDP"),
     }
     for name, (here, ranks, distributed) in layouts.items():
-        run = launch.run
-        outcomes: list[launch.Outcome] = []
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(launch, "run", lambda *a, run=run, outcomes=outcomes: outcomes.append(run(*a)) or outcomes[-1])
-            trained = train(kind, here, renderer, tiny_model, tmp_path / name)
-        assert (outcomes[0].ranks, outcomes[0].distributed) == (ranks, distributed)
+        trained = train(kind, here, renderer, tiny_model, tmp_path / name)
+        assert (trained.outcome.ranks, trained.outcome.distributed) == (ranks, distributed)
         assert_same_weights(tmp_path / "one", tmp_path / name)
-        for first, second in zip(whole.curve, trained.curve, strict=True):
+        for first, second in zip(whole.outcome.curve, trained.outcome.curve, strict=True):
             assert first["loss"] == pytest.approx(second["loss"], rel=1e-3)
 
 
@@ -125,7 +121,7 @@ def killed_then_resumed(kind: str, ranks: int, kill_at: int, renderer: Renderer,
     assert int(checkpoint.name.partition("-")[2]) in (kill_at - 1, kill_at)
     die.unlink()
     trained = train(kind, here, renderer, start, tmp_path / "broken")
-    assert [update["update"] for update in trained.curve] == list(range(1, 10))
+    assert [update["update"] for update in trained.outcome.curve] == list(range(1, 10))
     assert not list((tmp_path / "unfinished" / "train").iterdir())
     return (tmp_path / "broken" / "model.safetensors").read_bytes()
 
@@ -167,7 +163,7 @@ def test_so_it_does_on_two_ranks_of_which_one_is_killed(
     assert checkpoint(tmp_path) in (4, 5)
     die.unlink()
     trained = train(kind, here, renderer, tiny_model, tmp_path / "broken")
-    assert [update["update"] for update in trained.curve] == list(range(1, 10))
+    assert [update["update"] for update in trained.outcome.curve] == list(range(1, 10))
     whole, broken = (tmp_path / name / "model.safetensors" for name in ("whole", "broken"))
     assert whole.read_bytes() == broken.read_bytes()
 
@@ -194,12 +190,10 @@ def test_adapters_are_trained_and_merged_into_one_clean_folder(
     assert {path.name for path in (tmp_path / "m").iterdir()} == {path.name for path in tiny_model.iterdir()}
     assert weights(tmp_path / "m").keys() == weights(tiny_model).keys()
     assert moved(tmp_path / "m", tiny_model) > 1e-4
-    assert trained.statistics["last_loss"] < trained.curve[0]["loss"]
+    assert trained.statistics["last_loss"] < trained.outcome.curve[0]["loss"]
 
 
-def test_weights_are_saved_in_the_dtype_that_is_asked_for(
-    renderer: Renderer, tiny_model: Path, tmp_path: Path
-) -> None:
+def test_weights_are_saved_in_the_dtype_that_is_asked_for(renderer: Renderer, tiny_model: Path, tmp_path: Path) -> None:
     train("sft", machine.Training(), renderer, tiny_model, tmp_path / "m", saved_dtype="bfloat16")
     assert {tensor.dtype for tensor in weights(tmp_path / "m").values()} == {torch.bfloat16}
     assert json.loads((tmp_path / "m" / "config.json").read_text())["dtype"] == "bfloat16"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from conftest import ROOT, phase
 
-from pipeline.core import journal, machine
+from pipeline.core import machine
 from pipeline.core.config import Prompts
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import JudgedPair, LabelledSolution, Preference, Solution
@@ -22,7 +22,6 @@ from pipeline.domains.arithmetic.settings import Recipe
 from pipeline.language import steps
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import prm, rows
-from pipeline.training.common import StageProgress
 from pipeline.training.preference import preference_rows, train_preferences
 from pipeline.training.pretrain import pretrain
 from pipeline.training.settings import Dpo, LossWeights, Training

@@ -37,8 +37,10 @@ SHIPPED = Path(__file__).parent / "launchers"
 
 @dataclass(frozen=True)
 class Outcome:
-    """curve: of each update, its loss and what else is kept. ranks, distributed: what it ran on. seconds: of the updates
-    alone. peak_mib: GPU memory that the first rank allocated at most; 0 on a CPU."""
+    """curve: of each update, its loss and what else is kept. ranks, distributed: what it ran on.
+
+    seconds: of the updates alone. peak_mib: GPU memory that the first rank allocated at most; 0 on a CPU.
+    """
 
     curve: list[dict[str, float]]
     ranks: int
@@ -162,6 +164,6 @@ def _reason(code: int, place: Path) -> str:
         return lines[0].read_text(encoding="utf-8")
     how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
     return (
-        f"the training {how} and left no reason of its own: see what stands above; without a traceback there the host's "
-        f"memory is the usual one. Checkpoints, if training.save_steps is set, are kept ({place}): run again"
+        f"the training {how} and left no reason of its own: see what stands above; without a traceback there the "
+        f"host's memory is the usual one. Checkpoints, if training.save_steps is set, are kept ({place}): run again"
     )

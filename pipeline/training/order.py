@@ -1,4 +1,4 @@
-"""Which rows each update sees, over all epochs: decided before a training starts, so that it can stop and go on anywhere.
+"""Which rows each update sees, over all epochs: decided before a training starts, so that it can go on anywhere.
 
 The order depends on rows, batch size and seed alone, not on devices: an update's rows are spread over them, and an
 update with fewer rows than the others is filled with a row of no weight.

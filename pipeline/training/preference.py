@@ -54,9 +54,7 @@ def train_preferences(
     require_weights(start)
     tokenizer = AutoTokenizer.from_pretrained(str(start), trust_remote_code=False)
     fitting, dropped = [], []
-    for pair, row in zip(
-        pairs, preference_rows(Renderer(tokenizer, prompts.family, prompts.chat), pairs), strict=True
-    ):
+    for pair, row in zip(pairs, preference_rows(Renderer(tokenizer, prompts.family, prompts.chat), pairs), strict=True):
         if (length := _length(row)) <= settings.max_length:
             fitting.append({**row, "weight": 1.0})
         else:
@@ -74,7 +72,7 @@ def train_preferences(
     note(trained_tokens=tokens * settings.epochs)
     last = {name: value for name, value in outcome.curve[-1].items() if name.startswith("reward_")}
     statistics = {"pairs": len(fitting), "dropped": len(dropped), **ends(outcome.curve), **last}
-    return Trained(statistics, outcome.curve, dropped)
+    return Trained(statistics, outcome, dropped)
 
 
 def _length(row: dict[str, Any]) -> int:

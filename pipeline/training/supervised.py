@@ -15,6 +15,7 @@ from pipeline.language.renderer import Renderer
 from pipeline.language.steps import join
 from pipeline.training import launch
 from pipeline.training.common import ends
+from pipeline.training.launch import Outcome
 from pipeline.training.order import updates
 from pipeline.training.settings import Training
 
@@ -25,11 +26,10 @@ _BLANK = {"input_ids": [0, 0], "labels": [_NONE, _NONE]}  # a row of no weight
 
 @dataclass(frozen=True)
 class Trained:
-    """What stands beside a trained model. curve: of each update (see `common.CURVE`). dropped: rows that were left out,
-    each with its reason."""
+    """What stands beside a trained model. dropped: rows that were left out, each with its reason."""
 
     statistics: dict[str, Any]
-    curve: list[dict[str, float]]
+    outcome: Outcome
     dropped: list[Dropped]
 
 
@@ -68,7 +68,7 @@ def train_supervised(
     outcome = launch.run("sft", start, fitting, _BLANK, order, sizes, settings, here, seed, folder)
     note(trained_tokens=sum(lengths) * settings.epochs)
     statistics = {"rows": len(fitting), "tokens": sum(lengths), "dropped": len(dropped), **ends(outcome.curve)}
-    return Trained(statistics, outcome.curve, dropped)
+    return Trained(statistics, outcome, dropped)
 
 
 def within(rows: Sequence[dict[str, list[int]]], max_length: int) -> tuple[Rows, list[Dropped]]:

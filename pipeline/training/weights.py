@@ -20,8 +20,8 @@ def load(model: Path, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]:
     """Model and tokenizer of a model folder; PipelineError if it has no weights."""
     require_weights(model)
     tokenizer = AutoTokenizer.from_pretrained(str(model), trust_remote_code=False)
-    loaded = AutoModelForCausalLM.from_pretrained(str(model), dtype=dtype, trust_remote_code=False, use_safetensors=True)
-    return loaded, tokenizer
+    safe = {"trust_remote_code": False, "use_safetensors": True}
+    return AutoModelForCausalLM.from_pretrained(str(model), dtype=dtype, **safe), tokenizer
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:

@@ -67,8 +67,8 @@ def train(place: Path) -> None:
         _train(job, place)
     except torch.OutOfMemoryError as error:
         raise PipelineError(
-            f"the device of rank {os.environ.get('RANK', 0)} has too little memory ({str(error).splitlines()[0]}); lower "
-            "training.micro_batch, turn on training.gradient_checkpointing (machine.yaml), or see docs/gpu.md"
+            f"the device of rank {os.environ.get('RANK', 0)} has too little memory ({str(error).splitlines()[0]}); "
+            "lower training.micro_batch, turn on training.gradient_checkpointing (machine.yaml), or see docs/gpu.md"
         ) from error
     except (OSError, SafetensorError) as error:
         if isinstance(error, OSError) and error.errno not in _STORAGE:
