@@ -22,7 +22,7 @@ def main(stage: Stage) -> None:
     origin = provenance.gather(stage.params)
     base = stage.section("base", Base).model
     shown = sources.read_sources(
-        lineage, stage.excerpts, stage.points, stage.data, stage.ledger, base, stage.seed, origin
+        lineage, stage.models, stage.excerpts, stage.points, stage.data, stage.ledger, base, stage.seed, origin
     )
     output.write(found, lineage, shown, stage.reports)
 

@@ -109,23 +109,6 @@ def test_accumulation_and_two_ranks_give_the_weights_of_one_process(
             assert first["loss"] == pytest.approx(second["loss"], rel=1e-3)
 
 
-def killed_then_resumed(kind: str, ranks: int, kill_at: int, renderer: Renderer, start: Path, tmp_path: Path) -> bytes:
-    """The weights of a training whose last rank is killed after an update, and which is then run again."""
-    die = tmp_path / "die"
-    die.write_text(str(kill_at))
-    here = launched("ddp", ranks, die, save_steps=1)
-    with pytest.raises(PipelineError, match="killed by signal 9|left no reason"):
-        train(kind, here, renderer, start, tmp_path / "broken")
-    (kept,) = (tmp_path / "unfinished" / "train").iterdir()
-    (checkpoint,) = kept.glob("checkpoint-*")
-    assert int(checkpoint.name.partition("-")[2]) in (kill_at - 1, kill_at)
-    die.unlink()
-    trained = train(kind, here, renderer, start, tmp_path / "broken")
-    assert [update["update"] for update in trained.outcome.curve] == list(range(1, 10))
-    assert not list((tmp_path / "unfinished" / "train").iterdir())
-    return (tmp_path / "broken" / "model.safetensors").read_bytes()
-
-
 @pytest.mark.parametrize("kill_at", [2, 5, 8])  # in epoch 1, 2 and 3
 @pytest.mark.parametrize("kind", ["sft", "dpo"])
 def test_a_training_that_breaks_in_any_epoch_goes_on_and_gives_the_same_bytes(

@@ -16,7 +16,7 @@ import pytest
 from pipeline.core import files
 from pipeline.core.records import Candidate, Dropped, State, Tree, Verdict
 from pipeline.methods import verdicts
-from pipeline.report import ledger, provenance, viewer
+from pipeline.report import ledger, provenance, training, viewer
 from pipeline.report.metrics import Lineage, collect
 from pipeline.report.output import write
 from pipeline.report.sources import read_sources
@@ -78,6 +78,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     neighbours = {panel: {"EFT": shares, "IFT": shares} for panel in ("prompts", "responses")}
     stats = {"method": "by hand", "texts": {"EFT": 1, "IFT": 1}, "neighbours": neighbours}
     files.write_json(folder / "data/figure2.json", stats)
+    files.write_csv(folder / "models/m2/loss.csv", [{"update": n, "loss": 1 / n} for n in range(1, 101)])
     points = [f"{panel},{kind},k,{x},1" for panel in neighbours for x, kind in enumerate(("EFT", "IFT"))]
     (folder / "figure2.csv").write_text("panel,kind,key,x,y\n" + "\n".join(points) + "\n")
     (folder / "params.yaml").write_text(f"seed: 1 # {HOSTILE}\n")
@@ -89,7 +90,7 @@ def written(run: Path, folder: Path) -> Path:
     methods = {"m0": "base", "m1": "psrlm", "m2": "psrlm", "m3": "other"}
     lineage = Lineage(MODELS, starts, methods, ("m1",))
     origin = provenance.Provenance("abc", (run / "params.yaml").read_text(), {}, {"cores": "2"}, {})
-    paths = (run / "excerpts", run / "figure2.csv", run / "data", run / "ledger.csv")
+    paths = (run / "models", run / "excerpts", run / "figure2.csv", run / "data", run / "ledger.csv")
     sources = read_sources(lineage, *paths, "shipped", 1, origin)
     write(collect(run / "models", lineage, ["easy", "hard"]), lineage, sources, folder)
     return folder
@@ -111,6 +112,15 @@ def test_the_page_asks_for_no_other_file_and_allows_only_its_own_script(page: Pa
     assert not re.search(r"""(src|href)\s*=\s*["']?(?!#)[^"'>\s]*[:/.]|@import|url\(""", text.replace(escaped(), ""))
     assert "default-src 'none'" in text and "unsafe-eval" not in text
     assert text.count("<script") == 2
+
+
+def test_each_training_has_its_loss_curve(page: Path, run: Path) -> None:
+    section = re.search(r'<section id="training">(.*?)</section>', page.read_text(), re.DOTALL)
+    assert section and section[1].count("<figure>") == 1 and "<figcaption>m2</figcaption>" in section[1]
+    (chart,) = training.curves(training.read_losses(run / "models", run / "data", ["m1", "m2"]))
+    (series,) = chart.series
+    assert len(series.points) == 34 and series.points[0].y == pytest.approx((1 + 1 / 2 + 1 / 3) / 3)
+    assert series.points[-1].label == "100 to 100"
 
 
 def escaped() -> str:

@@ -350,7 +350,7 @@ def test_heads_that_cannot_be_split_are_refused(heads: int, groups: int, fits: l
 def test_the_settings_that_the_guide_shows_are_settings() -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/inference.md").read_text(), re.DOTALL)
     lone = [line for block in blocks for line in block.splitlines() if line.startswith("inference: {")]
-    whole = [block for block in blocks if block.startswith("inference:  ") or block.startswith("inference:\n")]
+    whole = [block for block in blocks if block.startswith(("inference:  ", "inference:\n"))]
     for text in [*lone, *whole]:
         build(machine.Machine, yaml.safe_load(text), "docs/inference.md: ")
     assert (len(lone), len(whole)) == (3, 3)

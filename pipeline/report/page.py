@@ -16,7 +16,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.report import chart, contrast, figures, judging, scaling, viewer
+from pipeline.report import chart, contrast, figures, judging, scaling, training, viewer
 from pipeline.report.chart import Chart
 from pipeline.report.grid import Grid, Table, number, percent, words
 from pipeline.report.metrics import Lineage, Metrics, difference
@@ -57,6 +57,7 @@ def html(
             "judge": _drawn([*figures.judge(metrics, lineage), *judging.reliability(metrics)]),
             "steps": _drawn(steps),
             "scaling": _drawn(scaling.curves(metrics)),
+            "training": _drawn(training.curves(sources.losses)),
         },
         heat_maps=viewer.heat_maps(metrics),
         maps=_maps(sources),

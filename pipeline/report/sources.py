@@ -14,6 +14,7 @@ from pipeline.core.records import Tree
 from pipeline.report.grid import Grid, number, words
 from pipeline.report.metrics import Lineage
 from pipeline.report.provenance import Provenance
+from pipeline.report.training import read_losses
 
 Points = dict[str, dict[str, list[tuple[float, float]]]]
 
@@ -22,7 +23,7 @@ Points = dict[str, dict[str, list[tuple[float, float]]]]
 class Sources:
     """base: what the base model is. trees: a sample of each round's trees. points: Figure 2 by panel and kind.
 
-    embedding: how the points were made and what their neighbours are (reports of `embedding.figure`).
+    losses: of each update of a training. embedding: how the points were made and what their neighbours are (reports of `embedding.figure`).
     """
 
     base: str
@@ -31,17 +32,27 @@ class Sources:
     points: Points
     embedding: Mapping[str, Any]
     ledger: Grid
+    losses: Mapping[str, list[float]]
     provenance: Provenance
 
 
 def read_sources(
-    lineage: Lineage, excerpts: Path, points: Path, data: Path, ledger: Path, base: str, seed: int, origin: Provenance
+    lineage: Lineage,
+    models: Path,
+    excerpts: Path,
+    points: Path,
+    data: Path,
+    ledger: Path,
+    base: str,
+    seed: int,
+    origin: Provenance,
 ) -> Sources:
     """Read them from where the stages before wrote them; rounds that hold no trees have none to show."""
     rounds = [model for model in lineage.models if (excerpts / model / "trees.parquet").is_file()]
     trees = {model: read(excerpts / model / "trees.parquet", Tree) for model in rounds}
     embedding = read_json(data / "figure2.json")
-    return Sources(base, seed, trees, _points(points), embedding, _ledger(ledger), origin)
+    losses = read_losses(models, data, lineage.models)
+    return Sources(base, seed, trees, _points(points), embedding, _ledger(ledger), losses, origin)
 
 
 def _points(path: Path) -> Points:
