@@ -23,7 +23,8 @@ Points = dict[str, dict[str, list[tuple[float, float]]]]
 class Sources:
     """base: what the base model is. trees: a sample of each round's trees. points: Figure 2 by panel and kind.
 
-    losses: of each update of a training. embedding: how the points were made and what their neighbours are (reports of `embedding.figure`).
+    losses: of each update of a training. embedding: how the points were made and what their neighbours are (reports of
+    `embedding.figure`).
     """
 
     base: str
