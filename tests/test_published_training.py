@@ -115,8 +115,9 @@ def test_the_cards_code_as_it_stands_gives_the_runs_own_model(
     train_preferences(tiny_model, varied(), Prompts(**FAMILY), settings, machine.Training(), 3, ours)
     start, mine, other = (load_file(folder / "model.safetensors") for folder in (tiny_model, ours, theirs / "m2"))
     assert set(mine) == set(other)
+    rounding = 1e-6 if not settings.bf16 else 1e-3  # rows of an update stand in another order
     for name, weights in mine.items():
-        assert torch.allclose(weights, other[name], atol=1e-6), name
+        assert torch.allclose(weights, other[name], atol=rounding), name
     assert any(not torch.allclose(weights, start[name], atol=1e-5) for name, weights in mine.items())
     assert all(loss > 0 for loss in json.loads(shown["LOSS"]))
 

@@ -25,8 +25,9 @@ from pipeline.language.renderer import Renderer
 from pipeline.methods.pairings import agreement, cream, outcome
 from pipeline.methods.psrlm import pairs
 from pipeline.methods.verdicts import turned
+from pipeline.training.dpo import StepDPOTrainer
 from pipeline.training.margins import implicit_margins
-from pipeline.training.preference import StepDPOTrainer, preference_rows, train_preferences
+from pipeline.training.preference import preference_rows, train_preferences
 
 SIDES = (("chosen_ids", 1), ("rejected_ids", -1))
 
@@ -182,20 +183,20 @@ def test_the_loss_is_the_pairs_by_its_consistency_and_the_swapped_pairs_by_the_r
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[float, float, float]] = []
-    ours = StepDPOTrainer._compute_loss
+    ours = StepDPOTrainer.compute_loss
 
-    def compared(self: Any, model: Any, inputs: Any, return_outputs: bool) -> Any:
-        plain = {name: part for name, part in inputs.items() if name != "consistency"}
+    def compared(self: Any, model: Any, inputs: Any, *more: Any, **other: Any) -> Any:
+        plain = {name: part for name, part in inputs.items() if name not in ("consistency", "weight")}
         swapped = {name: torch.cat(part.chunk(2)[::-1]) for name, part in plain.items() if "ref" not in name}
         swapped |= {"ref_chosen_logps": plain["ref_rejected_logps"], "ref_rejected_logps": plain["ref_chosen_logps"]}
         with torch.no_grad():
             losses = [DPOTrainer._compute_loss(self, model, one, False).item() for one in (plain, swapped)]
-        loss = ours(self, model, inputs, return_outputs)
+        loss = ours(self, model, inputs, *more, **other)
         weight = inputs["consistency"].item()
         seen.append((loss.item(), weight * losses[0] + (1 - weight) * losses[1], losses[0] - losses[1]))
         return loss
 
-    monkeypatch.setattr(StepDPOTrainer, "_compute_loss", compared)
+    monkeypatch.setattr(StepDPOTrainer, "compute_loss", compared)
     settings = dpo(batch_size=1, epochs=3)
     found = [replace(PAIR, consistency=0.8), replace(LAST, consistency=0.25)]
     train_preferences(tiny_model, found, FAMILY, settings, HERE, 1, tmp_path / "m")

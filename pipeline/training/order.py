@@ -9,6 +9,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+import torch
+
 _POOL = 50  # updates whose rows are sorted by length together
 
 
@@ -16,22 +18,25 @@ def updates(lengths: Sequence[int], batch_size: int, epochs: int, seed: int, *, 
     """Rows of each update, as indices into `lengths` (tokens); every epoch has each row once.
 
     The last update that an epoch cuts has the rest of its rows. by_length: rows of similar length go together, which
-    saves padding; else updates are drawn at random. Within an update rows go from long to short, so that the rows that
-    one device takes at a time have similar lengths.
+    saves padding; else each epoch is the permutation that accelerate's seedable sampler draws, so that TRL alone, on
+    one device, sees the same updates (as the card of a published data set shows). Within an update rows go from long
+    to short, so that the rows that one device takes at a time have similar lengths.
     """
     order: list[list[int]] = []
     for epoch in range(epochs):
-        rng = random.Random(f"{seed}/{epoch}")
-        rows = list(range(len(lengths)))
-        rng.shuffle(rows)
+        rows = torch.randperm(len(lengths), generator=torch.Generator().manual_seed(seed + epoch)).tolist()
         if by_length:
-            size = batch_size * _POOL
-            pools = [rows[start : start + size] for start in range(0, len(rows), size)]
+            pools = _cut(rows, batch_size * _POOL)
             rows = [row for pool in pools for row in sorted(pool, key=lambda row: -lengths[row])]
-        cut = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
-        rng.shuffle(cut)
+        cut = _cut(rows, batch_size)
+        if by_length:
+            random.Random(f"{seed}/{epoch}").shuffle(cut)
         order += [sorted(update, key=lambda row: -lengths[row]) for update in cut]
     return order
+
+
+def _cut(rows: list[int], size: int) -> list[list[int]]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 def filled(order: Sequence[Sequence[int]], batch_size: int, blank: int) -> list[int]:
