@@ -78,7 +78,7 @@ def _entry(key: str, field: FieldInfo, value: Any, depth: int) -> Iterator[str]:
     if depth == 0 and (kind or key in ("eft", "judges")):
         yield ""
     if kind and value:
-        yield from _commented(f"{indent}{key}:", about or (kind.__doc__ or "").strip().partition(".")[0])
+        yield from _commented(f"{indent}{key}:", about or re.split(r"\.(?=\s|$)", (kind.__doc__ or "").strip())[0])
         for name, inner in kind.model_fields.items():
             if (name := inner.alias or name) in value:
                 yield from _entry(name, inner, value[name], depth + 1)
