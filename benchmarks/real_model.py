@@ -27,7 +27,7 @@ from pipeline.core.config import read_yaml
 from pipeline.core.records import JudgedPair, LabelledSolution, Preference, Solution, Tree
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import prm, rows
-from pipeline.params import profiles
+from pipeline.params.profiles import profile
 
 ROOT = Path(__file__).parent.parent
 
@@ -43,7 +43,7 @@ def prepare(options: argparse.Namespace) -> None:
         for name in ("train", "test", "ratings"):
             path: Path = getattr(options, name)
             shutil.copyfile(path, sources / f"{name}{path.suffix}")
-    params = profiles.profile("smollm2")
+    params = profile("smollm2")
     here = {name: f"data/sources/{name}{getattr(options, name).suffix}" for name in ("train", "test", "ratings")}
     solved = {"prompt": "question", "answer": "answer", "format": "gsm8k"}
     problems: dict[str, Any] = params["problems"]
