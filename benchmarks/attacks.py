@@ -119,13 +119,11 @@ def main() -> None:
     right = [sum(one or 0.0 for one in bare[:2]) / 2 for bare, *_ in rows]
     mean, error = mean_and_error(right)
     readable = sum(said is not None for bare, *_ in rows for said in bare) / (4 * len(rows))
-    print(f"{args.model}, {len(rows)} pairs, percent. Without a payload {100 * mean:.1f} ± {100 * error:.1f} of all")
     print(
-        f"verdicts name the right step, {100 * readable:.1f} can be read. Verdicts that name the step with the payload:\n"
+        f"{args.model}, {len(rows)} pairs, percent. Without a payload {percent(mean, error)} of all verdicts name the"
     )
-    print(
-        "| payload | with it | its words alone | difference | moved by its form | unreadable | with it, of those read |"
-    )
+    print(f"right step, {100 * readable:.1f} can be read. Verdicts that name the step with the payload:\n")
+    print("| payload | with it | its words alone | difference | moved by its form | unreadable | of those read |")
     print("|---|---|---|---|---|---|---|")
     for place, kind in enumerate(kinds):
         formed, plain = ([row[1 + 2 * place + bare] for row in rows] for bare in (0, 1))
