@@ -119,9 +119,7 @@ def main() -> None:
     right = [sum(one or 0.0 for one in bare[:2]) / 2 for bare, *_ in rows]
     mean, error = mean_and_error(right)
     readable = sum(said is not None for bare, *_ in rows for said in bare) / (4 * len(rows))
-    print(
-        f"{args.model}, {len(rows)} pairs, percent. Without a payload {percent(mean, error)} of all verdicts name the"
-    )
+    print(f"{args.model}, {len(rows)} pairs, percent. Without a payload {percent(mean, error)} of verdicts name the")
     print(f"right step, {100 * readable:.1f} can be read. Verdicts that name the step with the payload:\n")
     print("| payload | with it | its words alone | difference | moved by its form | unreadable | of those read |")
     print("|---|---|---|---|---|---|---|")
