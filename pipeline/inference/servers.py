@@ -83,9 +83,10 @@ class Server:
             served = [card for card in said["data"] if card["id"]]
         except (KeyError, TypeError) as error:
             raise Unreachable(f"lists no models ({replies.line(said)})") from error
+        alias = model.parent.name if model.name == "model" else model.name
         for card in served:
             folders = {str(card["id"]), str(card.get("root") or "")}
-            if card["id"] == model.parent.name or model.resolve() in {Path(one).resolve() for one in folders if one}:
+            if card["id"] == alias or model.resolve() in {Path(one).resolve() for one in folders if one}:
                 if (card.get("max_model_len") or length) < length:
                     return f"serves {model} with a context of {card['max_model_len']} tokens, {length} are needed"
                 self.name, self.down = str(card["id"]), ""
