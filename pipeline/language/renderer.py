@@ -18,6 +18,7 @@ from pipeline.language import harmless, prompts
 from pipeline.language.steps import cut, marker
 
 _CONTENT = "[the content of this turn]"
+_ANCHORS = ("\n", "1", "=")  # before a text that is no beginning
 _NEXT_STEP = re.compile(r"\n(?=Step \d+:)")
 
 
@@ -27,10 +28,11 @@ def _no_answer(text: str) -> int | None:
 
 @dataclass(frozen=True)
 class _Frame:
-    """Ids around a prompt, and the id that ends what follows it."""
+    """Text around a prompt, control tokens in it, the ids before it all, and the id that ends what follows."""
 
-    before: tuple[int, ...]
-    after: tuple[int, ...]
+    first: tuple[int, ...]
+    before: str
+    after: str
     end: int
 
 
@@ -53,22 +55,27 @@ class Renderer:
     ) -> None:
         self.tokenizer, self.family, self.answer_end = tokenizer, family, answer_end
         self.special = harmless.special_tokens(tokenizer)
+        self._anchors = _ANCHORS if self._begins_words() else ()
         chatting = chat == "auto" and getattr(tokenizer, "chat_template", None)
         self._frame = self._turns() if chatting else self._plain()
         self.end = self._frame.end
         self.ends = tuple(dict.fromkeys((self.end, *end_ids)))
 
     def text(self, text: str) -> list[int]:
-        """Ids of a text as it stands; a special token that it spells stays text."""
-        return list(self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
+        """Ids of a text that goes on from another one; a special token that it spells stays text."""
+        return self._ids(text, split_special_tokens=True) if text else []
 
     def prompt(self, name: str, **values: str) -> list[int]:
         """Ids of the prompt `name` of the family with its fields filled: all before what the model writes."""
         return self.turn(prompts.fill(self.family, name, **values))
 
     def turn(self, text: str) -> list[int]:
-        """Ids of a prompt's text."""
-        return [*self._frame.before, *self.text(text), *self._frame.after]
+        """Ids of a prompt's text, those of the chat template's own call; a control token that it spells stays text."""
+        first, before, after = self._frame.first, self._frame.before, self._frame.after
+        if any(token in text for token in self.special):
+            around = self._beginning(before), self._ids(after, split_special_tokens=False) if after else []
+            return [*first, *around[0], *self.text(text), *around[1]]
+        return [*first, *self._beginning(before + text + after)]
 
     def reasoning(self, problem: str, steps: Sequence[str] = ()) -> list[int]:
         """Ids of the reasoning prompt with the steps so far and the next one's marker: where that step is sampled and
@@ -110,27 +117,48 @@ class Renderer:
     def _plain(self) -> _Frame:
         if self.tokenizer.eos_token_id is None:
             raise PipelineError("the model's tokenizer has no end-of-sequence token; set `eos_token` in its config")
-        return _Frame(self._bos(()), (), self.tokenizer.eos_token_id)
+        return _Frame(self._bos(()), "", "", self.tokenizer.eos_token_id)
 
     def _turns(self) -> _Frame:
-        """The chat template around a user's turn, and the token after an assistant's.
-
-        The template's own special tokens are control tokens, the content's are not, so they are tokenised apart.
-        """
+        """The chat template around a user's turn, and the token after an assistant's."""
         turns = [{"role": "user", "content": _CONTENT}, {"role": "assistant", "content": _CONTENT}]
         asked = self.tokenizer.apply_chat_template(turns[:1], add_generation_prompt=True, tokenize=False)
         answered = self.tokenizer.apply_chat_template(turns, tokenize=False)
         before, mark, after = asked.partition(_CONTENT)
         if not mark or _CONTENT in after:
             raise PipelineError("prompts.chat: the chat template does not show a user's turn once; give `never`")
-        encode = self.tokenizer.encode
-        first = encode(before, add_special_tokens=False)
-        closing = encode(answered.rpartition(_CONTENT)[2], add_special_tokens=False)
+        closing = self._beginning(answered.rpartition(_CONTENT)[2])
         ends = [token for token in closing[:1] if self.tokenizer.decode([token]) in self.special]
         end = ends[0] if ends else self.tokenizer.eos_token_id
         if end is None:
             raise PipelineError("prompts.chat: neither chat template nor tokenizer says what ends a turn; give `never`")
-        return _Frame((*self._bos(first), *first), tuple(encode(after, add_special_tokens=False)), end)
+        return _Frame(self._bos(self._beginning(before)), before, after, end)
+
+    def _beginning(self, text: str) -> list[int]:
+        """Ids of a text that begins a sequence, control tokens that it spells among them."""
+        return list(self.tokenizer.encode(text, add_special_tokens=False))
+
+    def _begins_words(self) -> bool:
+        """Whether the tokenizer takes every text for the beginning of one, with a space before it (sentencepiece)."""
+        texts = ("1:", " so", "\n", "so")
+        apart = [token for text in texts for token in self._beginning(text)]
+        return bool(self.tokenizer.decode(apart, clean_up_tokenization_spaces=False) != "".join(texts))
+
+    def _ids(self, text: str, split_special_tokens: bool) -> list[int]:
+        """Ids of a text within a sequence: without a space that the tokenizer puts before every text.
+
+        It stands before an anchor instead, one that makes no token with the beginning of the text.
+        """
+
+        def encode(text: str) -> list[int]:
+            found = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=split_special_tokens)
+            return list(found)
+
+        for anchor in self._anchors:
+            before, ids = encode(anchor), encode(anchor + text)
+            if ids[: len(before)] == before:
+                return ids[len(before) :]
+        return encode(text)
 
     def _bos(self, first: Sequence[int]) -> tuple[int, ...]:
         """The token that begins a sequence, where the tokenizer adds one and `first` does not begin with it."""
