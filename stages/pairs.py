@@ -3,8 +3,6 @@
 from pipeline import methods
 from pipeline.core import files
 from pipeline.core.command import Stage, run
-from pipeline.core.products import SEARCHED, require_some
-from pipeline.core.records import Dropped, Preference
 from pipeline.methods import preferences
 
 
@@ -12,11 +10,8 @@ def main(stage: Stage) -> None:
     name = stage.plan.method(stage.key)
     method = methods.part(stage, name, "pairs")
     settings = stage.section(f"{name}.pairs", method.Pairs, **stage.plan.override(stage.key, "pairs"))
-    kept, dropped = method.preferences(stage.trees, settings, stage.key)
-    require_some(stage.name, kept, dropped, SEARCHED)
-    files.write(stage.pairs / "train.parquet", Preference, kept)
-    files.write(stage.dropped, Dropped, dropped)
-    files.write_json(stage.stats, preferences.statistics(kept, dropped))
+    found = method.preferences(stage.trees, settings, stage.key)
+    files.write_json(stage.stats, preferences.write(stage.name, found, stage.pairs, stage.dropped))
 
 
 if __name__ == "__main__":

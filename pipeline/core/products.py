@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pipeline.core.errors import PipelineError
 from pipeline.core.files import counts
@@ -16,12 +16,16 @@ SEARCHED = "read the judgments with `psr show`, then search more problems or wid
 def require_some(stage: str, kept: Sequence[object], dropped: Sequence[Dropped], advice: str) -> None:
     """Raise PipelineError where something was dropped and nothing is kept: how often for which reason, and one text."""
     if dropped and not kept:
-        reasons = counts([row.reason for row in dropped])
-        listed = ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items(), key=lambda item: -item[1]))
-        raise PipelineError(
-            f"{stage}: no row is left of {len(dropped)} ({listed}); the first, {dropped[0].key}: "
-            f"{_shown(dropped[0].text)!r}; {advice}"
-        )
+        raise nothing_left(stage, counts(row.reason for row in dropped), dropped[0], advice)
+
+
+def nothing_left(stage: str, reasons: Mapping[str, int], first: Dropped, advice: str) -> PipelineError:
+    """The error of a stage that has dropped every row."""
+    listed = ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items(), key=lambda item: -item[1]))
+    return PipelineError(
+        f"{stage}: no row is left of {sum(reasons.values())} ({listed}); the first, {first.key}: "
+        f"{_shown(first.text)!r}; {advice}"
+    )
 
 
 def _shown(text: str) -> str:
