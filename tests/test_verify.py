@@ -197,7 +197,7 @@ ODD = Candidate("Step 1: 1+1=2.", 1, 3.0, "step", False, 5)
 
 # What is planted, whether dvc.lock is written after it (a stage wrote it so), and the line that must name it.
 CORRUPTIONS: dict[str, tuple[Callable[[], object], bool, str]] = {
-    "an output is gone": (lambda: shutil.rmtree("data/ift"), False, "data/ift: is missing; `dvc checkout`"),
+    "an output is gone": (lambda: shutil.rmtree("data/ift"), False, "data/ift: is missing; `dvc repro` makes it again"),
     "statistics were edited": (
         lambda: Path("reports/models/m1/scale.json").write_text('{"tokens": {"candidates": 40.0, "judgments": 24.0}}'),
         False,
@@ -340,13 +340,25 @@ def test_a_planted_corruption_is_named_by_a_line_with_file_and_row(name: str, ru
     assert all("\n" not in one for one in found) and len(found) <= 5, found
 
 
-def test_a_file_inside_a_folder_is_named_where_dvc_keeps_the_folders_list(run: Path) -> None:
+def test_a_file_inside_a_folder_is_named_with_what_brings_it_back(run: Path) -> None:
     (out,) = [o for o in lock.Lock(Path("dvc.lock")).stages["pairs@m2"]["outs"] if o["path"] == "data/m2/pairs"]
-    listing = Path(".dvc/cache/files/md5") / out["md5"][:2] / out["md5"][2:]
+    cache = Path(".dvc/cache/files/md5")
+    listing, kept = (cache / md5[:2] / md5[2:] for md5 in (out["md5"], lock.md5(Path(PAIRS_FILE))))
     listing.parent.mkdir(parents=True)
-    listing.write_text(json.dumps([{"md5": lock.md5(Path(PAIRS_FILE)), "relpath": "train.parquet"}]))
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    listed = [{"md5": lock.md5(Path(PAIRS_FILE)), "relpath": "train.parquet"}]
+    listing.write_text(json.dumps(listed, sort_keys=True))
+    kept.hardlink_to(PAIRS_FILE)
+    flipped(PAIRS_FILE)
+    (line,) = [one for one in said() if "dvc.lock" in one]
+    assert line == (
+        f"{PAIRS_FILE}: is not what dvc.lock recorded; DVC's {kept} is damaged too: remove both, then `dvc repro` "
+        "makes it again"
+    )
+    flipped(PAIRS_FILE)  # back again
     Path(PAIRS_FILE).rename("data/m2/pairs/other.parquet")
-    assert f"{PAIRS_FILE}: is missing" in "\n".join(said()) and "other.parquet: is no file of the output" in str(said())
+    assert f"{PAIRS_FILE}: is missing; `dvc checkout --force` brings it back" in said()
+    assert "data/m2/pairs/other.parquet: is no file of the output that dvc.lock recorded; remove it" in said()
 
 
 def test_scores_of_whole_solutions_are_recounted(tmp_path: Path) -> None:

@@ -18,11 +18,11 @@ from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.core.columns import SCALARS, records
 from pipeline.core.errors import PipelineError
 
 Row = TypeVar("Row")
 _ROW_GROUP = 8192
-_SCALARS = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
 
 def schema(row_type: type) -> pa.Schema:
@@ -36,8 +36,8 @@ def _field(name: str, hint: Any) -> pa.Field:
 
 
 def _arrow(hint: Any) -> pa.DataType:
-    if hint in _SCALARS:
-        return _SCALARS[hint]
+    if hint in SCALARS:
+        return SCALARS[hint]
     if get_origin(hint) is tuple:
         return pa.list_(pa.field("item", _arrow(get_args(hint)[0]), nullable=False))
     return pa.struct([_field(name, part) for name, part in get_type_hints(hint).items()])
@@ -102,8 +102,7 @@ def batches(path: Path, row_type: type[Row], size: int = 4096) -> Iterator[list[
     """
     if not path.is_file():
         raise PipelineError(f"{path}: no such file; run `dvc repro` for the stage that makes it")
-    kind: Any = row_type
-    wanted, makers = schema(kind).names, [make for _, make in _makers(kind)]
+    wanted = schema(row_type).names
     try:
         with pq.ParquetFile(path) as file:
             for name in wanted:
@@ -111,8 +110,7 @@ def batches(path: Path, row_type: type[Row], size: int = 4096) -> Iterator[list[
                     raise PipelineError(f"{path}: column {name!r} is missing; it has {', '.join(names)}")
             for group in range(file.num_row_groups):  # all groups in one call: memory grows with the file
                 for batch in file.iter_batches(size, [group], wanted):
-                    columns = [column.to_pylist() for column in batch.select(wanted).columns]
-                    yield list(map(row_type, *(map(f, c) if f else c for f, c in zip(makers, columns, strict=True))))
+                    yield records(row_type, batch.select(wanted).columns)
     except (pa.ArrowInvalid, OSError) as error:
         raise PipelineError(f"{path}: not a readable Parquet file ({error}); make it again") from error
 
@@ -131,12 +129,12 @@ def _makers(row_type: Any) -> tuple[tuple[str, Callable[[Any], Any] | None], ...
 
 
 def _maker(hint: Any) -> Callable[[Any], Any] | None:
-    if hint in _SCALARS or get_origin(hint) is types.UnionType:
+    if hint in SCALARS or get_origin(hint) is types.UnionType:
         return None
     if get_origin(hint) is not tuple:
         return partial(record, hint)
     inner = get_args(hint)[0]
-    return tuple if inner in _SCALARS else lambda items: tuple([record(inner, item) for item in items])
+    return tuple if inner in SCALARS else lambda items: tuple([record(inner, item) for item in items])
 
 
 def plain(row: Any) -> Any:

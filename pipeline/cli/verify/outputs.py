@@ -29,23 +29,37 @@ def faults(stage: Any, cache: Path) -> Iterator[str]:
     for out in stage.get("outs", ()):
         path, md5 = Path(out["path"]), str(out["md5"])
         if not path.exists():
-            yield f"{path}: is missing; `dvc checkout` brings it back where DVC has it"
+            yield f"{path}: is missing; {_remedy(md5, cache)}"
         elif lock.md5(path) != md5:
-            yield from _differences(path, cache / "files" / "md5" / md5[:2] / md5[2:])
+            yield from _differences(path, md5, cache)
 
 
-def _differences(path: Path, listing: Path) -> Iterator[str]:
+def _differences(path: Path, md5: str, cache: Path) -> Iterator[str]:
     """Which files of an output are not what was recorded; the output itself where DVC's listing is not there."""
-    advice = "`dvc checkout --force` brings it back where DVC has it, else `dvc repro` makes it again"
-    if not path.is_dir() or not listing.is_file():
-        yield f"{path}: is not what dvc.lock recorded; {advice}"
+    listing = _cached(md5, cache)
+    if not path.is_dir() or not listing.is_file() or lock.md5(listing) != md5.removesuffix(".dir"):
+        yield f"{path}: is not what dvc.lock recorded; {_remedy(md5, cache)}"
         return
     recorded = {entry["relpath"]: entry["md5"] for entry in json.loads(listing.read_bytes())}
     there = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
     for name in sorted(recorded.keys() | there.keys()):
         if name not in there:
-            yield f"{path / name}: is missing; {advice}"
+            yield f"{path / name}: is missing; {_remedy(recorded[name], cache)}"
         elif name not in recorded:
             yield f"{path / name}: is no file of the output that dvc.lock recorded; remove it"
         elif lock.md5(there[name]) != recorded[name]:
-            yield f"{path / name}: is not what dvc.lock recorded; {advice}"
+            yield f"{path / name}: is not what dvc.lock recorded; {_remedy(recorded[name], cache)}"
+
+
+def _cached(md5: str, cache: Path) -> Path:
+    return cache / "files" / "md5" / md5[:2] / md5[2:]
+
+
+def _remedy(md5: str, cache: Path) -> str:
+    """What brings an output back; a hard link to the cache is damaged there as well."""
+    kept = _cached(md5, cache)
+    if not kept.is_file():
+        return "`dvc repro` makes it again"
+    if lock.md5(kept) == md5.removesuffix(".dir"):
+        return "`dvc checkout --force` brings it back"
+    return f"DVC's {kept} is damaged too: remove both, then `dvc repro` makes it again"
