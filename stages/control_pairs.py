@@ -12,7 +12,7 @@ def main(stage: Stage) -> None:
     trees = files.read(stage.trees / "trees.parquet", Tree)
     kept, dropped = gates.control_pairs(domains.part(stage, "oracle"), trees)
     files.write(stage.pairs / "train.parquet", Preference, kept)
-    files.write_json(stage.stats, preferences.statistics(kept, dropped))
+    files.write_json(stage.stats, preferences.statistics([*kept, *dropped]))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from pipeline.core import files
 from pipeline.core.command import Stage, run
 from pipeline.core.config import Prompts
 from pipeline.core.records import Dropped, Preference
+from pipeline.training.common import write_curve
 from pipeline.training.preference import train_preferences
 from pipeline.training.settings import Dpo
 
@@ -14,7 +15,7 @@ def main(stage: Stage) -> None:
     rows = files.read(stage.pairs / "train.parquet", Preference)
     trained = train_preferences(stage.start, rows, prompts, settings, here, stage.seed, stage.model)
     files.write(stage.dropped, Dropped, trained.dropped)
-    files.write_csv(stage.curve, trained.outcome.curve)
+    write_curve(stage.curve, trained.outcome.curve)
     files.write_json(stage.stats, trained.statistics)
 
 

@@ -3,8 +3,7 @@
 from pipeline import methods
 from pipeline.core import files
 from pipeline.core.command import Stage, run
-from pipeline.core.products import Shares, require_share
-from pipeline.core.records import Dropped, Preference
+from pipeline.core.products import Shares
 from pipeline.methods import preferences
 
 
@@ -12,14 +11,9 @@ def main(stage: Stage) -> None:
     name = stage.plan.method(stage.key)
     method = methods.part(stage, name, "pairs")
     settings = stage.section(f"{name}.pairs", method.Pairs, **stage.plan.override(stage.key, "pairs"))
-    kept, dropped = method.preferences(stage.trees, settings, stage.key)
-    files.write(stage.pairs / "train.parquet", Preference, kept)
-    files.write(stage.dropped, Dropped, dropped)
-    files.write_json(stage.stats, statistics := preferences.statistics(kept, dropped))
-    problems = {pair.problem_id for pair in kept} | {row.key.partition("/")[0] for row in dropped}
-    shares, lost = stage.section("shares", Shares), statistics["dropped"]
-    first = next(iter(dropped), None)
-    require_share(stage.name, shares, "pairs", statistics["problems"], len(problems), lost, first)
+    found = method.preferences(stage.trees, settings, stage.key)
+    shares = stage.section("shares", Shares)
+    files.write_json(stage.stats, preferences.write(stage.name, found, stage.pairs, stage.dropped, shares))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from pipeline.core import files
 from pipeline.core.command import Stage, run
 from pipeline.core.records import Dropped, LabelledSolution
 from pipeline.methods.psrlm import prm
-from pipeline.training.common import read_renderer
+from pipeline.training.common import read_renderer, write_curve
 from pipeline.training.settings import Training
 from pipeline.training.supervised import train_supervised
 
@@ -15,7 +15,7 @@ def main(stage: Stage) -> None:
     settings, here = stage.section("prm", Training), stage.machine.training
     trained = train_supervised(stage.policy, rows, settings, here, stage.seed, stage.model)
     files.write(stage.dropped, Dropped, trained.dropped)
-    files.write_csv(stage.curve, trained.outcome.curve)
+    write_curve(stage.curve, trained.outcome.curve)
     files.write_json(stage.stats, trained.statistics)
 
 

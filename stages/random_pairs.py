@@ -10,7 +10,7 @@ from pipeline.methods import preferences
 def main(stage: Stage) -> None:
     turned = gates.turned_at_random(files.read(stage.judged / "train.parquet", Preference), stage.seed)
     files.write(stage.pairs / "train.parquet", Preference, turned)
-    files.write_json(stage.stats, preferences.statistics(turned, []))
+    files.write_json(stage.stats, preferences.statistics(turned))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from pipeline import methods
 from pipeline.core import files
 from pipeline.core.command import Stage, run
 from pipeline.core.records import Dropped, Solution
-from pipeline.training.common import read_renderer
+from pipeline.training.common import read_renderer, write_curve
 from pipeline.training.settings import Training
 from pipeline.training.supervised import completion_row, solution_row, train_supervised
 
@@ -18,7 +18,7 @@ def main(stage: Stage) -> None:
     settings, here = stage.section("sft", Training), stage.machine.training
     trained = train_supervised(stage.start, rows, settings, here, stage.seed, stage.model)
     files.write(stage.dropped, Dropped, trained.dropped)
-    files.write_csv(stage.curve, trained.outcome.curve)
+    write_curve(stage.curve, trained.outcome.curve)
     files.write_json(stage.stats, {"ift": solved, "eft": len(judged), **trained.statistics})
 
 

@@ -3,18 +3,14 @@
 from pipeline import domains
 from pipeline.core import files
 from pipeline.core.command import Stage, run
-from pipeline.core.products import SEARCHED, require_some
-from pipeline.core.records import Dropped, Preference
 from pipeline.methods import pairings, preferences
 
 
 def main(stage: Stage) -> None:
     pairing = pairings.part(stage, stage.plan.variants[stage.key].kind, "pairs")
     kept, dropped, more = pairing.pairs(stage, domains.part(stage, "final"))
-    require_some(stage.name, kept, dropped, SEARCHED)
-    files.write(stage.pairs / "train.parquet", Preference, kept)
-    files.write(stage.dropped, Dropped, dropped)
-    files.write_json(stage.stats, preferences.statistics(kept, dropped) | more)
+    found = preferences.write(stage.name, [*kept, *dropped], stage.pairs, stage.dropped)
+    files.write_json(stage.stats, found | more)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from pipeline.core.records import Dropped, Preference  # noqa: E402
 from pipeline.domains.arithmetic import corpus, tokenizer  # noqa: E402
 from pipeline.domains.arithmetic.settings import Phase  # noqa: E402
 from pipeline.domains.math import final  # noqa: E402
@@ -50,6 +51,12 @@ def tiny_model(words: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     save(fresh_model(words, width=32, layers=1, context=512, seed=0), words, folder)
     return folder
+
+
+def apart(found: Iterable[Preference | Dropped]) -> tuple[list[Preference], list[Dropped]]:
+    """The pairs and the drops of what a method gives."""
+    rows = list(found)
+    return [row for row in rows if isinstance(row, Preference)], [row for row in rows if isinstance(row, Dropped)]
 
 
 class ScriptedEngine:

@@ -63,7 +63,7 @@ def test_psr_and_its_commands_say_what_they_read_and_write(
         return capsys.readouterr().out
 
     names = re.findall(r"^    ([a-z]+) ", text(), re.MULTILINE)
-    assert {"profile", "check", "compare", "show", "ablate"} <= set(names)
+    assert {"profile", "check", "compare", "show", "ablate", "verify", "doctor", "clean"} <= set(names)
     for name in names:
         assert re.search(r"\breads\b", text(name), re.I) and re.search(r"\b(writes|queues)\b", text(name), re.I), name
 

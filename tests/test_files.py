@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -70,6 +72,40 @@ def test_a_journal_gives_back_what_was_finished_and_drops_a_torn_line(tmp_path: 
         again.add("r", TREE)
     with Journal(tmp_path, "search", "f" * 64, Tree) as third:
         assert set(third.done) == {"p", "q", "r"}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda line: line[:30] + b"\x00" + line[31:], "line: Invalid JSON"),
+        (lambda line: re.sub(rb'"votes": (\d+)', rb'"votes": "\1"', line), "votes: Input should be a valid integer"),
+        (lambda line: line.replace(b'"end": "answer"', b'"fin": "answer"'), "row.end: Field required"),
+        (lambda line: b"[]\n", "line: Input should be"),
+    ],
+)
+def test_a_damaged_line_costs_its_own_unit_alone_and_the_file_is_kept(
+    spoil: Callable[[bytes], bytes], why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Journal(tmp_path, "search", "f" * 64, Tree) as journal:
+        for key in ("p", "q", "r"):
+            journal.add(key, dataclasses.replace(TREE, problem_id=key))
+    lines = journal.path.read_bytes().splitlines(keepends=True)
+    damaged = lines[0] + spoil(lines[1]) + lines[2]
+    assert damaged != b"".join(lines)
+    journal.path.write_bytes(damaged)
+    with Journal(tmp_path, "search", "f" * 64, Tree) as again:
+        assert set(again.done) == {"p", "r"}
+        said = capsys.readouterr().err
+        assert (
+            said.startswith(f"warning: {journal.path}: damaged in line 2 (") and why in said and said.count("\n") == 1
+        )
+        (kept,) = tmp_path.glob("search/*.damaged-*")
+        assert kept.read_bytes() == damaged and str(kept) in said
+        with pytest.raises(PipelineError, match="another run"), Journal(tmp_path, "search", "f" * 64, Tree):
+            pass
+        again.add("q", TREE)
+    with Journal(tmp_path, "search", "f" * 64, Tree) as third:
+        assert set(third.done) == {"p", "q", "r"} and not capsys.readouterr().err
 
 
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:

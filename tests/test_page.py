@@ -78,7 +78,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     neighbours = {panel: {"EFT": shares, "IFT": shares} for panel in ("prompts", "responses")}
     stats = {"method": "by hand", "texts": {"EFT": 1, "IFT": 1}, "neighbours": neighbours}
     files.write_json(folder / "data/figure2.json", stats)
-    files.write_csv(folder / "models/m2/loss.csv", [{"update": n, "loss": 1 / n} for n in range(1, 101)])
+    losses = "".join(f"{n},{1 / n}\n" for n in range(1, 101))
+    (folder / "models/m2/loss.csv").write_text(f"update,loss\n{losses}")
     points = [f"{panel},{kind},k,{x},1" for panel in neighbours for x, kind in enumerate(("EFT", "IFT"))]
     (folder / "figure2.csv").write_text("panel,kind,key,x,y\n" + "\n".join(points) + "\n")
     (folder / "params.yaml").write_text(f"seed: 1 # {HOSTILE}\n")

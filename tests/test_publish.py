@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -493,6 +494,30 @@ def test_pull_refuses_changed_files_and_keeps_what_is_there(hub: Hub, finished: 
     assert (finished / "data/m3/pairs/train.parquet").read_bytes() == before
     pull(REPOSITORY, first, graph(), replace=True)
     assert len(files.read(finished / "data/m3/pairs/train.parquet", Preference)) == 4
+
+
+@pytest.mark.parametrize(
+    ("forged", "rows", "line"),
+    [
+        (b"import os", 1, "is no Parquet file"),
+        ("data/eft/psrlm/test.parquet", 1, "has other columns or types than the rows of Solution"),
+        ("data/ift/train.parquet", 7, "has 1 rows, its manifest.json says 7"),
+    ],
+)
+def test_a_pulled_file_is_what_its_rows_type_says_and_not_only_its_hash(
+    forged: bytes | str, rows: int, line: str, hub: Hub, finished: Path
+) -> None:
+    push()
+    there = hub.dataset(REPOSITORY)
+    data = forged if isinstance(forged, bytes) else (finished / forged).read_bytes()
+    said = json.loads(there.head.files["manifest.json"])
+    said["ift"]["train"] = {"rows": rows, "sha256": hashlib.sha256(data).hexdigest()}
+    changed = {"ift/train.parquet": data, "manifest.json": json.dumps(said).encode()}
+    there.commit("main", "forged", there.head.files | changed)
+    before = (finished / "data/ift/train.parquet").read_bytes()
+    with pytest.raises(PipelineError, match=rf"org/steps: ift/train.parquet at \w{{12}}: {line}"):
+        pull(REPOSITORY, "main", graph(), replace=True)
+    assert (finished / "data/ift/train.parquet").read_bytes() == before
 
 
 @pytest.mark.parametrize("name", ["ppd-../../x", "../ift", "ift/../../x"])

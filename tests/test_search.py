@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from conftest import scripted
+from conftest import apart, scripted
 
 from pipeline.core.config import Sampling
 from pipeline.core.records import Problem, Tree
@@ -60,7 +60,7 @@ def test_the_best_step_is_appended_and_best_and_worst_become_the_pair(renderer: 
     trees = grow(renderer, script(by_quality))
     for tree in trees.values():
         assert tree.end == "answer"
-        kept, _ = pairs.of_trees([tree], PAPER, "m2")
+        kept, _ = apart(pairs.of_trees([tree], PAPER, "m2"))
         assert kept, "states with several candidates give pairs"
         for pair in kept:
             assert rank_of(pair.chosen) < rank_of(pair.rejected)
@@ -75,8 +75,8 @@ def test_a_best_step_that_does_not_beat_all_others_makes_a_pair_only_where_dispu
         return "C" if rank_of(a) < 2 and rank_of(b) < 2 else by_quality(a, b)
 
     trees = list(grow(renderer, script(alike_at_the_top)).values())
-    allowed, _ = pairs.of_trees(trees, PAPER, "m2")
-    kept, dropped = pairs.of_trees(trees, CONDORCET, "m2")
+    allowed, _ = apart(pairs.of_trees(trees, PAPER, "m2"))
+    kept, dropped = apart(pairs.of_trees(trees, CONDORCET, "m2"))
     disputed = [row for row in dropped if row.reason == "disputed"]
     assert disputed and len(kept) + len(disputed) == len(allowed)
     assert all(pair.chosen_score == 1 for pair in kept)  # of two candidates
@@ -89,7 +89,7 @@ def test_the_result_does_not_depend_on_how_many_problems_run_at_once(renderer: R
 def test_a_judge_that_always_says_a_gives_no_pair_and_the_search_still_ends(renderer: Renderer) -> None:
     trees = grow(renderer, script(lambda a, b: "A"))
     for tree in trees.values():
-        kept, dropped = pairs.of_trees([tree], PAPER, "m2")
+        kept, dropped = apart(pairs.of_trees([tree], PAPER, "m2"))
         assert not kept
         assert {row.reason for row in dropped} <= {"tie", "forced", "single", "rolled_back"}
         assert tree.end in ("answer", "max_steps")
@@ -101,7 +101,7 @@ def test_a_tie_discards_the_step_before_and_its_pair(renderer: Renderer) -> None
         return "A" if "Step 2" in a else by_quality(a, b)
 
     for tree in grow(renderer, script(prefers)).values():
-        kept, _ = pairs.of_trees([tree], PAPER, "m2")
+        kept, _ = apart(pairs.of_trees([tree], PAPER, "m2"))
         ties = [index for index, state in enumerate(tree.states) if state.outcome == "tie"]
         for index in ties:
             assert tree.states[index - 1].discarded or len(tree.states[index].steps) == 0

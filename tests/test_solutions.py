@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import scripted
+from conftest import apart, scripted
 from test_train import FAMILY, HERE, dpo
 
 from pipeline.core import files
@@ -110,7 +110,7 @@ def test_a_problem_too_long_for_the_context_is_recorded(renderer: Renderer) -> N
 
 def test_highest_against_lowest_score_is_the_pair_and_votes_order_equal_scores() -> None:
     members = (scored("a", 4, 5), scored("b", 1, 1), scored("c", 5, 4, votes=2), scored("d", None, None))
-    (pair,), dropped = pairs.of_samples([SampleSet("p", "q", members)], Pairs(min_gap=0.1), "s2")
+    (pair,), dropped = apart(pairs.of_samples([SampleSet("p", "q", members)], Pairs(min_gap=0.1), "s2"))
     assert not dropped
     assert (pair.chosen, pair.rejected) == (members[2].text, members[1].text)
     assert (pair.chosen_score, pair.rejected_score) == (4.5, 1.0)
@@ -129,13 +129,13 @@ def test_highest_against_lowest_score_is_the_pair_and_votes_order_equal_scores()
     ],
 )
 def test_a_problem_without_a_pair_keeps_its_reason(members: list[SampledSolution], reason: str) -> None:
-    kept, dropped = pairs.of_samples([SampleSet("p", "q", tuple(members))], Pairs(min_gap=1.0), "s2")
+    kept, dropped = apart(pairs.of_samples([SampleSet("p", "q", tuple(members))], Pairs(min_gap=1.0), "s2"))
     assert not kept and [(row.key, row.reason) for row in dropped] == [("p", reason)]
 
 
 def test_a_pair_of_whole_solutions_is_trained_on_the_sampled_ids_and_ends(renderer: Renderer) -> None:
     members = (scored("a", 5), scored("b", 1))
-    kept, _ = pairs.of_samples([SampleSet("p", "Ana has 2 keys.", members)], Pairs(min_gap=0.1), "s2")
+    kept, _ = apart(pairs.of_samples([SampleSet("p", "Ana has 2 keys.", members)], Pairs(min_gap=0.1), "s2"))
     (row,) = preference_rows(renderer, kept)
     asked: list[Request] = []
 
@@ -156,7 +156,7 @@ def test_a_pair_of_whole_solutions_is_trained_on_the_sampled_ids_and_ends(render
 
 def test_dpo_takes_pairs_of_whole_solutions(tiny_model: Path, tmp_path: Path) -> None:
     sets = [SampleSet(f"p{i}", f"What is {i}?", (scored("a", 5), scored("b", 1))) for i in range(8)]
-    kept, _ = pairs.of_samples(sets, Pairs(min_gap=0.1), "s2")
+    kept, _ = apart(pairs.of_samples(sets, Pairs(min_gap=0.1), "s2"))
     trained = train_preferences(tiny_model, kept, FAMILY, dpo(epochs=2), HERE, 1, tmp_path / "m")
     assert trained.statistics["pairs"] == 8 and not trained.dropped
     assert (tmp_path / "m/model.safetensors").is_file()

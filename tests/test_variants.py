@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import scripted
+from conftest import apart, scripted
 from test_search import PAPER, SETTINGS, by_quality, grow, rank_of, script
 from test_train import FAMILY, HERE, LAST, PAIR, dpo
 from transformers import AutoModelForCausalLM
@@ -34,7 +34,7 @@ SIDES = (("chosen_ids", 1), ("rejected_ids", -1))
 
 def step_pairs(renderer: Renderer) -> tuple[list[Tree], list[Preference]]:
     trees = list(grow(renderer, script(by_quality)).values())
-    return trees, pairs.of_trees(trees, PAPER, "m2")[0]
+    return trees, apart(pairs.of_trees(trees, PAPER, "m2"))[0]
 
 
 def completed(
@@ -118,7 +118,7 @@ def judged_again(
     """The trees of a search by quality, its pairs, and their states judged by another."""
     how = SETTINGS.judge.model_copy(update={"orders": orders})
     trees = list(grow(renderer, script(by_quality), SETTINGS.model_copy(update={"judge": how})).values())
-    found = pairs.of_trees(trees, PAPER, "m3")[0]
+    found = apart(pairs.of_trees(trees, PAPER, "m3"))[0]
     tasks = cream.second_rankings(renderer, found, trees, how, 1)
     return trees, found, scripted(renderer.tokenizer, tasks, script(prefers))
 

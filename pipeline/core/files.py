@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import bisect
 import dataclasses
 import hashlib
 import itertools
@@ -10,19 +10,19 @@ import json
 import os
 import types
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.core.columns import SCALARS, records
 from pipeline.core.errors import PipelineError
 
 Row = TypeVar("Row")
 _ROW_GROUP = 8192
-_SCALARS = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
 
 def schema(row_type: type) -> pa.Schema:
@@ -36,8 +36,8 @@ def _field(name: str, hint: Any) -> pa.Field:
 
 
 def _arrow(hint: Any) -> pa.DataType:
-    if hint in _SCALARS:
-        return _SCALARS[hint]
+    if hint in SCALARS:
+        return SCALARS[hint]
     if get_origin(hint) is tuple:
         return pa.list_(pa.field("item", _arrow(get_args(hint)[0]), nullable=False))
     return pa.struct([_field(name, part) for name, part in get_type_hints(hint).items()])
@@ -48,13 +48,46 @@ def write(path: Path, row_type: type[Row], rows: Iterable[Row]) -> None:
 
     One row group is held at a time, so rows may be a generator over more than fits into memory.
     """
-    kind, coming = schema(row_type), iter(rows)
-    with (
-        replacing(path) as temporary,
-        pq.ParquetWriter(temporary, kind, compression="zstd", store_schema=False) as writer,
-    ):
-        while group := [plain(row) for row in itertools.islice(coming, _ROW_GROUP)]:
-            writer.write_table(pa.Table.from_pylist(group, schema=kind), row_group_size=_ROW_GROUP)
+    with Writer(path, row_type) as writer:
+        for row in rows:
+            writer.add(row)
+
+
+class Writer(Generic[Row]):
+    """`write`, row by row, where rows of several files come mixed: the file is there once the block ended well."""
+
+    def __init__(self, path: Path, row_type: type[Row]) -> None:
+        self.count = 0
+        self._place, self._schema = replacing(path), schema(row_type)
+        self._waiting: list[Row] = []  # one row group
+
+    def __enter__(self) -> Writer[Row]:
+        """Open a temporary file beside the path."""
+        self._file = pq.ParquetWriter(self._place.__enter__(), self._schema, compression="zstd", store_schema=False)
+        return self
+
+    def add(self, row: Row) -> None:
+        """One more row, the last so far."""
+        self._waiting.append(row)
+        self.count += 1
+        if len(self._waiting) == _ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        columns = [_column([getattr(row, field.name) for row in self._waiting], field.type) for field in self._schema]
+        self._file.write_table(pa.Table.from_arrays(columns, schema=self._schema), row_group_size=_ROW_GROUP)
+        self._waiting.clear()
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is None and self._waiting:
+            self._flush()
+        self._file.close()
+        self._place.__exit__(kind, *error)
+
+
+def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
+    nested = pa.types.is_struct(kind.value_type if pa.types.is_list(kind) else kind)
+    return pa.array([plain(value) for value in values] if nested else values, type=kind)
 
 
 def read(path: Path, row_type: type[Row]) -> list[Row]:
@@ -77,16 +110,13 @@ def batches(path: Path, row_type: type[Row], size: int = 4096) -> Iterator[list[
                     raise PipelineError(f"{path}: column {name!r} is missing; it has {', '.join(names)}")
             for group in range(file.num_row_groups):  # all groups in one call: memory grows with the file
                 for batch in file.iter_batches(size, [group], wanted):
-                    yield [record(row_type, row) for row in batch.to_pylist()]
+                    yield records(row_type, batch.select(wanted).columns)
     except (pa.ArrowInvalid, OSError) as error:
         raise PipelineError(f"{path}: not a readable Parquet file ({error}); make it again") from error
 
 
 def record(row_type: Any, value: dict[str, Any]) -> Any:
-    """The record of a type from plain values (lists become tuples, mappings nested records).
-
-    A field that a journal of an earlier version lacks takes its default.
-    """
+    """The record of a type from plain values (lists become tuples, mappings nested records)."""
     return row_type(
         **{name: make(value[name]) if make else value[name] for name, make in _makers(row_type) if name in value}
     )
@@ -99,12 +129,12 @@ def _makers(row_type: Any) -> tuple[tuple[str, Callable[[Any], Any] | None], ...
 
 
 def _maker(hint: Any) -> Callable[[Any], Any] | None:
-    if hint in _SCALARS or get_origin(hint) is types.UnionType:
+    if hint in SCALARS or get_origin(hint) is types.UnionType:
         return None
     if get_origin(hint) is not tuple:
         return partial(record, hint)
     inner = get_args(hint)[0]
-    return tuple if inner in _SCALARS else lambda items: tuple([record(inner, item) for item in items])
+    return tuple if inner in SCALARS else lambda items: tuple([record(inner, item) for item in items])
 
 
 def plain(row: Any) -> Any:
@@ -147,14 +177,6 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows with the same keys as a table; floats as they are."""
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-
-
 def rounded(value: Any) -> Any:
     """The same JSON value with floats rounded to six digits."""
     match value:
@@ -183,19 +205,44 @@ def require_weights(model: Path) -> None:
         raise PipelineError(f"{model}: no weights (*.safetensors) in this model folder; run the stage that trains it")
 
 
+class Content:
+    """A short hash of records that changes with any of their values, but not with their order or the file's layout.
+
+    The sum of the rows' own hashes, so that none is held.
+    """
+
+    def __init__(self) -> None:
+        self._sum = 0
+
+    def add(self, row: Any) -> None:
+        """One more record."""
+        kind: Any = type(row)
+        line = json.dumps([getattr(row, name) for name in _names(kind)], default=plain)
+        self._sum += int.from_bytes(hashlib.sha256(line.encode()).digest())
+
+    def digest(self) -> str:
+        """The hash of what was added so far."""
+        return f"{self._sum % 2**256:064x}"[:16]
+
+
 def content(rows: Iterable[Any]) -> str:
-    """A short hash of records that changes with any of their values, but not with their order or the file's layout."""
-    lines = sorted(json.dumps(plain(row), sort_keys=True) for row in rows)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+    """The hash of all of these records, see `Content`."""
+    found = Content()
+    for row in rows:
+        found.add(row)
+    return found.digest()
 
 
 def quantiles(values: Iterable[float]) -> dict[str, float]:
     """Least, lower quarter, middle, upper quarter and greatest of the values; empty without any."""
-    order = sorted(values)
+    often = sorted(Counter(values).items())  # values of a large data set repeat, so their counts are few
+    upto = list(itertools.accumulate(count for _, count in often))
     parts = {"min": 0, "p25": 25, "median": 50, "p75": 75, "max": 100}
-    return {name: order[(len(order) - 1) * part // 100] for name, part in parts.items() if order}
+    return {
+        name: often[bisect.bisect_right(upto, (upto[-1] - 1) * part // 100)][0] for name, part in parts.items() if upto
+    }
 
 
-def counts(values: Sequence[str]) -> dict[str, int]:
+def counts(values: Iterable[str]) -> dict[str, int]:
     """How often each value occurs, for the statistics beside a data set."""
     return dict(sorted(Counter(values).items()))

@@ -1,7 +1,8 @@
 """A journal of finished units, so that a stage killed anywhere goes on where it was.
 
 One JSON line a unit, synced to disk; a torn last line is dropped. It lies outside the DVC outputs, under a
-fingerprint of everything the results depend on, and is locked while a stage writes to it.
+fingerprint of everything the results depend on, and is locked while a stage writes to it. Where another line is
+damaged, or holds another type of row, the file is set aside, its sound lines stay, and the rest is done again.
 """
 
 from __future__ import annotations
@@ -9,11 +10,16 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import sys
+from io import BufferedRandom
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from pipeline.core.errors import PipelineError
-from pipeline.core.files import plain, record
+from pipeline.core.files import plain, replacing
 
 Row = TypeVar("Row")
 FOLDER = Path(".work")  # unfinished work of all stages; git and DVC ignore it
@@ -30,23 +36,53 @@ class Journal(Generic[Row]):
     def __enter__(self) -> Journal[Row]:
         """Take the lock and read what is done."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self.path.open("a+b")
+        self._file = self._locked(self.path)
+        whole, sound, odd = 0, list[bytes](), list[str]()
+        entry: TypeAdapter[Any] = TypeAdapter(TypedDict("entry", {"key": str, "row": self.row_type}))  # type: ignore
+        self._file.seek(0)
+        for number, line in enumerate(self._file, start=1):
+            if not line.endswith(b"\n"):
+                break
+            whole += len(line)
+            try:
+                unit = entry.validate_json(line, strict=True)
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                odd.append(f"{number} ({'.'.join(map(str, first['loc'])) or 'line'}: {first['msg']})")
+                continue
+            self.done[unit["key"]] = unit["row"]
+            sound.append(line)
+        self._file.truncate(whole)
+        if odd:
+            self._set_aside(sound, odd)
+        return self
+
+    def _locked(self, path: Path) -> BufferedRandom:
+        file = path.open("a+b")
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise PipelineError(
                 f"{self.path}: another run of this stage is writing here; wait for it or end it"
             ) from error
-        self._file.seek(0)
-        whole = 0
-        for line in self._file:
-            if not line.endswith(b"\n"):
-                break
-            whole += len(line)
-            entry = json.loads(line)
-            self.done[entry["key"]] = record(self.row_type, entry["row"])
-        self._file.truncate(whole)
-        return self
+        return file
+
+    def _set_aside(self, sound: list[bytes], odd: list[str]) -> None:
+        """Keep the damaged file under another name, and go on with its sound lines in a new one, locked like it."""
+        kept = next(p for n in range(1, 1000) if not (p := self.path.with_suffix(f".damaged-{n}")).exists())
+        os.link(self.path, kept)
+        with replacing(self.path) as temporary:
+            new = self._locked(temporary)
+            new.writelines(sound)
+            new.flush()
+            os.fsync(new.fileno())
+        self._file.close()
+        self._file = new
+        print(
+            f"warning: {self.path}: damaged in line {odd[0]}{f' and {len(odd) - 1} more' * (len(odd) > 1)}; what it "
+            f"held is kept in {kept}, {len(sound)} units are sound, the others are done again",
+            file=sys.stderr,
+        )
 
     def add(self, key: str, row: Row) -> None:
         """Record a finished unit; it is on disk when this returns."""

@@ -77,8 +77,13 @@ def require_shares(stage: str, shares: Shares, statistics: Mapping[str, Any]) ->
 def require_some(stage: str, kept: Sequence[object], dropped: Sequence[Dropped], advice: str) -> None:
     """Raise PipelineError where something was dropped and nothing is kept: how often for which reason, and one text."""
     if dropped and not kept:
-        reasons = _listed(counts([row.reason for row in dropped]))
-        raise PipelineError(f"{stage}: no row is left of {len(dropped)} ({reasons}){_example(dropped[0])}; {advice}")
+        raise nothing_left(stage, counts(row.reason for row in dropped), dropped[0], advice)
+
+
+def nothing_left(stage: str, reasons: Mapping[str, int], first: Dropped, advice: str) -> PipelineError:
+    """The error of a stage that has dropped every row."""
+    total = sum(reasons.values())
+    return PipelineError(f"{stage}: no row is left of {total} ({_listed(reasons)}){_example(first)}; {advice}")
 
 
 def _listed(reasons: Mapping[str, int]) -> str:

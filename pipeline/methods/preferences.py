@@ -1,26 +1,86 @@
-"""Statistics of a round's preference pairs, whatever made them."""
+"""What becomes of a round's preference pairs, whatever made them: files, and statistics of any number of rows."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from pipeline.core.files import content, counts, quantiles
+from pipeline.core import files
+from pipeline.core.files import Content, counts, quantiles
+from pipeline.core.products import SEARCHED, Shares, nothing_left, require_share
 from pipeline.core.records import Dropped, Preference
 
+Found = Preference | Dropped  # a pair, or what gave none
 
-def statistics(kept: Sequence[Preference], dropped: Sequence[Dropped]) -> dict[str, Any]:
+
+class Statistics:
     """Numbers of pairs, their spread over problems and steps, score gaps, and the reasons of the drops."""
-    gaps = [pair.chosen_score - pair.rejected_score for pair in kept]
-    return {
-        "pairs": len(kept),
-        "content": content(kept),
-        "pairs_of_a_problem": quantiles(Counter(pair.problem_id for pair in kept).values()),
-        "gap": quantiles(gaps),
-        "problems": len({pair.problem_id for pair in kept}),
-        "terminal": sum(pair.chosen_terminal for pair in kept),
-        "by_step": counts([f"{pair.step_index:02d}" for pair in kept]),
-        "by_gap": counts([f"{gap:.3g}" for gap in gaps]),
-        "dropped": counts([row.reason for row in dropped]),
-    }
+
+    def __init__(self) -> None:
+        self.reasons: Counter[str] = Counter()
+        self._content = Content()
+        self._terminal = 0
+        self.problems: Counter[str] = Counter()
+        self._steps: Counter[int] = Counter()
+        self._gaps: Counter[float] = Counter()
+
+    def add(self, found: Found) -> None:
+        """One more pair or drop."""
+        if isinstance(found, Dropped):
+            self.reasons[found.reason] += 1
+            return
+        self._content.add(found)
+        self._terminal += found.chosen_terminal
+        self.problems[found.problem_id] += 1
+        self._steps[found.step_index] += 1
+        self._gaps[found.chosen_score - found.rejected_score] += 1
+
+    def values(self) -> dict[str, Any]:
+        """The statistics of all that was added."""
+        return {
+            "pairs": self.problems.total(),
+            "content": self._content.digest(),
+            "pairs_of_a_problem": quantiles(self.problems.values()),
+            "gap": quantiles(self._gaps.elements()),
+            "problems": len(self.problems),
+            "terminal": self._terminal,
+            "by_step": {f"{step:02d}": count for step, count in sorted(self._steps.items())},
+            "by_gap": counts(f"{gap:.3g}" for gap in self._gaps.elements()),
+            "dropped": dict(sorted(self.reasons.items())),
+        }
+
+
+def write(
+    stage: str, found: Iterable[Found], pairs: Path, dropped: Path, shares: Shares | None = None
+) -> dict[str, Any]:
+    """Write pairs and drops as they come, none is held, and return their statistics.
+
+    Raises PipelineError, and writes nothing, where something was dropped and no pair is left, or where fewer problems
+    have a pair than `shares` says.
+    """
+    statistics, first, without = Statistics(), None, set[str]()
+    with files.Writer(pairs / "train.parquet", Preference) as kept, files.Writer(dropped, Dropped) as left_out:
+        for one in found:
+            statistics.add(one)
+            if isinstance(one, Preference):
+                kept.add(one)
+            else:
+                left_out.add(one)
+                first = first or one
+                without.add(one.key.partition("/")[0])
+        if first and not kept.count:
+            raise nothing_left(stage, statistics.reasons, first, SEARCHED)
+        if shares:
+            searched = len(without | statistics.problems.keys())
+            require_share(stage, shares, "pairs", len(statistics.problems), searched, statistics.reasons, first)
+    return statistics.values()
+
+
+def statistics(found: Iterable[Found]) -> dict[str, Any]:
+    """Statistics of pairs and drops that are written elsewhere."""
+    gathered = Statistics()
+    for one in found:
+        gathered.add(one)
+    return gathered.values()

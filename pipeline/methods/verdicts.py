@@ -8,10 +8,9 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from pipeline.core.files import counts
 from pipeline.core.records import State, Tree, Verdict
 from pipeline.language.steps import body
 
@@ -23,7 +22,7 @@ def turned(verdict: str | None) -> str | None:
     return {"A": "B", "B": "A", "C": "C"}[verdict] if verdict else None
 
 
-def diagnostics(trees: Sequence[Tree]) -> dict[str, Any]:
+def diagnostics(trees: Iterable[Tree]) -> dict[str, Any]:
     """What the verdicts of all trees say about their judge; `<name>_se` is the standard error of `<name>`.
 
     unreadable, ties: shares of all verdicts. named_a: share of the verdicts for one candidate that name the one shown
@@ -34,7 +33,12 @@ def diagnostics(trees: Sequence[Tree]) -> dict[str, Any]:
     step; length_correlation: Pearson correlation of a win with the difference in characters, each pair taken in both
     directions. A value without data is None. by_step: verdicts by the number of the judged step.
     """
-    sums = [tallies(tree) for tree in trees]
+    sums, steps = list[Counter[str]](), dict[int, Counter[str]]()
+    for tree in trees:  # which may be more than fit into memory; their tallies are small
+        sums.append(tallies(tree))
+        for state in tree.states:
+            said = (verdict.winner or "unreadable" for verdict in state.verdicts)
+            steps.setdefault(len(state.steps) + 1, Counter()).update(said)
     shares: dict[str, Statistic] = {
         "unreadable": _share("unreadable", "verdicts"),
         "ties": _share("C", "verdicts"),
@@ -47,19 +51,11 @@ def diagnostics(trees: Sequence[Tree]) -> dict[str, Any]:
     }
     total = summed(sums)
     sizes = ("verdicts", "pairs", "in_both_orders", "triples", "unequal_pairs")
-    found: dict[str, Any] = {"trees": len(trees), **{name: total[name] for name in sizes}}
+    found: dict[str, Any] = {"trees": len(sums), **{name: total[name] for name in sizes}}
     for name, statistic in shares.items():
         found[name], found[f"{name}_se"] = jackknife(sums, statistic)
-    return found | {"by_step": by_step(trees)}
-
-
-def by_step(trees: Sequence[Tree]) -> dict[str, dict[str, int]]:
-    """Verdicts that name A, name B, call a tie or cannot be read, by the number of the judged step."""
-    found: dict[str, list[str]] = {}
-    for state in (state for tree in trees for state in tree.states if state.verdicts):
-        outcomes = found.setdefault(f"{len(state.steps) + 1:02d}", [])
-        outcomes += [verdict.winner or "unreadable" for verdict in state.verdicts]
-    return {step: counts(outcomes) for step, outcomes in sorted(found.items())}
+    by_step = {f"{step:02d}": dict(sorted(said.items())) for step, said in sorted(steps.items()) if said}
+    return found | {"by_step": by_step}
 
 
 def tallies(tree: Tree) -> Counter[str]:

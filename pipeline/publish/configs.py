@@ -139,10 +139,10 @@ def collect(places: Artifacts, lock: Lock, rounds: Mapping[str, str], folder: Pa
     yield Config("eft", _splits(lock.verified(places.eft), JudgedPair, "train", "test"))
     yield Config("prm", _splits(lock.verified(places.prm), LabelledSolution, "train", "test"))
     for model in rounds:
-        pairs = files.read(lock.verified(places.models / model / "pairs") / "train.parquet", Preference)
+        pairs = files.batches(lock.verified(places.models / model / "pairs") / "train.parquet", Preference)
         family = lock.parameter(f"search@{model}", "prompts")["family"]
         path = folder / f"{model}.parquet"
-        files.write(path, StepPreference, [published(pair, family) for pair in pairs])
+        files.write(path, StepPreference, (published(pair, family) for batch in pairs for pair in batch))
         yield Config(f"ppd-{model}", {"train": path})
     for model, method in rounds.items():
         name, row_type = SEARCHES[method]

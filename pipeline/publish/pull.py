@@ -8,20 +8,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from pipeline.core import files
 from pipeline.core.errors import PipelineError
-from pipeline.core.records import Preference
+from pipeline.core.records import JudgedPair, LabelledSolution, Preference, Solution
 from pipeline.publish import configs, hub
 
 # config -> the stage that makes it; the key of a stage of pairs is the model
 PLACES = {"ift": "ift", "eft": "eft@psrlm", "prm": "prm_data", "ppd": "pairs"}
+ROWS: dict[str, type] = {
+    "ift": Solution, "eft": JudgedPair, "prm": LabelledSolution, "ppd": configs.StepPreference
+}  # fmt: skip
 
 
 def pull(repository: str, revision: str, graph: Mapping[str, Any], replace: bool) -> list[Path]:
     """Write the IFT, EFT and PRM data and the pairs of a published run where `graph` (dvc.yaml) has them.
 
-    Returns the files written. Raises PipelineError if a file is not what the manifest says, or if other data stand in
-    a place and `replace` is false; then nothing is written.
+    Returns the files written. Raises PipelineError if a file is not what the manifest or the type of its rows says, or
+    if other data stand in a place and `replace` is false; then nothing is written.
     """
     source = hub.Repository(hub.connect(), repository)
     state = source.state(revision)
@@ -45,6 +51,7 @@ def pull(repository: str, revision: str, graph: Mapping[str, Any], replace: bool
                         f"{repository}: {place} at {state.head[:12]} is not what its {configs.MANIFEST} says; "
                         "push again from where it was made, or give --revision"
                     )
+                _require_rows(path, ROWS[kind], entry.get("rows"), f"{repository}: {place} at {state.head[:12]}")
                 ready[_place(graph, PLACES[kind], model) / f"{split}.parquet"] = _own(path, kind, Path(folder) / name)
         for target, path in ready.items():
             if target.exists() and not replace and hub.sha256(target) != hub.sha256(path):
@@ -55,12 +62,26 @@ def pull(repository: str, revision: str, graph: Mapping[str, Any], replace: bool
     return list(ready)
 
 
+def _require_rows(path: Path, row_type: type[Any], rows: Any, where: str) -> None:
+    """Refuse a file that is not so many readable rows of this type, whatever its hash (PipelineError)."""
+    try:
+        found = pq.read_schema(path)
+        if not found.equals(files.schema(row_type)):
+            raise PipelineError(f"{where}: has other columns or types than the rows of {row_type.__name__}")
+        count = sum(len(batch) for batch in files.batches(path, row_type))
+    except (pa.ArrowException, OSError) as error:
+        raise PipelineError(f"{where}: is no Parquet file ({error})") from error
+    if count != rows:
+        raise PipelineError(f"{where}: has {count} rows, its {configs.MANIFEST} says {rows!r}")
+
+
 def _own(path: Path, kind: str, folder: Path) -> Path:
     """The file as the pipeline has it: pairs become its own records again, all else is its own already."""
     if kind != "ppd":
         return path
     written = folder / path.name
-    files.write(written, Preference, [configs.record(row) for row in files.read(path, configs.StepPreference)])
+    rows = (row for batch in files.batches(path, configs.StepPreference) for row in batch)
+    files.write(written, Preference, map(configs.record, rows))
     return written
 
 

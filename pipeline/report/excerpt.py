@@ -6,7 +6,8 @@ Rows are chosen by a hash of their key, so that the same rows are shown whatever
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from pipeline.core.records import Preference, Solution, Text
@@ -15,10 +16,10 @@ from pipeline.language.steps import join
 Row = TypeVar("Row")
 
 
-def by_hash(rows: Sequence[Row], key: Callable[[Row], str], count: int) -> list[Row]:
-    """The `count` rows whose keys have the smallest hashes, in the order given."""
-    order = sorted(range(len(rows)), key=lambda index: hashlib.sha256(key(rows[index]).encode()).hexdigest())
-    return [rows[index] for index in sorted(order[:count])]
+def by_hash(rows: Iterable[Row], key: Callable[[Row], str], count: int) -> list[Row]:
+    """The `count` rows whose keys have the smallest hashes, in the order given; no more rows than these are held."""
+    chosen = heapq.nsmallest(count, enumerate(rows), key=lambda one: hashlib.sha256(key(one[1]).encode()).digest())
+    return [row for _, row in sorted(chosen, key=lambda one: one[0])]
 
 
 def balanced(texts: Sequence[Text], count: int) -> list[Text]:
@@ -35,9 +36,8 @@ def texts_of_solutions(rows: Iterable[Solution]) -> list[Text]:
     return [Text("IFT", row.problem_id, row.prompt, join(row.steps)) for row in rows]
 
 
-def texts_of_preferences(rows: Iterable[Preference]) -> list[Text]:
+def texts_of_preferences(rows: Iterable[Preference]) -> Iterator[Text]:
     """PPD rows: problem and steps so far, and the chosen step."""
-    return [
-        Text("PPD", f"{row.iteration}/{row.problem_id}/{row.step_index}", join([row.prompt, *row.steps]), row.chosen)
-        for row in rows
-    ]
+    for row in rows:
+        key = f"{row.iteration}/{row.problem_id}/{row.step_index}"
+        yield Text("PPD", key, join([row.prompt, *row.steps]), row.chosen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from pipeline.core import machine
 from pipeline.core.command import Progress, Stage
 from pipeline.core.config import Prompts
 from pipeline.core.errors import PipelineError
+from pipeline.core.files import replacing
 from pipeline.language.renderer import Renderer
 from pipeline.training.settings import Training
 
@@ -121,6 +123,14 @@ def curve(history: list[dict[str, Any]]) -> list[dict[str, float]]:
         for entry in history
         if "loss" in entry
     ]
+
+
+def write_curve(path: Path, kept: list[dict[str, float]]) -> None:
+    """The curve as a table that `dvc plots` draws."""
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, list(kept[0]) if kept else [], lineterminator="\n")
+        table.writeheader()
+        table.writerows(kept)
 
 
 def ends(kept: list[dict[str, float]]) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,15 +66,12 @@ def too_long(tree: Tree) -> bool:
     return tree.end == "context"
 
 
-def preferences(folder: Path, settings: Pairs, iteration: str) -> tuple[list[Preference], list[Dropped]]:
-    kept: list[Preference] = []
-    dropped: list[Dropped] = []
+def preferences(folder: Path, settings: Pairs, iteration: str) -> Iterator[Preference | Dropped]:
     for tree in files.read(folder / FILE, Tree):
         for state in tree.states:
             best, worst = (state.candidates[index or 0] for index in (state.best, state.worst))
             if state.outcome != "step" or best.score - worst.score < settings.min_gap:
-                dropped.append(Dropped("pairs", f"{tree.problem_id}/{len(state.steps)}", state.outcome, best.text))
+                yield Dropped("pairs", f"{tree.problem_id}/{len(state.steps)}", state.outcome, best.text)
                 continue
             where = (tree.problem_id, len(state.steps) + 1, tree.prompt, state.steps, best.text, worst.text)
-            kept.append(Preference(*where, best.terminal, worst.terminal, best.score, worst.score, iteration))
-    return kept, dropped
+            yield Preference(*where, best.terminal, worst.terminal, best.score, worst.score, iteration)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.core import files
@@ -9,6 +10,7 @@ from pipeline.core.records import Tree
 from pipeline.methods.psrlm.settings import FILE
 
 
-def trees(folder: Path) -> list[Tree]:
-    """The trees of a search's folder."""
-    return files.read(folder / FILE, Tree)
+def trees(folder: Path) -> Iterator[Tree]:
+    """The trees of a search's folder, one after another."""
+    for batch in files.batches(folder / FILE, Tree, size=64):
+        yield from batch

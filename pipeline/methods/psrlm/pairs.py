@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pipeline.core import files
@@ -10,28 +10,26 @@ from pipeline.core.records import Dropped, Preference, State, Tree
 from pipeline.methods.psrlm.settings import FILE, Pairs
 
 
-def preferences(folder: Path, settings: Pairs, iteration: str) -> tuple[list[Preference], list[Dropped]]:
-    """Pairs of a search's folder, see `of_trees`."""
-    return of_trees(files.read(folder / FILE, Tree), settings, iteration)
+def preferences(folder: Path, settings: Pairs, iteration: str) -> Iterator[Preference | Dropped]:
+    """Pairs and drops of a search's folder, see `of_trees`; a batch of trees is held at a time."""
+    for batch in files.batches(folder / FILE, Tree, size=64):
+        yield from of_trees(batch, settings, iteration)
 
 
-def of_trees(trees: Iterable[Tree], settings: Pairs, iteration: str) -> tuple[list[Preference], list[Dropped]]:
-    """Pairs of all trees in order of problem and step, and every state that gave none, with its reason.
+def of_trees(trees: Iterable[Tree], settings: Pairs, iteration: str) -> Iterator[Preference | Dropped]:
+    """Pairs of all trees in order of problem and visit, and every state that gave none, with its reason.
 
     Reasons: the state's outcome where that is no `step`, `rolled_back`, `gap`, and `disputed` (its best step does not
     win all of its comparisons, with `require_condorcet_winner`).
     """
-    kept: list[Preference] = []
-    dropped: list[Dropped] = []
     for tree in trees:
         for index, state in enumerate(tree.states):
             reason = _reason(state, settings)
             if reason is None:
-                kept.append(_preference(tree, state, iteration))
+                yield _preference(tree, state, iteration)
             else:
                 text = state.candidates[state.best or 0].text if state.candidates else ""
-                dropped.append(Dropped("pairs", f"{tree.problem_id}/{index}", reason, text))
-    return kept, dropped
+                yield Dropped("pairs", f"{tree.problem_id}/{index}", reason, text)
 
 
 def _reason(state: State, settings: Pairs) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pipeline.core import files
@@ -10,28 +10,26 @@ from pipeline.core.records import Dropped, Preference, SampledSolution, SampleSe
 from pipeline.methods.srlm.settings import FILE, Pairs
 
 
-def preferences(folder: Path, settings: Pairs, iteration: str) -> tuple[list[Preference], list[Dropped]]:
-    """Pairs of a search's folder, see `of_samples`."""
-    return of_samples(files.read(folder / FILE, SampleSet), settings, iteration)
+def preferences(folder: Path, settings: Pairs, iteration: str) -> Iterator[Preference | Dropped]:
+    """Pairs and drops of a search's folder, see `of_samples`; a batch of problems is held at a time."""
+    for batch in files.batches(folder / FILE, SampleSet, size=64):
+        yield from of_samples(batch, settings, iteration)
 
 
-def of_samples(samples: Iterable[SampleSet], settings: Pairs, iteration: str) -> tuple[list[Preference], list[Dropped]]:
+def of_samples(samples: Iterable[SampleSet], settings: Pairs, iteration: str) -> Iterator[Preference | Dropped]:
     """One pair a problem, highest against lowest score, and every problem that gave none with its reason.
 
     Equal scores are ordered by votes. Reasons: `single` (fewer than two distinct solutions that ended), `unscored`
     (fewer than two of them have a readable score), `tie`, `gap`.
     """
-    kept: list[Preference] = []
-    dropped: list[Dropped] = []
     for one in samples:
         ended = [solution for solution in one.solutions if solution.ended]
         order = sorted((s for s in ended if s.score is not None), key=lambda s: (s.score, s.votes))
         reason = "single" if len(ended) < 2 else "unscored" if len(order) < 2 else _gap(order[-1], order[0], settings)
         if reason is None:
-            kept.append(_preference(one, order[-1], order[0], iteration))
+            yield _preference(one, order[-1], order[0], iteration)
         else:
-            dropped.append(Dropped("pairs", one.problem_id, reason, ended[0].text if ended else ""))
-    return kept, dropped
+            yield Dropped("pairs", one.problem_id, reason, ended[0].text if ended else "")
 
 
 def _gap(best: SampledSolution, worst: SampledSolution, settings: Pairs) -> str | None:

