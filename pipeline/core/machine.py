@@ -19,6 +19,8 @@ class Inference(Section):
     max_num_seqs: Positive = Field(default=128, description="requests that one replica runs at once")
     concurrent_problems: Positive = Field(default=256, description="problems in work at once")
     kv_cache_tokens: Positive = Field(default=65536, description="KV cache of one replica on a CPU")
+    tensor_parallel: Positive = Field(default=1, description="GPUs of one replica")
+    gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1, description="share of a GPU's memory for a replica")
 
 
 class Training(Section):
@@ -26,6 +28,10 @@ class Training(Section):
 
     threads: Positive = Field(default=1, description="of a training on a CPU")
     save_steps: Count = Field(default=0, description="updates between checkpoints to go on from when killed; 0: none")
+    processes: Positive = Field(default=1, description="devices that share a training")
+    micro_batch: Count = Field(
+        default=0, description="rows that one device takes at once; 0: its whole part of a batch"
+    )
 
 
 class Endpoints(Section):
