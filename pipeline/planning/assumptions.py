@@ -37,7 +37,8 @@ MEANING = {
 DEFAULTS = {
     "problem": 90.0, "steps": 8.0, "step": 62.0, "characters": 3.0, "judgment": 300.0, "scoring": 250.0,
     "thinking": 1000.0, "candidates": 5.0, "compared": 0.8, "revisited": 0.1, "expanded": 0.9, "layers": 0.95,
-    "decided": 0.5, "pairs": 0.6, "later_pairs": 0.6, "rated": 67.0, "solutions": 1.0, "pairs_of_problem": 0.8, "readable": 0.8,
+    "decided": 0.5, "pairs": 0.6, "later_pairs": 0.6, "rated": 67.0,
+    "solutions": 1.0, "pairs_of_problem": 0.8, "readable": 0.8,
     "prefill": 0.05, "rows": 1000.0,
 }  # fmt: skip
 
