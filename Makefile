@@ -14,8 +14,8 @@ bin = PATH="$(abspath $(VENV))/bin:$$PATH"
 help: ## print the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-9s %s\n' "$$name" "$$what"; done
 
-install: ## create .venv from the CPU lock (does nothing when it is up to date)
-	@PYTHON="$(PYTHON)" requirements/install.sh "$(VENV)"
+install: ## create .venv from the CPU lock, from the GPU lock where a GPU is found or GPU=1 (nothing when up to date)
+	@PYTHON="$(PYTHON)" GPU="$(GPU)" requirements/install.sh "$(VENV)"
 
 repro: install ## run whatever is out of date in the graph, then print the table of all models
 	@$(bin) dvc repro

@@ -1,11 +1,16 @@
-"""Checks params.yaml whole, and writes what of the code and of the prompts each stage depends on."""
+"""Checks params.yaml whole and refuses a model that cannot fit this machine; writes what each stage depends on.
+
+That is a hash of code and of prompts.
+"""
 
 from pipeline import params
 from pipeline.core import files
 from pipeline.core.command import Stage, run
+from pipeline.planning import hardware
 
 
 def main(stage: Stage) -> None:
+    hardware.refuse(params.check(stage.params), stage.machine, hardware.devices())
     files.write_json(stage.code_file, params.fingerprints(stage.params))
 
 

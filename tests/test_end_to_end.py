@@ -47,7 +47,7 @@ def copy(folder: Path) -> Path:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes((ROOT / name).read_bytes())
     machine = folder / "machine.yaml"  # engines start sooner than the second one would save
-    machine.write_text(machine.read_text().replace("replicas: 2", "replicas: 1"))
+    machine.write_text(machine.read_text().replace("replicas: 0", "replicas: 1"))
     call(folder, "git", "init", "-q")
     return folder
 

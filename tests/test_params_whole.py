@@ -135,7 +135,7 @@ def test_renamed_keys_hide_no_other_fault(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("document", "line"),
     [
-        ({"inference": {"replicas": 0}}, "inference.replicas: must be greater than or equal to 1, is 0"),
+        ({"inference": {"replicas": -1}}, "inference.replicas: must be greater than or equal to 0, is -1"),
         ({"inference": {"replicas": "two"}}, "inference.replicas: must be an integer, is 'two'"),
         ({"inference": {"dtype": "float32"}}, "inference.dtype: unknown key; known keys: replicas, tensor_parallel"),
         (

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from pipeline import params
-from pipeline.cli import ablate, clean, compare, doctor, show, verify
+from pipeline.cli import ablate, clean, compare, doctor, plan, show, verify
 from pipeline.core import machine
 from pipeline.core.command import print_error, redact_tracebacks
 from pipeline.core.errors import PipelineError
@@ -38,7 +38,7 @@ def main() -> None:
     )
     check.add_argument("--params", type=Path, default=Path("params.yaml"), help="the file to read (params.yaml)")
     check.set_defaults(run=_check)
-    for command in (compare, show, ablate, verify, clean, doctor):
+    for command in (plan, compare, show, ablate, verify, clean, doctor):
         command.add_command(commands)
     publishing.add(commands)
     args = parser.parse_args()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import string
@@ -11,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from pipeline.core.config import Count, Positive, Section, build, read_yaml
+from pipeline.core.lease import visible_gpus
 
 FILE = Path("machine.yaml")
 # What a command template may hold in braces.
@@ -45,7 +47,10 @@ Address = Annotated[str, AfterValidator(_address)]
 class Inference(Section):
     """vLLM: replicas on this machine, or servers."""
 
-    replicas: Positive = Field(default=1, description="engines of one model, each with the whole of it")
+    replicas: Count = Field(
+        default=1,
+        description="engines of one model, each with the whole of it; 0: as many as GPUs, or else cores, allow",
+    )
     tensor_parallel: Positive = Field(default=1, description="GPUs of one replica, over which its layers are split")
     gpu_memory_utilization: float = Field(
         default=0.9, gt=0, le=1, description="share of a GPU's memory; models of one stage divide it"
@@ -86,7 +91,7 @@ class Training(Section):
     config: str = Field(
         default="fsdp2", description="of accelerate: ddp, fsdp2, zero3 (pipeline/training/launchers) or your own file"
     )
-    processes: Count = Field(default=0, description="of accelerate, one a device; 0: as many as this machine has GPUs")
+    processes: Positive = Field(default=1, description="of accelerate, one a device")
     micro_batch: Count = Field(default=0, description="rows that a device takes at once; 0: its share of batch_size")
     gradient_checkpointing: bool = Field(default=False, description="less memory, a third more time")
     report_to: Literal["none", "tensorboard", "wandb", "mlflow", "trackio"] = Field(
@@ -120,4 +125,10 @@ class Machine(Section):
 def load(path: Path = FILE) -> Machine:
     """The machine's settings; the defaults where there is no such file. PipelineError, one line a fault."""
     document: dict[str, Any] = read_yaml(path) if path.is_file() else {}
-    return build(Machine, document, f"{path}: ")
+    found = build(Machine, document, f"{path}: ")
+    if found.inference.replicas:
+        return found
+    here = found.inference
+    fitting = len(visible_gpus()) // here.tensor_parallel or len(os.sched_getaffinity(0))
+    most = here.model_copy(update={"replicas": 1 if here.endpoints else fitting})
+    return found.model_copy(update={"inference": most})

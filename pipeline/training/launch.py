@@ -114,13 +114,10 @@ def _command(here: machine.Training, place: Path) -> tuple[list[str], str]:
             f"machine.yaml: training.config: {here.config!r} is no accelerate configuration ({error}); give one of "
             f"{known}, or a file that `accelerate config` wrote"
         ) from error
-    processes = here.processes or len(visible_gpus())
-    if processes == 0:
-        raise PipelineError("machine.yaml: training.processes: no GPU is seen here, so the number must be given")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    options = ["--config_file", str(config), "--num_processes", str(processes), "--main_process_port", str(port)]
+    options = ["--config_file", str(config), "--num_processes", str(here.processes), "--main_process_port", str(port)]
     return [
         *[sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", *options],
         *["-m", "pipeline.training.worker", str(place)],

@@ -9,13 +9,19 @@ from typing import Any
 
 from pipeline.core import files
 from pipeline.core.command import Stage
-from pipeline.core.config import Prompts
+from pipeline.core.config import Prompts, Section
 from pipeline.core.records import Dropped, Preference
+from pipeline.core.workload import Sizes, Work
 from pipeline.training.margins import implicit_margins
 from pipeline.training.settings import Dpo
 
 BY = "before"  # the second model: the one that the searching model was trained from
 NEEDS_STEPS = False
+
+
+def cost(settings: Section, sizes: Sizes) -> Work:
+    """What is asked of an engine for one pair: nothing, two forward passes of the trainer give its margin."""
+    return Work()
 
 
 def pairs(stage: Stage, final: ModuleType) -> tuple[list[Preference], list[Dropped], dict[str, Any]]:

@@ -23,14 +23,21 @@ from pipeline.core.command import Stage
 from pipeline.core.files import counts
 from pipeline.core.means import ratio_and_error
 from pipeline.core.records import Dropped, Preference, SecondRanking, State, Tree
+from pipeline.core.workload import Sizes, Work
 from pipeline.inference import work
 from pipeline.inference.requests import Task, seed_of
 from pipeline.language.renderer import Renderer
+from pipeline.methods.psrlm import cost as step_cost
 from pipeline.methods.psrlm import judge
-from pipeline.methods.psrlm.settings import FILE, Judge, Search
+from pipeline.methods.psrlm.settings import FILE, Judge, Search, Settings
 
 BY = "before"  # the second model: the one that the searching model was trained from
 NEEDS_STEPS = True
+
+
+def cost(settings: Settings, sizes: Sizes) -> Work:
+    """What is asked for one pair: the second judge's verdicts on the candidates of its state, as in the search."""
+    return step_cost.cost_of_verdicts(settings, sizes)
 
 
 def pairs(stage: Stage, final: ModuleType) -> tuple[list[Preference], list[Dropped], dict[str, Any]]:

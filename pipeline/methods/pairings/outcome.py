@@ -15,7 +15,9 @@ from typing import Any
 
 from pipeline.core import files
 from pipeline.core.command import Stage
+from pipeline.core.config import Section
 from pipeline.core.records import Dropped, Preference, Tree
+from pipeline.core.workload import Sizes, Work, asked
 from pipeline.inference import work
 from pipeline.inference.requests import Completion, Request, Task, with_marker
 from pipeline.inference.settings import Evaluate
@@ -25,6 +27,11 @@ from pipeline.methods.psrlm.settings import FILE
 
 BY = "start"  # the second model: the one that searched
 NEEDS_STEPS = True
+
+
+def cost(settings: Section, sizes: Sizes) -> Work:
+    """What is asked for one pair: the rejected step completed, from the middle of a solution."""
+    return asked(1, sizes.prompt("reasoning") + sizes.problem + sizes.prefix + sizes.step, sizes.solution / 2)
 
 
 def pairs(stage: Stage, final: ModuleType) -> tuple[list[Preference], list[Dropped], dict[str, Any]]:

@@ -1,0 +1,156 @@
+"""`psr plan`: what a run will ask, take and cost, stage by stage, before it."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from pipeline import params
+from pipeline.core import machine
+from pipeline.core.errors import PipelineError
+from pipeline.core.files import read_json
+from pipeline.core.memory import GIB, architecture
+from pipeline.planning import hardware
+from pipeline.planning.assumptions import assumptions
+from pipeline.planning.estimate import COUNTS, Estimate, Line, Rates, estimate, measured, rates_of
+
+_HEAD = ("stage", "rows", "requests", "judging", "prompt", "sampled", "trained", "PFLOP", "hours", "GiB", "fits")
+
+
+def add_command(commands: Any) -> None:
+    """Add `plan` to the subcommands of `psr`."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "plan",
+        help="requests, tokens, hours, memory, disk and spending of every stage, before a run",
+        description="Reads params.yaml, machine.yaml, and where they are at hand a few problems and the base model's "
+        "tokenizer and config.json; writes nothing. What no file says is assumed and printed below the table.",
+    )
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="the file to read (params.yaml)")
+    parser.add_argument("--machine", type=Path, default=machine.FILE, help="the machine's settings (machine.yaml)")
+    parser.add_argument("--gpus", type=int, metavar="N", help="GPUs (else those of this machine)")
+    parser.add_argument("--gpu-memory", type=float, metavar="GIB", help="memory of one GPU")
+    parser.add_argument("--tokens-per-second", type=float, metavar="N", help="sampled tokens a second of one replica")
+    parser.add_argument("--tflops", type=float, metavar="N", help="training TFLOP/s of one device")
+    parser.add_argument("--price-in", type=float, metavar="P", help="price of a million prompt tokens")
+    parser.add_argument("--price-out", type=float, metavar="P", help="price of a million output tokens")
+    parser.add_argument("--assume", action="append", default=[], metavar="NAME=VALUE", help="another assumption")
+    parser.add_argument("--config", type=Path, help="config.json of the base model, where it is not at hand")
+    beside = "runs.jsonl of an earlier run: its rates, and its requests and tokens beside the plan's"
+    parser.add_argument("--measured", type=Path, metavar="RUNS", help=beside)
+    parser.add_argument("--json", action="store_true", help="the same as JSON")
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> None:
+    found, here = params.check(args.params), machine.load(args.machine)
+    rates = Rates(args.tokens_per_second, args.tflops, args.price_in, args.price_out)
+    for name, value in dataclasses.asdict(rates).items():
+        if value is not None and value <= 0:
+            raise PipelineError(f"--{name.replace('_', '-')}: must be above 0, is {value:g}")
+    there = hardware.devices(args.gpus, args.gpu_memory)
+    shape = architecture(read_json(args.config), str(args.config)) if args.config else None
+    plan = estimate(found, here, there, rates, args.assume, shape)
+    runs = measured(args.measured) if args.measured else {}
+    if runs:
+        seen = rates_of(runs, plan.lines, here, assumptions(found.domain, args.assume)["prefill"])
+        own = {name: value for name, value in dataclasses.asdict(rates).items() if value is not None}
+        plan = estimate(found, here, there, dataclasses.replace(seen, **own), args.assume, shape)
+    print(json.dumps(as_json(plan, runs), indent=2) if args.json else as_text(plan, runs))
+
+
+def as_json(plan: Estimate, runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Every number of the plan; memory and disk in bytes, `measured`: of an earlier run's stage, where there is one."""
+    stages = []
+    for line in plan.lines:
+        need, run = line.need, runs.get(line.planned.stage, {})
+        memory = need and {"parts": dict(need.memory.parts), "bytes": need.memory.total, "room": need.room}
+        stages.append(
+            {
+                "stage": line.planned.stage,
+                "rows": line.planned.items,
+                **line.counts(),
+                "judge_calls": line.planned.work.judge_calls,
+                "paid": dataclasses.asdict(line.planned.paid),
+                "flops": line.flops,
+                "hours": line.hours,
+                "memory": memory,
+                "fits": need and need.fits,
+                "disk": line.disk,
+                "measured": {name: run[name] for name in COUNTS if name in run},
+            }
+        )
+    return {
+        "stages": stages,
+        "sums": {
+            **{name: sum(line.counts()[name] for line in plan.lines) for name in COUNTS},
+            "flops": sum(line.flops for line in plan.lines),
+            "hours": sum(line.hours or 0 for line in plan.lines),
+            "disk": plan.disk,
+            "paid": dataclasses.asdict(plan.paid),
+            "spending": plan.spending,
+        },
+        "does_not_fit": plan.unfit(),
+        "assumptions": list(plan.notes),
+    }
+
+
+def as_text(plan: Estimate, runs: dict[str, dict[str, Any]]) -> str:
+    """One aligned table, then sums, what does not fit, and the assumptions."""
+    extra = ("requests", "prompt", "sampled", "trained") if runs else ()
+    table = [[*_HEAD, *(f"{name} run" for name in extra)]]
+    table += [[*_cells(line), *_beside(line, runs.get(line.planned.stage, {}), bool(runs))] for line in plan.lines]
+    total = {name: sum(line.counts()[name] for line in plan.lines) for name in COUNTS}
+    judging = sum(line.planned.work.judge_calls for line in plan.lines)
+    flops, hours = sum(line.flops for line in plan.lines), sum(line.hours or 0 for line in plan.lines)
+    cells = [total["requests"], judging, total["prompt_tokens"], total["sampled_tokens"], total["trained_tokens"]]
+    table.append(["sum", "", *map(_count, cells), _count(flops / 1e15), f"{hours:.2f}" if hours else "-", "", ""])
+    widths = [max(len(row[i]) for row in table if i < len(row)) for i in range(len(table[0]))]
+    text = ["  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=False)))
+            for row in table]  # fmt: skip
+    paid = plan.paid
+    text += ["", f"disk: {plan.disk / 1e9:.2f} GB of checkpoints and data"]
+    if paid.requests:
+        price = "" if plan.spending is None else f", {plan.spending:,.0f} at these prices"
+        text.append(
+            f"servers: {paid.requests:,.0f} requests ({paid.judge_calls:,.0f} judging), {_count(paid.prompt_tokens)} "
+            f"tokens in, {_count(paid.sampled_tokens)} out{price or ' (--price-in and --price-out give the spending)'}"
+        )
+    text += plan.unfit() or (["everything fits"] if plan.model else [])
+    return "\n".join([*text, "", "assumptions:", *(f"  {note}" for note in plan.notes)])
+
+
+def _cells(line: Line) -> list[str]:
+    numbers = line.counts()
+    need = line.need
+    return [
+        line.planned.stage,
+        _count(line.planned.items),
+        _count(numbers["requests"]),
+        _count(line.planned.work.judge_calls),
+        _count(numbers["prompt_tokens"]),
+        _count(numbers["sampled_tokens"]),
+        _count(numbers["trained_tokens"]),
+        _count(line.flops / 1e15),
+        "-" if line.hours is None else f"{line.hours:.2f}",
+        f"{need.memory.total / GIB:.2f}" if need else "-",
+        {None: "-", True: "yes", False: "NO"}[need.fits if need else None],
+    ]
+
+
+def _beside(line: Line, run: dict[str, Any], shown: bool) -> list[str]:
+    """The run's own numbers, each with how far the plan is from it."""
+    if not shown:
+        return []
+    return [
+        f"{_count(run[name])} {line.counts()[name] / run[name] - 1:+.0%}" if run.get(name) else "-" for name in COUNTS
+    ]
+
+
+def _count(value: float) -> str:
+    for size, mark in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if value >= size:
+            return f"{value / (1e3 if mark == 'k' else size):.{0 if mark == 'k' else 2}f}{mark}"
+    return "-" if not value else f"{value:.3g}" if value < 100 else f"{value:.0f}"

@@ -1,0 +1,87 @@
+"""The work of a stage in requests and tokens, and the lengths from which a plan of it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is asked of engines or servers. judge_calls: those of the requests that judge or score."""
+
+    requests: float = 0.0
+    prompt_tokens: float = 0.0
+    sampled_tokens: float = 0.0
+    judge_calls: float = 0.0
+
+    def __add__(self, other: Work) -> Work:
+        """Both together."""
+        return Work(
+            self.requests + other.requests,
+            self.prompt_tokens + other.prompt_tokens,
+            self.sampled_tokens + other.sampled_tokens,
+            self.judge_calls + other.judge_calls,
+        )
+
+    def __mul__(self, times: float) -> Work:
+        """The same so many times."""
+        values = self.requests, self.prompt_tokens, self.sampled_tokens, self.judge_calls
+        return Work(*(value * times for value in values))
+
+
+def asked(requests: float, prompt: float, sampled: float, judging: bool = False) -> Work:
+    """Requests whose prompts have `prompt` tokens and whose completions `sampled`."""
+    return Work(requests, requests * prompt, requests * sampled, requests if judging else 0.0)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A problem and its solution in tokens; a step with what ends it."""
+
+    problem: float
+    steps: tuple[float, ...]
+
+    @property
+    def prefixes(self) -> list[float]:
+        """Tokens of the steps before each step."""
+        return [0.0, *accumulate(self.steps[:-1])]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Lengths of problems in tokens. prompt: of a template by its name, fields empty; assumed: values by name."""
+
+    shapes: tuple[Shape, ...]
+    prompt: Callable[[str], float]
+    assumed: Mapping[str, float]
+
+    def mean(self, of: Callable[[Shape], float]) -> float:
+        """The mean over the problems."""
+        return sum(map(of, self.shapes)) / len(self.shapes)
+
+    @property
+    def problem(self) -> float:
+        """Tokens of a problem."""
+        return self.mean(lambda shape: shape.problem)
+
+    @property
+    def solution(self) -> float:
+        """Tokens of a solution."""
+        return self.mean(lambda shape: sum(shape.steps))
+
+    @property
+    def steps(self) -> float:
+        """Steps of a solution."""
+        return self.mean(lambda shape: len(shape.steps))
+
+    @property
+    def step(self) -> float:
+        """Tokens of a step."""
+        return self.solution / self.steps
+
+    @property
+    def prefix(self) -> float:
+        """Tokens of the steps before a step, over all steps."""
+        return self.mean(lambda shape: sum(shape.prefixes)) / self.steps

@@ -1,0 +1,93 @@
+"""What PSRLM asks for one problem, counted from its settings and from lengths; nothing is run.
+
+assumed: `candidates`, `compared`, `revisited`, `expanded`, `layers`, `decided`, `pairs`, `later_pairs`, `readable`,
+`judgment` (see pipeline/planning/assumptions.py).
+"""
+
+from __future__ import annotations
+
+from pipeline.core.workload import Sizes, Work, asked
+from pipeline.methods.psrlm.settings import Settings
+
+
+def _candidates(width: int, sizes: Sizes) -> float:
+    return min(width, sizes.assumed["candidates"])
+
+
+def _judge_prompt(sizes: Sizes) -> float:
+    return sizes.prompt("step_judge") + sizes.problem + sizes.prefix + 2 * sizes.step
+
+
+def _expansions(settings: Settings, sizes: Sizes) -> float:
+    return settings.eft_search.iterations * sizes.assumed["expanded"]
+
+
+def cost_of_eft_search(settings: Settings, sizes: Sizes) -> Work:
+    """The tree search of one problem: expansions at all depths alike, each with a simulation, every step rated."""
+    chosen, before = settings.eft_search, sizes.problem + sizes.prefix
+    rating = sizes.prompt("step_label") + before + sizes.step
+    further = (chosen.depth - 1) * (1 - 1 / sizes.steps)  # a last step is not continued
+    steps = asked(chosen.width + further, sizes.prompt("reasoning") + before, sizes.step)
+    ratings = asked(_candidates(chosen.width, sizes) + further, rating, 1)
+    return (steps + ratings) * _expansions(settings, sizes)
+
+
+def cost_of_annotation(settings: Settings, sizes: Sizes) -> Work:
+    """What the annotator is asked about one problem's tree: each layer in both orders."""
+    layers = min(settings.eft.pairs_per_problem, _expansions(settings, sizes) * sizes.assumed["layers"])
+    return asked(2 * layers, _judge_prompt(sizes), sizes.assumed["judgment"], judging=True)
+
+
+def expected_eft_rows(settings: Settings, sizes: Sizes, problems: float) -> tuple[float, float, float]:
+    """Train rows of the EFT data, tokens of each, and test rows."""
+    decided = problems * cost_of_annotation(settings, sizes).requests / 2 * sizes.assumed["decided"]
+    test = min(settings.eft.test_pairs, decided)
+    pairs = min(settings.eft.train_pairs or decided, decided - test)
+    return 2 * pairs / (1 - settings.eft.ties), _judge_prompt(sizes) + sizes.assumed["judgment"], test
+
+
+def _states(settings: Settings, sizes: Sizes) -> float:
+    return min(sizes.steps * (1 + sizes.assumed["revisited"]), settings.search.max_steps)
+
+
+def cost_of_search(settings: Settings, sizes: Sizes) -> Work:
+    """The search of one problem: candidates of every state, and the verdicts on their pairs."""
+    prompt = sizes.prompt("reasoning") + sizes.problem + sizes.prefix
+    sampled = asked(settings.search.width, prompt, sizes.step)
+    return (sampled + cost_of_verdicts(settings, sizes)) * _states(settings, sizes)
+
+
+def cost_of_verdicts(settings: Settings, sizes: Sizes) -> Work:
+    """The judgments on the candidates of one state."""
+    chosen = settings.search
+    compared = sizes.assumed["compared"] * chosen.width * (chosen.width - 1) / 2
+    orders = 2 if chosen.judge.orders == "both" else 1
+    return asked(orders * compared, _judge_prompt(sizes), sizes.assumed["judgment"], judging=True)
+
+
+def expected_pairs(settings: Settings, sizes: Sizes, iteration: int) -> tuple[float, float]:
+    """Preference pairs of one problem, and tokens of each in training (prompt twice, chosen, rejected).
+
+    iteration: 2 for a round that starts from a root, whose candidates differ most.
+    """
+    share = sizes.assumed["pairs" if iteration == 2 else "later_pairs"]
+    tokens = 2 * (sizes.prompt("reasoning") + sizes.problem + sizes.prefix + sizes.step)
+    return _states(settings, sizes) * share, tokens
+
+
+def cost_of_measure(settings: Settings, sizes: Sizes, shots: int) -> Work:
+    """One held-out pair judged in both orders, then the probabilities of each verdict that can be read."""
+    prompt, said = _judge_prompt(sizes), sizes.assumed["judgment"]
+    prompt += shots * (prompt + said)
+    again = 2 * (sizes.assumed["readable"] if shots else 1)
+    return asked(2, prompt, said, judging=True) + asked(again, prompt + said, 1)
+
+
+def labelled(sizes: Sizes) -> float:
+    """Tokens of a PRM training row with all steps of a solution."""
+    return sizes.prompt("step_label") + sizes.problem + sizes.solution + sizes.steps * sizes.prompt("step_mark")
+
+
+def rated(sizes: Sizes) -> Work:
+    """The PRM on all steps of one held-out solution."""
+    return asked(sizes.steps, sizes.prompt("step_label") + sizes.problem + sizes.prefix + sizes.step, 1)

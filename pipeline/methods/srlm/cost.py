@@ -1,0 +1,56 @@
+"""What SRLM asks for one problem, counted from its settings and from lengths; nothing is run.
+
+assumed: `solutions`, `decided`, `scoring`, `pairs_of_problem` (see pipeline/planning/assumptions.py).
+"""
+
+from __future__ import annotations
+
+from pipeline.core.workload import Sizes, Work, asked
+from pipeline.methods.srlm.settings import Settings
+
+
+def _score_prompt(sizes: Sizes) -> float:
+    return sizes.prompt("solution_judge") + sizes.problem + sizes.solution
+
+
+def _whole(count: int, sizes: Sizes) -> Work:
+    return asked(count, sizes.prompt("reasoning") + sizes.problem, sizes.solution)
+
+
+def cost_of_eft_search(settings: Settings, sizes: Sizes) -> Work:
+    """Whole solutions of one problem."""
+    return _whole(settings.eft_search.samples, sizes)
+
+
+def cost_of_annotation(settings: Settings, sizes: Sizes) -> Work:
+    """What the annotator is asked about one problem: each distinct solution once."""
+    distinct = max(1.0, settings.eft_search.samples * sizes.assumed["solutions"])
+    return asked(distinct, _score_prompt(sizes), sizes.assumed["scoring"], judging=True)
+
+
+def expected_eft_rows(settings: Settings, sizes: Sizes, problems: float) -> tuple[float, float, float]:
+    """Train rows of the EFT data, tokens of each, and test rows."""
+    rows = problems * cost_of_annotation(settings, sizes).requests
+    test = min(settings.eft.test_rows, rows)
+    train = min(rows - test, 6 * settings.eft.per_score) if settings.eft.per_score else rows - test
+    return train, _score_prompt(sizes) + sizes.assumed["scoring"], test
+
+
+def cost_of_search(settings: Settings, sizes: Sizes) -> Work:
+    """Whole solutions of one problem, and the scores of each distinct one."""
+    chosen = settings.search
+    distinct = max(1.0, chosen.samples * sizes.assumed["solutions"])
+    scores = asked(distinct * chosen.scorer.samples, _score_prompt(sizes), sizes.assumed["scoring"], judging=True)
+    return _whole(chosen.samples, sizes) + scores
+
+
+def expected_pairs(settings: Settings, sizes: Sizes, iteration: int) -> tuple[float, float]:
+    """Preference pairs of one problem, one at most, and tokens of each in training."""
+    tokens = 2 * (sizes.prompt("reasoning") + sizes.problem + sizes.solution)
+    return sizes.assumed["pairs_of_problem"], tokens
+
+
+def cost_of_measure(settings: Settings, sizes: Sizes, shots: int) -> Work:
+    """One held-out solution, scored as in the search."""
+    prompt = _score_prompt(sizes) + shots * (_score_prompt(sizes) + sizes.assumed["scoring"])
+    return asked(settings.search.scorer.samples, prompt, sizes.assumed["scoring"], judging=True)

@@ -1,0 +1,168 @@
+"""A whole plan: every stage with tokens, hours and memory, their sums, and what was assumed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.errors import PipelineError
+from pipeline.core.machine import Machine
+from pipeline.core.memory import Architecture
+from pipeline.core.workload import Work
+from pipeline.params.schema import Common
+from pipeline.planning import hardware
+from pipeline.planning.assumptions import MEANING, assumptions, stated
+from pipeline.planning.hardware import Devices, Need
+from pipeline.planning.sizes import shape_of_base, sizes
+from pipeline.planning.stages import Planned, Stages
+
+_SAVED = 4  # bytes of a saved parameter: checkpoints are in fp32
+_MOMENTS = 12  # of an unfinished training's: weight and Adam's moments
+_TEXT = 4  # bytes of a sampled token's text in a tree, compressed with what stands beside it
+COUNTS = ("requests", "prompt_tokens", "sampled_tokens", "trained_tokens")
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What this machine does in a second and what a server asks; None: unknown, so no hours or no spending.
+
+    tokens: sampled tokens a second of one replica. tflops: of one device in training. price_in, price_out: of a million
+    tokens.
+    """
+
+    tokens: float | None = None
+    tflops: float | None = None
+    price_in: float | None = None
+    price_out: float | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One stage of a plan; hours and spending are None where no rate is known."""
+
+    planned: Planned
+    flops: float
+    hours: float | None
+    need: Need | None
+    disk: float
+
+    def counts(self) -> dict[str, float]:
+        """Requests and tokens of our own machine, as a run's list of stages names them."""
+        work = self.planned.work
+        values = work.requests, work.prompt_tokens, work.sampled_tokens, self.planned.trained_tokens
+        return dict(zip(COUNTS, values, strict=True))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """All lines, what is sent to servers, and lines on assumptions."""
+
+    lines: tuple[Line, ...]
+    notes: tuple[str, ...]
+    model: Architecture | None
+    spending: float | None
+
+    @property
+    def paid(self) -> Work:
+        """What all stages ask of servers."""
+        return sum((line.planned.paid for line in self.lines), Work())
+
+    @property
+    def disk(self) -> float:
+        """Bytes of data and checkpoints at the end."""
+        return sum(line.disk for line in self.lines)
+
+    def unfit(self) -> list[str]:
+        """A line for each stage that does not fit, with what to change; those of one reason once."""
+        found: dict[str, str] = {}
+        for line in self.lines:
+            if line.need and not line.need.fits:
+                found.setdefault(str(line.need), line.planned.stage)
+        return [f"{stage} {text}" for text, stage in found.items()]
+
+
+def estimate(
+    found: Common, here: Machine, there: Devices, rates: Rates, given: Sequence[str], model: Architecture | None = None
+) -> Estimate:
+    """The plan of a checked params file. model: the base's shape where the caller knows it better than we."""
+    assumed = assumptions(found.domain, given)
+    lengths, said = sizes(found, assumed, stated(given))
+    model = model or shape_of_base(found)
+    planned = Stages(found, lengths).planned()
+    lines = tuple(_line(stage, found, here, there, model, rates, assumed) for stage in planned)
+    paid = sum((line.planned.paid for line in lines), Work())
+    spending = None
+    if rates.price_in is not None and rates.price_out is not None:
+        spending = (paid.prompt_tokens * rates.price_in + paid.sampled_tokens * rates.price_out) / 1e6
+    notes = [*said, _on_model(found, model), f"device: {there}", *_on_rates(rates, here)]
+    notes += [f"{name} {value:g}: {MEANING.get(name, '')}" for name, value in lengths.assumed.items()]
+    return Estimate(lines, tuple(notes), model, spending)
+
+
+def _line(
+    stage: Planned,
+    found: Common,
+    here: Machine,
+    there: Devices,
+    model: Architecture | None,
+    rates: Rates,
+    assumed: Mapping[str, float],
+) -> Line:
+    flops = hardware.flops(stage, model) if model else 0.0
+    tokens, hours = hardware.engine_tokens(stage, assumed["prefill"]), None
+    if tokens and rates.tokens:
+        hours = tokens / rates.tokens / here.inference.replicas / 3600
+    if flops and rates.tflops:
+        hours = flops / rates.tflops / 1e12 / here.training.processes / 3600
+    checkpoint = model.parameters * _SAVED if model and stage.section else 0.0
+    if model and stage.section and here.training.save_steps:
+        checkpoint += model.parameters * _MOMENTS
+    needed = hardware.need(stage, found, here, there, model) if model else None
+    return Line(stage, flops, hours, needed, checkpoint + _TEXT * stage.work.sampled_tokens)
+
+
+def _on_model(found: Common, model: Architecture | None) -> str:
+    if model is None:
+        return f"memory and FLOPs: unknown, no config.json of {found.base.model} here; give --config"
+    return f"model: {found.base.model}, {model.parameters:,} parameters"
+
+
+def _on_rates(rates: Rates, here: Machine) -> list[str]:
+    said = []
+    said.append(
+        f"engine hours: {rates.tokens:g} sampled tokens/s a replica, {here.inference.replicas} replica(s)"
+        if rates.tokens
+        else "engine hours: unknown; give --tokens-per-second of one replica, or --measured"
+    )
+    said.append(
+        f"training hours: {rates.tflops:g} TFLOP/s a device, {here.training.processes} device(s)"
+        if rates.tflops
+        else "training hours: unknown; give --tflops of one device, or --measured"
+    )
+    return said
+
+
+def measured(path: Path) -> dict[str, dict[str, Any]]:
+    """The last line of each stage of a list of runs (.work/runs.jsonl). Raises PipelineError for an unreadable one."""
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return {row["stage"]: row for row in rows}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PipelineError(f"{path}: no list of runs ({error}); give .work/runs.jsonl of a run") from error
+
+
+def rates_of(runs: Mapping[str, Mapping[str, Any]], lines: Sequence[Line], here: Machine, prefill: float) -> Rates:
+    """Rates of an earlier run on this machine: tokens a second of a replica, TFLOP/s of a device."""
+    engine = [
+        (r["sampled_tokens"] + prefill * r["prompt_tokens"], r["seconds"]) for r in runs.values() if "requests" in r
+    ]
+    trained = [
+        (line.flops * run["trained_tokens"] / line.planned.trained_tokens, run["seconds"])
+        for line in lines
+        if (run := runs.get(line.planned.stage)) and run.get("trained_tokens") and line.planned.trained_tokens
+    ]
+    speed, work = (sum(a for a, _ in x) / sum(b for _, b in x) if x else None for x in (engine, trained))
+    return Rates(speed and speed / here.inference.replicas, work and work / 1e12 / here.training.processes)

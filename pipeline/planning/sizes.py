@@ -1,0 +1,155 @@
+"""Lengths and counts that a plan starts from: a few real problems in the base model's tokens, else assumptions."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import try_to_load_from_cache
+
+from pipeline import domains
+from pipeline.core import plugins
+from pipeline.core.memory import Architecture, architecture
+from pipeline.core.workload import Shape, Sizes
+from pipeline.data import problems as reading
+from pipeline.data import sources
+from pipeline.data.settings import GENERATED, Source
+from pipeline.language import prompts, steps
+from pipeline.language.renderer import Renderer
+from pipeline.params.schema import Common
+
+EXAMPLES = 60
+_QWEN = {"model_type": "qwen2", "tie_word_embeddings": False, "vocab_size": 152064}
+# config.json of the models that the profiles name, for a plan without the network.
+CONFIGS: dict[str, dict[str, Any]] = {
+    "Qwen/Qwen2.5-Math-1.5B": _QWEN | {"hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28,
+        "num_attention_heads": 12, "num_key_value_heads": 2, "vocab_size": 151936, "tie_word_embeddings": True},
+    "Qwen/Qwen2.5-Math-7B": _QWEN | {"hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28,
+        "num_attention_heads": 28, "num_key_value_heads": 4},
+    "Qwen/Qwen2.5-Math-72B": _QWEN | {"hidden_size": 8192, "intermediate_size": 29568, "num_hidden_layers": 80,
+        "num_attention_heads": 64, "num_key_value_heads": 8},
+}  # fmt: skip
+# Problems of sources that are read whole.
+ROWS = {
+    "known:gsm8k": 1319, "known:math": 5000, "known:math500": 500, "known:gaokao2023en": 385,
+    "known:olympiadbench": 675, "known:aime2024": 30, "known:amc2023": 40, "known:prm800k": 12000,
+}  # fmt: skip
+
+
+def folder(found: Common) -> Path | None:
+    """The folder of the base model: the domain's own, the user's, or that of the Hub's cache; None where none is."""
+    if found.base.model in ("shipped", "train"):
+        return Path(plugins.part(domains.__name__, found.domain, "base").SHIPPED)
+    if Path(found.base.model).is_dir():
+        return Path(found.base.model)
+    cached = try_to_load_from_cache(found.base.model, "config.json")
+    return Path(cached).parent if isinstance(cached, str) else None
+
+
+def shape_of_base(found: Common) -> Architecture | None:
+    """The shape of the base model, None where no config.json is at hand. Raises PipelineError for an odd one."""
+    at = folder(found)
+    config = json.loads((at / "config.json").read_text()) if at else CONFIGS.get(found.base.model)
+    return architecture(config, found.base.model) if config else None
+
+
+class Counted:
+    """Tokens of texts by their characters, for a plan without a tokenizer."""
+
+    special: tuple[str, ...] = ()
+
+    def __init__(self, family: str, characters: float) -> None:
+        self.family, self._characters = family, characters
+
+    def text(self, text: str) -> range:
+        """As many places as the text would have tokens."""
+        return range(round(len(text) / self._characters))
+
+
+def sizes(found: Common, assumed: Mapping[str, float], given: Mapping[str, float]) -> tuple[Sizes, list[str]]:
+    """Lengths in tokens, and a line on where each comes from; given: assumptions that win over what is measured."""
+    at, family = folder(found), found.prompts.family
+    with_tokenizer = at is not None and any((at / name).is_file() for name in ("tokenizer.json", "tokenizer.model"))
+    if with_tokenizer:
+        from transformers import AutoTokenizer  # takes seconds
+
+        tokenizer = AutoTokenizer.from_pretrained(str(at), trust_remote_code=False)
+        renderer: Any = Renderer(tokenizer, family, found.prompts.chat)
+        said = [f"tokens: by the tokenizer of {found.base.model}"]
+    else:
+        renderer = Counted(family, assumed["characters"])
+        said = [f"tokens: {assumed['characters']:g} characters each (no tokenizer of {found.base.model} here)"]
+    examples = _examples(found)
+    shapes = tuple(
+        Shape(len(renderer.text(p)), tuple(float(len(renderer.text(s + "\n"))) for s in solution))
+        for p, solution in examples
+    )
+    values = dict(assumed)
+    if with_tokenizer:
+        del values["characters"]
+    if shapes:
+        for name in ("problem", "steps", "step"):
+            del values[name]
+        values |= _of_oracle(found, renderer, examples) | dict(given)
+        where = f"of {len(shapes)} problems with solutions ({found.problems.ift.path})"
+    else:
+        shapes = (Shape(assumed["problem"], (assumed["step"],) * max(1, round(assumed["steps"]))),)
+        where = f"assumed ({found.problems.ift.path} is not at hand)"
+
+    def prompt(name: str) -> float:
+        text = prompts.fill(family, name, **dict.fromkeys(prompts.fields(family, name), ""))
+        return float(len(renderer.text(text)) + (len(renderer.turn("")) if with_tokenizer else 0))
+
+    lengths = Sizes(shapes, prompt, values)
+    said.append(
+        f"lengths: a problem {lengths.problem:.0f} tokens, {lengths.steps:.1f} steps of {lengths.step:.1f}, {where}"
+    )
+    return lengths, said
+
+
+def _examples(found: Common) -> list[tuple[str, list[str]]]:
+    """A few problems with solutions in steps: the domain's own, or the first of the IFT role's local file."""
+    source = sources.known(found.problems.ift)
+    if source.path == GENERATED:
+        domain = getattr(found, found.domain)
+        made = plugins.part(domains.__name__, found.domain, "problems")
+        rows = made.training(domain, found.seed, "ift", EXAMPLES, set())
+    elif source.path.startswith(sources.HUB):
+        return []
+    else:
+        rows = itertools.islice(reading.problems(source, "ift", "ift", []), EXAMPLES)
+    cut = plugins.part(domains.__name__, found.domain, "solutions").by_line
+    return [(row.prompt, list(steps.parts(cut(row.solution)))) for row in rows if row.solution]
+
+
+def _of_oracle(found: Common, renderer: Any, examples: list[tuple[str, list[str]]]) -> dict[str, float]:
+    """Lengths of judgments and scores as the domain's oracle writes them, where it is the annotator."""
+    if found.annotator.kind != "oracle":
+        return {}
+    oracle = plugins.part(domains.__name__, found.domain, "oracle")
+    judged, scored = [], []
+    for problem, solution in examples:
+        for number, step in enumerate(solution):
+            text, winner = oracle.compare(problem, solution[:number], step, step)
+            judged.append(len(renderer.text(f"{text} [[{winner}]]")) + 1)
+        marks, points = oracle.mark(problem, solution)
+        scored.append(len(renderer.text("\n".join([*marks, f"Score: {points}"]))) + 1)
+    return {"judgment": sum(judged) / len(judged), "scoring": sum(scored) / len(scored)}
+
+
+def rows(found: Common, source: Source, assumed: Mapping[str, float]) -> float:
+    """Problems that a source gives; where all of it is read, as the table says, or the rows of a local file."""
+    if source.rows:
+        return source.rows
+    if source.path in ROWS:
+        return ROWS[source.path]
+    real = sources.known(source)
+    if real.path == GENERATED:
+        domain = getattr(found, found.domain)
+        return len(plugins.part(domains.__name__, found.domain, "problems").evaluation(domain))
+    if real.path.startswith(sources.HUB):
+        return assumed["rows"]
+    return sum(1 for _ in reading.problems(real, "rows", "rows", []))

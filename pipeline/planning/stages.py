@@ -1,0 +1,176 @@
+"""Every stage of the graph that asks an engine or a server or trains, with what it asks and how much it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline import methods
+from pipeline.core import plugins
+from pipeline.core.config import Section, laid_over
+from pipeline.core.errors import PipelineError
+from pipeline.core.plan import PRM
+from pipeline.core.workload import Sizes, Work, asked
+from pipeline.data import sources
+from pipeline.data.settings import GENERATED
+from pipeline.methods import pairings
+from pipeline.params.schema import Common
+from pipeline.planning.sizes import rows
+
+NOTHING = Work()
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One stage. items: problems or rows. work: of our engines; paid: of the annotator's or reference's server.
+
+    models: engines beside each other. trained_tokens: over all epochs. section: of its training's settings (`prm`,
+    `sft`, `dpo`), "" for none. override: keys that a round lays over that section.
+    """
+
+    stage: str
+    items: float = 0.0
+    work: Work = NOTHING
+    paid: Work = NOTHING
+    models: int = 0
+    trained_tokens: float = 0.0
+    section: str = ""
+    override: Any = None
+
+
+class Stages:
+    """All stages of a run, in the graph's order."""
+
+    def __init__(self, found: Common, sizes: Sizes) -> None:
+        self.found, self.sizes = found, sizes
+        self._of_eft = rows(found, found.problems.eft, sizes.assumed)
+        self._ift = rows(found, found.problems.ift, sizes.assumed)
+        evaluated = found.problems.evaluation
+        self._splits = [rows(found, source, sizes.assumed) for source in evaluated.values()]
+        # a generated source holds all of the domain's splits, and averaged splits are named by them
+        self._averaged = sum(n for name, n in zip(evaluated, self._splits, strict=True) if name in self._average.splits)
+
+    @property
+    def _average(self) -> Any:
+        return self.found.evaluate.average
+
+    def planned(self) -> list[Planned]:
+        """The stages."""
+        parts = (self._data(), self._eft(), self._models(), self._measured())
+        return [stage for part in parts for stage in part]
+
+    def _cost(self, method: str) -> Any:
+        part = plugins.part(methods.__name__, method, "cost")
+        if not hasattr(part, "cost_of_search"):
+            raise PipelineError(f"{part.__name__}: has no cost_of_search; the method needs the part `cost` for a plan")
+        return part
+
+    def _settings(self, method: str, search: dict[str, Any] | None = None) -> Section:
+        section: Section = getattr(self.found, method)
+        if not search:
+            return section
+        changed = laid_over(section.model_dump(by_alias=True), {"search": search})
+        return type(section).model_validate(changed, strict=False)
+
+    def _by_annotator(self, stage: str, items: float, work: Work) -> Planned:
+        match self.found.annotator.kind:
+            case "endpoint":
+                thought = asked(work.requests, 0, self.sizes.assumed["thinking"])
+                paid = Work(work.requests, work.prompt_tokens, work.sampled_tokens + thought.sampled_tokens)
+                return Planned(stage, items, paid=paid + Work(judge_calls=work.judge_calls))
+            case "model":
+                return Planned(stage, items, work, models=1)
+        return Planned(stage, items)
+
+    def _data(self) -> Iterator[Planned]:
+        sizes, found = self.sizes, self.found
+        if found.ift.segmenter == "annotator":
+            prompt = sizes.prompt("segmentation") + sizes.problem + sizes.solution
+            yield self._by_annotator("ift", self._ift, asked(self._ift, prompt, sizes.solution))
+        if all(entry.value != PRM for entry in found.eft.values()):
+            return
+        cost = self._cost(next(method for method, entry in found.eft.items() if entry.value == PRM))
+        count = rows(found, found.problems.prm, sizes.assumed)
+        whole = cost.labelled(sizes)
+        if sources.known(found.problems.prm).format == "prm800k":  # a row is a rated step with those before it
+            count *= sizes.assumed["rated"]
+            whole -= sizes.solution - sizes.prefix - sizes.step
+        tokens = 0.9 * count * whole * found.prm.epochs
+        yield Planned("prm", 0.9 * count, trained_tokens=tokens, section="prm")
+        yield Planned("prm_eval", 0.1 * count, cost.rated(sizes) * (0.1 * count), models=1)
+
+    def _eft(self) -> Iterator[Planned]:
+        for method, entry in self.found.eft.items():
+            cost, settings, count = self._cost(method), self._settings(method), self._of_eft
+            engines = 2 if entry.value != entry.policy else 1
+            yield Planned(
+                f"eft_search@{method}", count, cost.cost_of_eft_search(settings, self.sizes) * count, models=engines
+            )
+            yield self._by_annotator(f"eft@{method}", count, cost.cost_of_annotation(settings, self.sizes) * count)
+
+    def _models(self) -> Iterator[Planned]:
+        found, sizes = self.found, self.sizes
+        for model, root in found.roots.items():
+            judged, tokens, _ = self._cost(root.method).expected_eft_rows(
+                self._settings(root.method), sizes, self._of_eft
+            )
+            solved = self._ift * (sizes.prompt("reasoning") + sizes.problem + sizes.solution)
+            trained = (judged * tokens + solved) * found.sft.epochs
+            yield Planned(f"sft@{model}", judged + self._ift, trained_tokens=trained, section="sft")
+        for model, entry in found.rounds.items():
+            cost, settings = self._cost(entry.method), self._settings(entry.method, entry.search)
+            count = entry.problems or found.problems.rounds.rows
+            yield Planned(f"search@{model}", count, cost.cost_of_search(settings, sizes) * count, models=1)
+            yield self._dpo(f"dpo@{model}", model, entry.dpo)
+        for model, variant in found.variants.items():
+            number, _ = self._pairs(variant.of)
+            needed = plugins.part(pairings.__name__, variant.kind, "cost").cost(
+                self._settings(found.method(variant.of), found.rounds[variant.of].search), sizes
+            )
+            yield Planned(f"variant@{model}", number, needed * number, models=1 if needed.requests else 0)
+            yield self._dpo(f"dpo_variant@{model}", variant.of, variant.dpo)
+
+    def _pairs(self, model: str) -> tuple[float, float]:
+        """Pairs of a round, and tokens of each."""
+        entry = self.found.rounds[model]
+        settings, iteration = self._settings(entry.method, entry.search), self.found.iteration(model)
+        each, tokens = self._cost(entry.method).expected_pairs(settings, self.sizes, iteration)
+        return each * (entry.problems or self.found.problems.rounds.rows), tokens
+
+    def _dpo(self, stage: str, model: str, override: dict[str, Any]) -> Planned:
+        number, tokens = self._pairs(model)
+        epochs = override.get("epochs", self.found.dpo.epochs)
+        return Planned(stage, number, trained_tokens=number * tokens * epochs, section="dpo", override=override)
+
+    def _measured(self) -> Iterator[Planned]:
+        found, sizes, all_of_them = self.found, self.sizes, sum(self._splits)
+        once = asked(1, sizes.prompt("reasoning") + sizes.problem, sizes.solution)
+        work = once * (all_of_them + self._averaged * self._average.samples)
+        for model in found.models:
+            yield Planned(f"evaluate@{model}", all_of_them, work, models=1)
+        for model in found.reference.models:
+            thought = asked(work.requests, 0, sizes.assumed["thinking"])
+            paid = Work(work.requests, work.prompt_tokens, work.sampled_tokens + thought.sampled_tokens)
+            yield Planned(f"reference@{model}", all_of_them, paid=paid)
+        for key, judge in found.judges.items():
+            cost, settings = self._cost(judge.method), self._settings(judge.method)
+            _, _, held_out = cost.expected_eft_rows(settings, sizes, self._of_eft)
+            yield Planned(
+                f"judge_eval@{key}", held_out, cost.cost_of_measure(settings, sizes, judge.shots) * held_out, models=1
+            )
+        scaled = self._settings("psrlm", found.scale.search.model_dump())
+        search = self._cost("psrlm").cost_of_search(scaled, sizes)
+        trial = search + once * (search.sampled_tokens / sizes.solution)  # a vote at equal tokens
+        count = sum(min(found.scale.problems, n) for n in self._of_splits())
+        for model in found.scale.models:
+            yield Planned(f"scale@{model}", count, trial * count, models=1)
+
+    def _of_splits(self) -> list[float]:
+        """Problems of each evaluation split; those of a generated source are taken as equally large."""
+        domain = getattr(self.found, self.found.domain)
+        found = []
+        for (key, source), count in zip(self.found.problems.evaluation.items(), self._splits, strict=True):
+            names = domain.evaluation_splits() if source.path == GENERATED else [key]
+            found += [count / len(names)] * len(names)
+        return found

@@ -1,0 +1,212 @@
+"""`psr plan`: what it counts against real models and settings; what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT
+
+from pipeline import params
+from pipeline.cli import __main__ as psr
+from pipeline.core import machine, memory
+from pipeline.core.errors import PipelineError
+from pipeline.core.machine import Inference, Machine, Training
+from pipeline.core.memory import GIB
+from pipeline.planning import hardware
+from pipeline.planning.assumptions import assumptions
+from pipeline.planning.estimate import Rates, estimate
+from pipeline.planning.hardware import Devices
+from pipeline.planning.sizes import CONFIGS
+
+GPU_80 = 80 * GIB
+SEVEN, SEVENTY_TWO = (memory.architecture(CONFIGS[f"Qwen/Qwen2.5-Math-{n}"], n) for n in ("7B", "72B"))
+
+
+def read(name: str, tmp_path: Path) -> Any:
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(params.text(name))
+    return params.check(path)
+
+
+def test_parameters_and_cache_are_those_of_the_published_models() -> None:
+    assert (SEVEN.parameters, SEVENTY_TWO.parameters) == (7_615_616_512, 72_706_203_648)
+    assert SEVEN.kv_token("bfloat16") * 4096 / GIB == pytest.approx(0.219, abs=1e-3)
+    assert SEVENTY_TWO.kv_token("bfloat16") * 4096 / GIB == 1.25
+    assert memory.serving(SEVENTY_TWO, "bfloat16", 0, 8).total / GIB == pytest.approx(135.4 / 8, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("model", "devices", "rows", "gib"),
+    [
+        (SEVEN, 8, 2, 23),
+        (SEVEN, 8, 8, 32),
+        (SEVENTY_TWO, 16, 2, 96),
+        (SEVENTY_TWO, 32, 2, 62),
+        (SEVENTY_TWO, 64, 2, 45),
+    ],
+)
+def test_sharded_training_takes_what_was_counted_on_meta_devices(model: Any, devices: int, rows: int, gib: int) -> None:
+    found = memory.training(model, rows, 4096, bf16=True, processes=devices, sharded=True, checkpointing=True, gpu=True)
+    assert (found.total - found.parts["head"]) / GIB == pytest.approx(gib, abs=0.6)
+
+
+def test_the_plan_of_a_model_counts_each_of_its_parameters(tiny_model: Path) -> None:
+    from safetensors import safe_open
+
+    with safe_open(tiny_model / "model.safetensors", "pt") as file:
+        sizes = [file.get_tensor(name).numel() for name in file.keys()]  # noqa: SIM118
+    shape = memory.architecture(json.loads((tiny_model / "config.json").read_text()), "tiny")
+    assert shape.parameters == sum(sizes)
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_what_a_layer_keeps_for_the_backward_pass_is_what_the_plan_counts(bf16: bool) -> None:
+    import torch
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    def shape(layers: int) -> dict[str, Any]:
+        return {"hidden_size": 64, "intermediate_size": 160, "num_attention_heads": 4, "num_key_value_heads": 2,
+                "num_hidden_layers": layers, "vocab_size": 100}  # fmt: skip
+
+    def kept(layers: int) -> float:
+        """Bytes of all tensors that autograd saves of two rows of 64 tokens, parameters and their copies left out."""
+        model = Qwen2ForCausalLM(Qwen2Config(**shape(layers))).train()
+        parameters = {p.untyped_storage().data_ptr() for p in model.parameters()}
+        widths = {p.shape for p in model.parameters() if p.ndim == 2} | {
+            p.T.shape for p in model.parameters() if p.ndim == 2
+        }
+        found: dict[int, Any] = {}
+
+        def keep(tensor: Any) -> Any:
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in parameters and tensor.shape not in widths:
+                found[storage.data_ptr()] = (storage.nbytes(), tensor)
+            return tensor
+
+        saving = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
+        with saving, torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+            model.model(input_ids=torch.randint(0, 100, (2, 64)), use_cache=False)
+        return sum(size for size, _ in found.values())
+
+    one, two = (
+        memory.training(memory.architecture({"model_type": "qwen2"} | shape(n), "x"), 2, 64, bf16=bf16).parts[
+            "activations"
+        ]
+        for n in (1, 2)
+    )
+    assert kept(2) - kept(1) == pytest.approx(two - one, rel=0.05)
+
+
+def test_every_stage_with_an_engine_or_a_training_is_in_the_plan(tmp_path: Path) -> None:
+    found = read("tiny-srlm", tmp_path)
+    lines = estimate(found, Machine(), Devices(0, GPU_80), Rates(), []).lines
+    expected = {f"{stage}@{key}" for stage in ("search", "dpo") for key in found.rounds}
+    expected |= {f"sft@{key}" for key in found.roots} | {f"evaluate@{key}" for key in found.models}
+    expected |= {f"judge_eval@{key}" for key in found.judges} | {f"scale@{key}" for key in found.scale.models}
+    expected |= {f"{stage}@{key}" for stage in ("variant", "dpo_variant") for key in found.variants}
+    expected |= {f"{stage}@{key}" for stage in ("eft_search", "eft") for key in found.eft} | {"prm", "prm_eval"}
+    assert {line.planned.stage for line in lines} == expected
+
+
+def test_a_plan_is_near_what_the_default_run_did(tmp_path: Path) -> None:
+    """Numbers of the default run (seed 1); the shares behind them were measured in it too."""
+    run = {
+        "prm": 190_413, "prm_eval": 104_573, "eft_search@psrlm": 4_154_615, "sft@m1": 305_710, "search@m2": 2_620_804,
+        "search@m3": 2_235_308, "dpo@m2": 133_672, "dpo@m3": 15_632, "evaluate@m1": 77_052, "judge_eval@m0": 912_676,
+        "judge_eval@m1": 419_610, "scale@m1": 2_698_114,
+    }  # fmt: skip
+    lines = estimate(read("tiny", tmp_path), Machine(), Devices(0, GPU_80), Rates(), []).lines
+    planned = {line.planned.stage: line.counts() for line in lines}
+    for stage, tokens in run.items():
+        assert planned[stage]["prompt_tokens"] + planned[stage]["trained_tokens"] == pytest.approx(tokens, rel=0.2), (
+            stage
+        )
+
+
+def test_a_round_s_own_settings_and_another_assumption_change_its_stage_alone(tmp_path: Path) -> None:
+    found = read("smoke", tmp_path)
+    wide = found.rounds["m2"].model_copy(update={"search": {"width": 12}})
+
+    def requests(changed: Any, given: list[str]) -> dict[str, float]:
+        lines = estimate(changed, Machine(), Devices(0, GPU_80), Rates(), given).lines
+        return {line.planned.stage: line.planned.work.requests for line in lines}
+
+    before, after = requests(found, []), requests(found.model_copy(update={"rounds": {"m2": wide}}), [])
+    assert {stage for stage in before if before[stage] != after[stage]} == {"search@m2"}
+    assert requests(found, ["compared=1"])["search@m2"] > before["search@m2"]
+
+
+def test_the_paper_s_model_fits_eight_gpus_shared_and_one_alone_is_refused(tmp_path: Path) -> None:
+    found = read("paper-7b", tmp_path)
+    here = Machine(inference=Inference(replicas=8), training=Training(processes=8, micro_batch=2))
+    plan = estimate(found, here, Devices(8, GPU_80), Rates(price_in=15.0, price_out=60.0), [])
+    assert not plan.unfit() and plan.spending and plan.paid.requests < found.annotator.max_requests
+    assert plan.paid.prompt_tokens + plan.paid.sampled_tokens < found.annotator.max_tokens_spent
+    with pytest.raises(PipelineError, match=r"training \(sft\) does not fit: .*processes: 8, micro_batch: 8.*fits"):
+        hardware.refuse(found, Machine(), Devices(8, GPU_80))
+    hardware.refuse(found, here, Devices(8, GPU_80))
+
+
+def test_a_wrong_assumption_or_machine_is_one_line() -> None:
+    with pytest.raises(PipelineError, match="no assumption 'compare'; give one of"):
+        assumptions("math", ["compare=1"])
+    with pytest.raises(PipelineError, match="'x' is no number"):
+        assumptions("math", ["pairs=x"])
+    with pytest.raises(PipelineError, match="--gpu-memory given in GiB"):
+        hardware.devices(gpus=8)
+    with pytest.raises(PipelineError, match="no hidden_size"):
+        memory.architecture({"model_type": "t5"}, "config.json")
+    with pytest.raises(PipelineError, match=r"lora.targets: no matrix 'q'"):
+        SEVEN.adapters(8, ["q"])
+
+
+def test_psr_plan_prints_a_table_and_json(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (path := tmp_path / "smoke.yaml").write_text(params.text("smoke"))
+    runs = tmp_path / "runs.jsonl"
+    runs.write_text(json.dumps({"stage": "search@m2", "seconds": 2.0, "requests": 100, "prompt_tokens": 1000,
+                                "sampled_tokens": 500}) + "\n")  # fmt: skip
+    monkeypatch.setattr(sys, "argv", ["psr", "plan", "--params", str(path), "--measured", str(runs)])
+    psr.main()
+    text = capsys.readouterr().out
+    assert "sampled run" in text and "assumptions:" in text
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--json", "--tflops", "1"])
+    psr.main()
+    found = json.loads(capsys.readouterr().out)
+    stages = {stage["stage"]: stage for stage in found["stages"]}
+    assert stages["search@m2"]["measured"]["requests"] == 100 and stages["search@m2"]["hours"] > 0
+    assert stages["sft@m1"]["hours"] == pytest.approx(stages["sft@m1"]["flops"] / 1e12 / 3600)
+    assert found["sums"]["requests"] == pytest.approx(sum(stage["requests"] for stage in found["stages"]))
+
+
+def test_the_repository_s_machine_file_has_every_key() -> None:
+    assert set(machine.load(ROOT / "machine.yaml").inference.model_fields_set) == set(Inference.model_fields)
+    assert set(machine.load(ROOT / "machine.yaml").training.model_fields_set) == set(Training.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "seen", "lock"), [("", "GPU 0", "gpu"), ("", "", "cpu"), ("1", "", "gpu"), ("0", "GPU 0", "cpu")]
+)
+def test_make_install_takes_the_lock_of_the_gpu_that_is_there_or_asked_for(
+    gpu: str, seen: str, lock: str, tmp_path: Path
+) -> None:
+    (smi := tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\nprintf '{seen}'\n")
+    smi.chmod(0o755)
+    environment = {**os.environ, "GPU": gpu, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = [str(ROOT / "requirements/install.sh"), "--lock"]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert said == f"requirements/{lock}.lock\n"
+
+
+@pytest.mark.parametrize(
+    "script", ["requirements/install.sh", "docs/slurm/one_node.sbatch", "docs/slurm/four_nodes.sbatch"]
+)
+def test_shell_scripts_are_read_without_fault(script: str) -> None:
+    subprocess.run(["bash", "-n", script], cwd=ROOT, check=True)
