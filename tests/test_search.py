@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from conftest import apart, scripted
@@ -9,7 +10,7 @@ from pipeline.core.config import Sampling
 from pipeline.core.records import Problem, Tree
 from pipeline.inference.requests import Completion, Request
 from pipeline.language.renderer import Renderer
-from pipeline.methods.psrlm import pairs, search
+from pipeline.methods.psrlm import candidates, pairs, search
 from pipeline.methods.psrlm.settings import Judge, Pairs, Search
 
 SETTINGS = Search(
@@ -107,6 +108,11 @@ def test_a_tie_discards_the_step_before_and_its_pair(renderer: Renderer) -> None
             assert tree.states[index - 1].discarded or len(tree.states[index].steps) == 0
         standing = [state for state in tree.states if state.outcome == "step" and not state.discarded]
         assert len(kept) == len(standing)
+
+
+def test_candidates_of_a_state_differ_in_consecutive_seeds_alone(renderer: Renderer) -> None:
+    asked = candidates.sample(renderer, "What is 2?", ("Step 1: two",), 4, SETTINGS.sampling, 2**62)
+    assert asked == [replace(asked[0], seed=2**62 + number) for number in range(4)]
 
 
 def test_equal_candidates_are_merged_and_not_judged(renderer: Renderer) -> None:
