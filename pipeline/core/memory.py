@@ -121,13 +121,14 @@ def training(
     weights, gradients and moments where `sharded` (FSDP2, ZeRO-3), else each has all of them. checkpointing: whether
     activations are computed again, layer by layer. adapters: LoRA's parameters, which are then all that is trained.
 
-    weights and optimizer: 16 bytes a trained parameter, 4 of a frozen one (2 under bf16). gathered: what FSDP2 holds whole at once, in
-    fp32: embedding and head, one layer and its gradient. casts: the bf16 copies that autocast keeps for the backward
-    pass where nothing is sharded or computed again, of one layer else. activations with checkpointing: the input of
-    each layer in bf16, and 2 (6 hidden + 4 intermediate) bytes a token of the one that is computed again; without it,
-    for every layer what transformers' Llama and Qwen2 were seen to save: 32 hidden + 16 intermediate + 8 kv bytes a
-    token in fp32, 30, 8 and 4 under bf16 autocast (rows of unequal length: a seventh more). head: the buffer of one
-    tile of logits, and where no Triton kernel runs (not `gpu`) six fp32 tensors of the tile's part of the vocabulary.
+    weights and optimizer: 16 bytes a trained parameter, 4 of a frozen one (2 under bf16). gathered: what FSDP2 holds
+    whole at once, in fp32: embedding and head, one layer and its gradient. casts: the bf16 copies that autocast keeps
+    for the backward pass where nothing is sharded or computed again, of one layer else. activations with checkpointing:
+    the input of each layer in bf16, and 2 (6 hidden + 4 intermediate) bytes a token of the one that is computed again;
+    without it, for every layer what transformers' Llama and Qwen2 were seen to save: 32 hidden + 16 intermediate + 8 kv
+    bytes a token in fp32, 30, 8 and 4 under bf16 autocast (rows of unequal length: a seventh more). head: the buffer of
+    one tile of logits, and where no Triton kernel runs (not `gpu`) six fp32 tensors of the tile's part of the
+    vocabulary.
     """
     share, tokens, hidden, inner = processes if sharded else 1, rows * length, model.hidden, model.intermediate
     trained, frozen = (adapters, model.parameters) if adapters else (model.parameters, 0)
