@@ -43,6 +43,12 @@ def srlm_root(document: Any) -> None:
 
 
 @pytest.mark.parametrize("name", params.profiles())
+def test_every_profile_has_a_hash_for_each_stage(name: str, tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(params.text(name))
+    assert {"base", "search", "dpo", "report"} <= params.fingerprints(tmp_path / "params.yaml").keys()
+
+
+@pytest.mark.parametrize("name", params.profiles())
 def test_every_profile_is_read_strictly(name: str, tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(params.text(name))

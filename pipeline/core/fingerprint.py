@@ -85,9 +85,10 @@ def source(module: str) -> Path | None:
 
 
 def _parts(script: str, chosen: Mapping[str, str]) -> Iterator[str]:
+    """A script may ask for parts that a plug-in need not have: an oracle, a base of its own."""
     for kind, role in _calls(script):
-        if kind in chosen:
-            yield plugins.where(_KINDS[kind], chosen[kind], role)
+        if kind in chosen and source(module := plugins.where(_KINDS[kind], chosen[kind], role)):
+            yield module
 
 
 @cache
