@@ -78,6 +78,7 @@ def record_run(folder: Path) -> None:
     made = {
         "problems": ["data/problems", "reports/data/problems.json"],
         "base": ["data/m0/model"],
+        "trainings": ["data/m1/model", "data/m2/model"],
         "ift": ["data/ift", "reports/data/ift.json"],
         "prm_data": ["data/prm/steps", "reports/data/prm_data.json"],
         "prm": ["reports/data/prm.json"],
@@ -119,7 +120,8 @@ def finished(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) 
         files.write(folder / f"data/prm/steps/{split}.parquet", LabelledSolution, [labelled])
     overlap = Overlap("ift", "p", "ngram", "a b c d e f g h", "text", "e", "text")
     files.write(folder / "data/problems/overlaps.parquet", Overlap, [overlap])
-    shutil.copytree(tiny_model, folder / "data/m0/model")
+    for model in ("m0", "m1", "m2"):
+        shutil.copytree(tiny_model, folder / f"data/{model}/model")
     for model in ROUNDS:
         files.write(folder / f"data/{model}/pairs/train.parquet", Preference, pairs(model))
         files.write(folder / f"data/{model}/trees/trees.parquet", Tree, [tree()])
@@ -416,7 +418,10 @@ def test_size_categories_are_the_hubs(rows: int, name: str) -> None:
 def test_published_text_is_what_the_trainer_reads_and_gives_the_pair_back(renderer: Renderer) -> None:
     found, words = pairs("m2"), renderer.tokenizer
     for pair, ids in zip(found, preference_rows(renderer, found), strict=True):
-        row = configs.published(pair, "arithmetic")
+        row = configs.published(pair, renderer)
+        assert (row.prompt_ids, row.chosen_ids, row.rejected_ids) == tuple(
+            tuple(ids[name]) for name in ("prompt_ids", "chosen_ids", "rejected_ids")
+        )
         assert row.prompt == words.decode(ids["prompt_ids"])
         assert row.chosen == words.decode(ids["chosen_ids"]).removesuffix(words.eos_token)
         assert row.rejected == words.decode(ids["rejected_ids"]).removesuffix(words.eos_token)

@@ -17,6 +17,8 @@ import yaml
 from hub_stand_in import Hub
 from safetensors.torch import load_file
 from test_publish import REPOSITORY, STEPS, changed, client, finished, hub, push, record_run  # noqa: F401
+from tokenizers.processors import TemplateProcessing
+from transformers import AutoTokenizer
 
 from pipeline.core import files, journal, machine
 from pipeline.core.config import Prompts, build, laid_over
@@ -60,9 +62,9 @@ def varied(count: int = 13) -> list[Preference]:
     return [replace(kinds[n % 6], problem_id=f"p{n}", prompt=f"Ana has {n} keys.") for n in range(count)]
 
 
-def trained_run(folder: Path, tiny_model: Path, dpo: dict[str, Any], override: dict[str, Any]) -> None:
+def trained_run(folder: Path, model_folder: Path, dpo: dict[str, Any], override: dict[str, Any]) -> None:
     """The finished run with a start model m1 and with the training of m2 in its lock."""
-    shutil.copytree(tiny_model, folder / "data/m1/model")
+    shutil.copytree(model_folder, folder / "data/m1/model", dirs_exist_ok=True)
     files.write(folder / "data/m2/pairs/train.parquet", Preference, varied())
     record_run(folder)
     recorded = yaml.safe_load((folder / "dvc.lock").read_text())
@@ -73,26 +75,46 @@ def trained_run(folder: Path, tiny_model: Path, dpo: dict[str, Any], override: d
     (folder / "dvc.lock").write_text(yaml.safe_dump(recorded, sort_keys=False))
 
 
+@pytest.fixture
+def chat_model(tiny_model: Path, tmp_path: Path) -> Path:
+    """The tiny model with a chat template and a tokenizer that begins each sequence with a token."""
+    folder = tmp_path / "chat"
+    shutil.copytree(tiny_model, folder)
+    tokenizer = AutoTokenizer.from_pretrained(str(folder))
+    tokenizer.bos_token = tokenizer.eos_token
+    made, bos = tokenizer.backend_tokenizer, tokenizer.bos_token
+    made.post_processor = TemplateProcessing(single=f"{bos} $A", special_tokens=[(bos, tokenizer.bos_token_id)])
+    tokenizer.chat_template = (
+        "{% for turn in messages %}{{ turn['role'] + ': ' + turn['content'] }}{{ '<|endoftext|>\\n' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
+    )
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 @pytest.mark.parametrize(
-    ("section", "override"),
+    ("model", "section", "override"),
     [
-        (dpo(0.3, 20.0), {}),
-        (dpo(0.3, 0.0), {}),
-        (dpo(0.1, 1.0), {"beta": 0.5, "bf16": True, "loss_weights": {"sft": 4.0}}),
+        ("tiny_model", dpo(0.3, 20.0), {}),
+        ("tiny_model", dpo(0.3, 0.0), {}),
+        ("tiny_model", dpo(0.1, 1.0), {"beta": 0.5, "bf16": True, "loss_weights": {"sft": 4.0}}),
+        ("chat_model", dpo(0.3, 20.0), {}),
     ],
-    ids=["both losses", "preference alone", "a round's own settings"],
+    ids=["both losses", "preference alone", "a round's own settings", "a chat model"],
 )
 def test_the_cards_code_as_it_stands_gives_the_runs_own_model(
     hub: Hub,  # noqa: F811
     finished: Path,  # noqa: F811
     tmp_path: Path,
-    tiny_model: Path,
-    renderer: Renderer,
+    request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
+    model: str,
     section: dict[str, Any],
     override: dict[str, Any],
 ) -> None:
-    trained_run(finished, tiny_model, section, override)
+    begun = request.getfixturevalue(model)
+    renderer = Renderer(AutoTokenizer.from_pretrained(str(begun)), "arithmetic")
+    trained_run(finished, begun, section, override)
     push(changed(models=("m1",)))
     (code,) = re.findall(r"```python\n(.*?)```", hub.dataset(REPOSITORY).head.files["README.md"].decode(), re.DOTALL)
     theirs = tmp_path / "theirs"
@@ -112,8 +134,8 @@ def test_the_cards_code_as_it_stands_gives_the_runs_own_model(
 
     monkeypatch.setattr(journal, "FOLDER", tmp_path / "work")
     ours = tmp_path / "ours"
-    train_preferences(tiny_model, varied(), Prompts(**FAMILY), settings, machine.Training(), 3, ours)
-    start, mine, other = (load_file(folder / "model.safetensors") for folder in (tiny_model, ours, theirs / "m2"))
+    train_preferences(begun, varied(), Prompts(**FAMILY), settings, machine.Training(), 3, ours)
+    start, mine, other = (load_file(folder / "model.safetensors") for folder in (begun, ours, theirs / "m2"))
     assert set(mine) == set(other)
     rounding = 1e-6 if not settings.bf16 else 1e-3  # rows of an update stand in another order
     for name, weights in mine.items():
@@ -131,17 +153,13 @@ def test_a_run_without_the_start_among_its_pushed_models_names_its_folder(
     assert 'START = "data/m1/model"' in card and "{{" not in card
 
 
-def test_pieces_are_the_text_cut_where_the_trainer_tokenises_it_apart(renderer: Renderer) -> None:
-    words = renderer.tokenizer
-    for pair, ids in zip(varied(), preference_rows(renderer, varied()), strict=True):
-        row = configs.published(pair, "arithmetic")
-        for text, pieces, key, terminal in (
-            (row.prompt, row.prompt_pieces, "prompt_ids", False),
-            (row.chosen, row.chosen_pieces, "chosen_ids", row.is_terminal),
-            (row.rejected, row.rejected_pieces, "rejected_ids", row.rejected_is_terminal),
-        ):
-            assert "".join(pieces) == text
-            found = [token for piece in pieces for token in words.encode(piece, add_special_tokens=False)]
-            assert found + [words.eos_token_id] * terminal == ids[key]
-        assert re.fullmatch(r"Step \d+:", row.prompt_pieces[-1]) and row.chosen[0].isspace()
+def test_published_ids_of_a_chat_model_hold_its_frame_and_the_texts_do_not(chat_model: Path) -> None:
+    renderer = Renderer(AutoTokenizer.from_pretrained(str(chat_model)), "arithmetic")
+    for pair in varied():
+        row = configs.published(pair, renderer)
+        asked = renderer.tokenizer.decode(row.prompt_ids)
+        assert asked.startswith("<|endoftext|>user: Question: Ana has") and asked.endswith(":")
+        assert "<|endoftext|>\nassistant: " in asked and "assistant" not in row.prompt
+        assert row.prompt.endswith(f"Step {len(pair.steps) + 1}:")
+        assert renderer.tokenizer.decode(row.chosen_ids) == row.chosen + "<|endoftext|>" * row.is_terminal
         assert configs.record(row) == pair

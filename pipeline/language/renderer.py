@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline.core.errors import PipelineError
+from pipeline.core.records import Preference
 from pipeline.language import harmless, prompts
 from pipeline.language.steps import cut, marker
 
@@ -109,6 +110,15 @@ class Renderer:
         """Ids of the steps of a solution, each tokenised apart; terminal: whether the last ends the model's turn."""
         *before, last = steps
         return [i for step in before for i in self.step(step, terminal=False)] + self.step(last, terminal=terminal)
+
+    def preference(self, pair: Preference) -> dict[str, list[int]]:
+        """prompt_ids, chosen_ids and rejected_ids of a pair: what was sampled from, and what follows its marker."""
+        number = len(pair.steps) + 1
+        return {
+            "prompt_ids": self.reasoning(pair.prompt, pair.steps),
+            "chosen_ids": self.completion(pair.chosen, number, terminal=pair.chosen_terminal),
+            "rejected_ids": self.completion(pair.rejected, number, terminal=pair.rejected_terminal),
+        }
 
     def answer(self, text: str) -> list[int]:
         """Ids of a whole answer that is no solution, such as a judgment; it ends the model's turn."""

@@ -1,7 +1,7 @@
 """What a run publishes: the configs of one dataset repository, each a Parquet file a split.
 
 IFT, EFT, PRM labels and trees are the run's own files, byte for byte. Preference pairs become TRL's explicit-prompt
-preference format: the text that the trainer's token ids spell, with the columns that give the pair back.
+preference format, with the token ids that the run trained on and the columns that give the pair back.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from pipeline.core import files
+from pipeline.core.config import Prompts, build
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import JudgedPair, LabelledSolution, Preference, SampleSet, Solution, Tree
 from pipeline.language import prompts, steps
+from pipeline.language.renderer import Renderer
 from pipeline.publish.hub import sha256
 from pipeline.publish.lock import Lock
 
@@ -44,18 +46,17 @@ class StepPreference:
     """One row of a `ppd-<model>` config.
 
     prompt: the reasoning prompt, the steps so far and the marker of the next one; chosen, rejected: what follows that
-    marker (SRLM: to the solution's end), a newline after it unless the last step ends it. prompt_pieces, chosen_pieces,
-    rejected_pieces: the same texts cut where the run tokenises them apart. is_terminal, rejected_is_terminal: the text
-    ends the solution, so that the end-of-sequence token follows it. problem, steps: what is needed to make the run's
-    own record again.
+    marker (SRLM: to the solution's end), a newline after it unless the last step ends it. prompt_ids, chosen_ids,
+    rejected_ids: the trainer's rows, with the frame of a chat and the token that ends a turn. is_terminal,
+    rejected_is_terminal: the text ends the solution. problem, steps: what is needed to make the run's own record again.
     """
 
     prompt: str
     chosen: str
     rejected: str
-    prompt_pieces: tuple[str, ...]
-    chosen_pieces: tuple[str, ...]
-    rejected_pieces: tuple[str, ...]
+    prompt_ids: tuple[int, ...]
+    chosen_ids: tuple[int, ...]
+    rejected_ids: tuple[int, ...]
     problem_id: str
     step_index: int
     is_terminal: bool
@@ -80,20 +81,18 @@ class Config:
         return {location(self.name, split): path for split, path in self.splits.items()}
 
 
-def published(pair: Preference, family: str) -> StepPreference:
-    """A pair as text, cut as step-wise DPO tokenises it (the end-of-sequence token of a last step is not text)."""
-    question = prompts.fill(family, "reasoning", problem=pair.prompt)
+def published(pair: Preference, renderer: Renderer) -> StepPreference:
+    """A pair as text, and as step-wise DPO of a model with this renderer sees it."""
     marker = steps.marker(len(pair.steps) + 1)
-    prompt = (question, *(piece for step in pair.steps for piece in _pieces(step, False)), marker)
-    chosen = _pieces(pair.chosen, pair.chosen_terminal)[1:]
-    rejected = _pieces(pair.rejected, pair.rejected_terminal)[1:]
+    question = prompts.fill(renderer.family, "reasoning", problem=pair.prompt)
+    ids = {name: tuple(found) for name, found in renderer.preference(pair).items()}
     return StepPreference(
-        prompt="".join(prompt),
-        chosen="".join(chosen),
-        rejected="".join(rejected),
-        prompt_pieces=prompt,
-        chosen_pieces=chosen,
-        rejected_pieces=rejected,
+        prompt="".join([question, *(f"{step}\n" for step in pair.steps), marker]),
+        chosen=pair.chosen.removeprefix(marker) + ("" if pair.chosen_terminal else "\n"),
+        rejected=pair.rejected.removeprefix(marker) + ("" if pair.rejected_terminal else "\n"),
+        prompt_ids=ids["prompt_ids"],
+        chosen_ids=ids["chosen_ids"],
+        rejected_ids=ids["rejected_ids"],
         problem_id=pair.problem_id,
         step_index=pair.step_index,
         is_terminal=pair.chosen_terminal,
@@ -104,12 +103,6 @@ def published(pair: Preference, family: str) -> StepPreference:
         steps=pair.steps,
         rejected_is_terminal=pair.rejected_terminal,
     )
-
-
-def _pieces(text: str, terminal: bool) -> tuple[str, ...]:
-    """One step or several joined ones (a whole solution), cut as `Renderer` cuts them: markers apart from the rest."""
-    whole = re.split(r"(?<=\n)(?=Step \d+:)", text if terminal else f"{text}\n")
-    return tuple(piece for step in whole for piece in steps.cut(step))
 
 
 def record(row: StepPreference) -> Preference:
@@ -130,19 +123,28 @@ def record(row: StepPreference) -> Preference:
     )
 
 
-def collect(places: Artifacts, lock: Lock, rounds: Mapping[str, str], folder: Path) -> Iterator[Config]:
+def collect(
+    places: Artifacts, lock: Lock, rounds: Mapping[str, str], starts: Mapping[str, str | None], folder: Path
+) -> Iterator[Config]:
     """All configs of a run, in the order they are pushed; converted pairs are written to `folder`.
 
-    rounds: method of each round. Raises PipelineError for an artifact that is absent or not what the lock recorded.
+    rounds: method of each round; starts: the model that each was trained from, whose tokenizer gives the ids. Raises
+    PipelineError for an artifact that is absent or not what the lock recorded.
     """
+    from transformers import AutoTokenizer  # here, since `psr` starts without it
+
     yield Config("ift", _splits(lock.verified(places.ift), Solution, "train"))
     yield Config("eft", _splits(lock.verified(places.eft), JudgedPair, "train", "test"))
     yield Config("prm", _splits(lock.verified(places.prm), LabelledSolution, "train", "test"))
     for model in rounds:
+        how = build(Prompts, lock.parameter(f"search@{model}", "prompts"), f"{lock.path}: prompts")
+        words = AutoTokenizer.from_pretrained(
+            str(lock.verified(places.models / str(starts[model]) / "model")), trust_remote_code=False
+        )
+        renderer = Renderer(words, how.family, how.chat)
         pairs = files.batches(lock.verified(places.models / model / "pairs") / "train.parquet", Preference)
-        family = lock.parameter(f"search@{model}", "prompts")["family"]
         path = folder / f"{model}.parquet"
-        files.write(path, StepPreference, (published(pair, family) for batch in pairs for pair in batch))
+        files.write(path, StepPreference, (published(pair, renderer) for batch in pairs for pair in batch))
         yield Config(f"ppd-{model}", {"train": path})
     for model, method in rounds.items():
         name, row_type = SEARCHES[method]

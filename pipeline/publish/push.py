@@ -43,7 +43,7 @@ def push(
             raise PipelineError(f"publish.models: no model {model!r}; give some of {', '.join(starts)}")
     api = hub.connect()
     with tempfile.TemporaryDirectory(prefix="psr-push-") as folder:
-        found = list(configs.collect(places, recorded, rounds, Path(folder)))
+        found = list(configs.collect(places, recorded, rounds, starts, Path(folder)))
         facts = _facts(settings, places, recorded, found, starts, rounds)
         receipt = _push_dataset(_Target(api, settings, settings.repository, "dataset"), found, facts)
         for model in settings.models:

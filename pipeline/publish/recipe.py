@@ -1,8 +1,8 @@
 """The card's snippet: step-wise DPO with TRL's own trainer on the published pairs, as the run trained on them.
 
 TRL tokenises prompt and completion together and ends every text with the end-of-sequence token, also a step that is not
-the last, which teaches a model to stop after one step. The snippet tokenises the published pieces apart instead and
-gives that token to terminal texts alone, so that the trainer's rows are the run's own.
+the last, which teaches a model to stop after one step; nor does it know the frame of a chat that the run used. The
+snippet trains on the published ids instead, so that the trainer's rows are the run's own.
 """
 
 from __future__ import annotations

@@ -24,18 +24,7 @@ from pipeline.training.supervised import Trained
 
 def preference_rows(renderer: Renderer, pairs: Sequence[Preference]) -> list[dict[str, Any]]:
     """Pairs as token ids: the same prompt ids that the search sampled from, end of sequence on terminal steps only."""
-    rows = []
-    for pair in pairs:
-        number = len(pair.steps) + 1
-        rows.append(
-            {
-                "prompt_ids": renderer.reasoning(pair.prompt, pair.steps),
-                "chosen_ids": renderer.completion(pair.chosen, number, terminal=pair.chosen_terminal),
-                "rejected_ids": renderer.completion(pair.rejected, number, terminal=pair.rejected_terminal),
-                "consistency": pair.consistency,
-            }
-        )
-    return rows
+    return [{**renderer.preference(pair), "consistency": pair.consistency} for pair in pairs]
 
 
 def train_preferences(
