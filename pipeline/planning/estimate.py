@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.core.errors import PipelineError
 from pipeline.core.machine import Machine
-from pipeline.core.memory import Architecture
+from pipeline.core.memory import BYTES, Architecture
 from pipeline.core.workload import Work
 from pipeline.params.schema import Common
 from pipeline.planning import hardware
@@ -19,7 +19,6 @@ from pipeline.planning.hardware import Devices, Need
 from pipeline.planning.sizes import shape_of_base, sizes
 from pipeline.planning.stages import Planned, Stages
 
-_SAVED = 4  # bytes of a saved parameter: checkpoints are in fp32
 _MOMENTS = 12  # of an unfinished training's: weight and Adam's moments
 _TEXT = 4  # bytes of a sampled token's text in a tree, compressed with what stands beside it
 COUNTS = ("requests", "prompt_tokens", "sampled_tokens", "trained_tokens")
@@ -117,7 +116,8 @@ def _line(
         hours = tokens / rates.tokens / here.inference.replicas / 3600
     if flops and rates.tflops:
         hours = flops / rates.tflops / 1e12 / here.training.processes / 3600
-    checkpoint = model.parameters * _SAVED if model and stage.section else 0.0
+    saved = BYTES[getattr(found, stage.section).saved_dtype] if stage.section else 0
+    checkpoint = float(model.parameters * saved) if model else 0.0
     if model and stage.section and here.training.save_steps:
         checkpoint += model.parameters * _MOMENTS
     needed = hardware.need(stage, found, here, there, model) if model else None
