@@ -20,7 +20,7 @@ from pipeline.core import machine
 from pipeline.core.config import Sampling
 from pipeline.core.errors import PipelineError
 from pipeline.inference.loop import run
-from pipeline.inference.pool import open_engine
+from pipeline.inference.engines import open_engines
 from pipeline.inference.requests import Completion, Task, sampled
 from pipeline.inference.settings import Inference
 from pipeline.language.ends import end_ids
@@ -258,16 +258,16 @@ def task(renderer: Renderer, ids: list[int]) -> Task[Completion]:
 
 def test_a_turn_may_end_on_any_of_the_models_end_tokens_and_is_trained_on_one(model: Path, words: Any) -> None:
     here = machine.Inference(replicas=1, max_num_seqs=8, concurrent_problems=2, kv_cache_tokens=4096)
-    engine, found = open_engine(model, Inference(dtype="float32", max_model_len=256), here), []
-    renderer = Renderer(words, "arithmetic", end_ids=end_ids(model))
-    ids = renderer.reasoning("Ana has 3 keys.")
-    run({"policy": engine}, [("one", task(renderer, ids))], 1, lambda _, row: found.append(row))
-    assert renderer.ends == (renderer.end,) and not found[0].ended
-    (second,) = words.encode(found[0].text[0], add_special_tokens=False)  # random weights repeat one token
-    edit("generation_config.json", eos_token_id=[renderer.end, second])(model)
-    renderer = Renderer(words, "arithmetic", end_ids=end_ids(model))
-    run({"policy": engine}, [("two", task(renderer, ids))], 1, lambda _, row: found.append(row))
-    engine.close()
+    found: list[Completion] = []
+    with open_engines({"policy": model}, Inference(dtype="float32", max_model_len=256), here) as engines:
+        renderer = Renderer(words, "arithmetic", end_ids=end_ids(model))
+        ids = renderer.reasoning("Ana has 3 keys.")
+        run(engines, [("one", task(renderer, ids))], 1, lambda _, row: found.append(row))
+        assert renderer.ends == (renderer.end,) and not found[0].ended
+        (second,) = words.encode(found[0].text[0], add_special_tokens=False)  # random weights repeat one token
+        edit("generation_config.json", eos_token_id=[renderer.end, second])(model)
+        renderer = Renderer(words, "arithmetic", end_ids=end_ids(model))
+        run(engines, [("two", task(renderer, ids))], 1, lambda _, row: found.append(row))
     assert renderer.ends == (renderer.end, second) and renderer.step("Step 1: a", terminal=True)[-1] == renderer.end
     assert found[1].ended and found[1].finish == "stop" and found[0].text.startswith(found[1].text)
 
