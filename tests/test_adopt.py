@@ -19,8 +19,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BertConfig, BertFo
 from pipeline.core import machine
 from pipeline.core.config import Sampling
 from pipeline.core.errors import PipelineError
-from pipeline.inference.loop import run
 from pipeline.inference.engines import open_engines
+from pipeline.inference.loop import run
 from pipeline.inference.requests import Completion, Task, sampled
 from pipeline.inference.settings import Inference
 from pipeline.language.ends import end_ids
