@@ -8,11 +8,11 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 
 bin = PATH="$(abspath $(VENV))/bin:$$PATH"
 
-.PHONY: help install repro gates push test lint lock clean
+.PHONY: help install repro gates push test test-slow lint lock clean
 .DEFAULT_GOAL := help
 
 help: ## print the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-9s %s\n' "$$name" "$$what"; done
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-9s %s\n' "$$name" "$$what"; done
 
 install: ## create .venv from the CPU lock, from the GPU lock where a GPU is found or GPU=1 (nothing when up to date)
 	@PYTHON="$(PYTHON)" GPU="$(GPU)" requirements/install.sh "$(VENV)"
@@ -28,9 +28,12 @@ gates: install ## measure the embedded world with its oracle, after the fact (re
 push: install ## publish the run on the Hugging Face Hub: `make push REPO=org/name [OPTIONS="--dry-run --models m4"]`
 	@$(bin) psr push "$(REPO)" $(OPTIONS)
 
-test: lint ## lint, then all tests with the end-to-end run
+test: lint ## lint, then the tests with an end-to-end run
 	@requirements/browser.sh
 	@$(bin) python -m pytest
+
+test-slow: install ## the tests that `make test` leaves out: every command of the documents, servers that die, a toy method
+	@$(bin) python -m pytest -m slow
 
 lint: install ## ruff, mypy, import-linter
 	@$(bin) ruff check .

@@ -15,7 +15,8 @@ RUN_OTHERWISE = {
     "make install": "made the environment that the tests run in",
     "make repro": "is `make install` and `dvc repro`; the end-to-end test runs `dvc repro` on the smoke profile",
     "make lint": "the first half of `make test`",
-    "make test": "runs this test",
+    "make test": "runs the tests beside this one",
+    "make test-slow": "runs this test",
     "make lock": "asks the package index for newer versions",
     ". .venv/bin/activate": "the tests' environment is active",
 }

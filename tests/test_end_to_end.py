@@ -193,6 +193,7 @@ def test_bad_input_stops_a_run_with_one_line(clone: Path) -> None:
     call(clone, "dvc", "repro", "evaluate@m1")
 
 
+@pytest.mark.slow
 def test_a_method_and_a_domain_of_a_users_own_run_through_the_whole_graph(clone: Path, tmp_path: Path) -> None:
     folder = copy(tmp_path)
     for toy in (ROOT / "tests/extensions").glob("*.py"):
@@ -219,6 +220,7 @@ def test_a_method_and_a_domain_of_a_users_own_run_through_the_whole_graph(clone:
     )
 
 
+@pytest.mark.slow
 def test_every_command_of_the_documents_runs_and_leaves_the_workspace_clean(clone: Path) -> None:
     said = {}
     for command in documents.to_run():
