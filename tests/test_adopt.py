@@ -25,7 +25,7 @@ from pipeline.inference.requests import Completion, Task, sampled
 from pipeline.inference.settings import Inference
 from pipeline.language.ends import end_ids
 from pipeline.language.renderer import Renderer
-from pipeline.training import common, model_files
+from pipeline.training import model_files, weights
 from pipeline.training.adopt import adopt
 
 CONTEXT = 512  # positions of the tiny model
@@ -217,8 +217,8 @@ def test_a_sound_model_is_adopted_with_the_files_it_needs_alone(model: Path, tmp
     assert copied == {file.name for file in model.iterdir() if file.suffix in (".json", ".safetensors")} - {
         "consolidated.safetensors"
     }
-    loaded, tokenizer = common.load(tmp_path / "m0")
-    common.save(loaded, tokenizer, tmp_path / "m1")  # what every training does in the end
+    loaded, tokenizer = weights.load(tmp_path / "m0")
+    weights.save(loaded, tokenizer, tmp_path / "m1")  # what every training does in the end
 
 
 def test_an_index_beside_whole_weights_does_not_come_along(model: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -41,7 +42,11 @@ def running(tmp_path: Path, tiny_model: Path, words: Any, monkeypatch: pytest.Mo
         document["psrlm"]["search"]["judge"]["orders"] = orders
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(document))
         answers = iter((answer, rating))
-        monkeypatch.setattr(work, "open_engine", lambda *_: ScriptedEngine(words, next(answers)))
+        monkeypatch.setattr(
+            work,
+            "open_engines",
+            lambda models, *_: nullcontext({m: ScriptedEngine(words, next(answers)) for m in models}),
+        )
         names = ("problems", "trees", "ratings", "eft", "pairs", "dropped", "stats")
         places = {name: tmp_path / name for name in names} | {"policy": tiny_model, "value": tiny_model}
         stage = Stage(module.__name__.removeprefix("stages."), tmp_path / "params.yaml", key, places)

@@ -48,7 +48,8 @@ def server(name: str, settings: Endpoint, models: list[str]) -> Finding:
     key = os.environ.get(settings.key_variable, "").strip() if settings.key_variable else "none"
     if not key:
         return judged(name, settings.url, fault=f"set the environment variable {settings.key_variable} to its key")
-    redact.remember(key)
+    if settings.key_variable:
+        redact.remember(key)
     client = openai.OpenAI(base_url=settings.url, api_key=key, timeout=_SECONDS, max_retries=0)
     try:
         listed = {model.id for model in client.models.list()}
