@@ -69,7 +69,7 @@ def alone(prompt: str, request: Request) -> Completion:
 def test_a_base_without_a_usable_candidate_stops_at_the_eft_search_and_shows_what_it_wrote(
     running: Run, tmp_path: Path
 ) -> None:
-    with pytest.raises(PipelineError, match=r"^eft_search: 0 of 11 distinct candidates are usable") as caught:
+    with pytest.raises(PipelineError, match=r"^eft_search: 0 of 12 distinct candidates are usable") as caught:
         running(eft_search, "psrlm", silent)
     said = str(caught.value)
     assert "(marker 6, empty 5), less than shares.candidates (0.05); look at them with `psr show`" in said

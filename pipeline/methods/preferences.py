@@ -70,11 +70,11 @@ def write(
                 left_out.add(one)
                 first = first or one
                 without.add(one.key.partition("/")[0])
-        if first and not kept.count:
-            raise nothing_left(stage, statistics.reasons, first, SEARCHED)
         if shares:
             searched = len(without | statistics.problems.keys())
             require_share(stage, shares, "pairs", len(statistics.problems), searched, statistics.reasons, first)
+        if first and not kept.count:
+            raise nothing_left(stage, statistics.reasons, first, SEARCHED)
     return statistics.values()
 
 
