@@ -61,6 +61,7 @@ def kill(server: subprocess.Popen[bytes]) -> None:
     server.wait()
 
 
+@pytest.mark.slow
 def test_a_served_model_killed_in_the_middle_and_started_again_is_asked_nothing_twice(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,7 +132,7 @@ def test_a_training_that_breaks_in_any_epoch_goes_on_and_gives_the_same_bytes(
     assert not list((tmp_path / "unfinished" / "train").iterdir())
 
 
-@pytest.mark.parametrize("kind", ["sft", "dpo"])
+@pytest.mark.parametrize("kind", [pytest.param("sft", marks=pytest.mark.slow), "dpo"])
 def test_so_it_does_on_two_ranks_of_which_one_is_killed(
     kind: str, renderer: Renderer, tiny_model: Path, tmp_path: Path
 ) -> None:

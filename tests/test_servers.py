@@ -137,10 +137,12 @@ def test_the_searches_are_searches(pooled: dict[str, Any]) -> None:
     assert sum(len(tree.states) for key, tree in pooled.items() if key.startswith("steps")) > 12
 
 
+@pytest.mark.slow
 def test_two_replicas_give_the_trees_of_one(model: Path, pooled: dict[str, Any]) -> None:
     assert repr(through(model, replicas=2)) == repr(pooled)
 
 
+@pytest.mark.slow
 def test_tensor_parallel_gives_the_same_steps_and_nearly_the_same_scores(model: Path, pooled: dict[str, Any]) -> None:
     found = through(model, tensor_parallel=2)
     for key, one in found.items():
@@ -226,6 +228,7 @@ def test_a_server_killed_in_the_middle_changes_nothing(
     assert f"{pair[1].url} cannot be reached" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_server_that_comes_back_is_taken_in_and_without_any_the_run_ends_with_one_line(
     pair: list[Server],
     model: Path,
@@ -318,6 +321,7 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", [SERVING, POOL], ids=["servers", "replica"])
 def test_a_killed_stage_leaves_no_process_behind(script: str, model: Path, tmp_path: Path) -> None:
     file = tmp_path / "stage.py"

@@ -76,7 +76,7 @@ def test_a_base_without_a_usable_candidate_stops_at_the_eft_search_and_shows_wha
     assert "\n" not in said
     trees = files.read(tmp_path / "trees/trees.parquet", SearchTree)
     assert {c.text for tree in trees for c in tree.unusable} == {"Step 1:", "Step 1: Step 1: Step 2:"}
-    assert json.loads((tmp_path / "stats").read_text())["unusable"] == {"empty": 5, "marker": 6}
+    assert json.loads((tmp_path / "stats").read_text())["unusable"] == {"empty": 6, "marker": 6}
     assert list((tmp_path / "work").iterdir()), "the journal stays: with a lower share nothing is sampled again"
 
 
