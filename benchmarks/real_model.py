@@ -88,7 +88,7 @@ def examples(run: Path) -> str:
         show("Judgment", *rows.token_ids(renderer, pair))
     for rated in files.read(run / "data/prm/steps/train.parquet", LabelledSolution)[:1]:
         row = prm.training_row(renderer, rated)
-        show("PRM rating (the labels are trained)", row["input_ids"][:-1], row["input_ids"][-1:])
+        show("PRM rating (the labels alone are trained)", row["input_ids"], [n for n in row["labels"] if n >= 0])
     text = "\n".join(solution.steps)
     show("Segmentation", renderer.prompt("segmentation", problem=solution.prompt, solution=text), [])
     for chosen in files.read(run / "data/m2/pairs/train.parquet", Preference)[:1]:
