@@ -162,12 +162,3 @@ def serving(model: Architecture, dtype: str, tokens: int, tensor_parallel: int =
             "KV cache": tokens * model.kv_token(dtype) / shared,
         }
     )
-
-
-def require(need: Memory, room: float, what: str, advice: str) -> None:
-    """Raises PipelineError, one line with the parts, where `need` is more than `room` bytes of a device."""
-    if need.total > room:
-        raise PipelineError(
-            f"{what} does not fit: it needs {need.total / GIB:.1f} GiB a device ({need}), {room / GIB:.1f} are there; "
-            f"{advice}"
-        )
