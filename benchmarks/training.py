@@ -121,12 +121,11 @@ def measured(case: Case, model: Path, options: argparse.Namespace, folder: Path)
     )
     lengths = [len(row.get("input_ids") or row["prompt_ids"] + row["chosen_ids"]) for row in data]
     order = updates(lengths, options.batch, 1, 1, by_length=False)
-    sizes = [(len(update), 1000) for update in order]
     blank: dict[str, Any] = {"input_ids": [0, 0], "labels": [-100, -100]}
     if case.kind == "dpo":
         blank = {"prompt_ids": [0], "chosen_ids": [0], "rejected_ids": [0], "consistency": 1.0, "weight": 0.0}
     begun = time.monotonic()
-    outcome = launch.run(case.kind, model, data, blank, order, sizes, settings, here, 1, folder)
+    outcome = launch.run(case.kind, model, data, blank, order, settings, here, 1, folder)
     shutil.rmtree(folder)
     tokens = sum(lengths) * (2 if case.kind == "dpo" else 1)
     return {

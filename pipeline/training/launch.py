@@ -55,7 +55,6 @@ def run(
     rows: Sequence[dict[str, Any]],
     blank: dict[str, Any],
     order: list[list[int]],
-    sizes: list[tuple[int, int]],
     settings: Training,
     here: machine.Training,
     seed: int,
@@ -78,7 +77,7 @@ def run(
             line.unlink()
         hold_gpus()
         command, distributed = _command(here, place)
-        job = Job(kind, str(start), str(folder), _plain(settings), _plain(here), seed, order, sizes, distributed)
+        job = Job(kind, str(start), str(folder), _plain(settings), _plain(here), seed, order, distributed)
         (place / "job.json").write_text(json.dumps(asdict(job)), encoding="utf-8")
     except OSError as error:
         raise PipelineError(f"{place}: cannot be written ({error.strerror}); make room or give the rights") from error

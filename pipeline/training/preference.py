@@ -53,10 +53,9 @@ def train_preferences(
             f"{folder}: no preference pair to train on ({len(dropped)} too long); see the round's pairs.json"
         )
     order = updates(list(map(_length, fitting)), settings.batch_size, settings.epochs, seed, by_length=False)
-    sizes = [(len(update), sum(len(fitting[row]["chosen_ids"]) for row in update)) for update in order]
     end = [tokenizer.eos_token_id]
     blank = {"prompt_ids": end, "chosen_ids": end, "rejected_ids": end, "consistency": 1.0, "weight": 0.0}
-    outcome = launch.run("dpo", start, fitting, blank, order, sizes, settings, here, seed, folder)
+    outcome = launch.run("dpo", start, fitting, blank, order, settings, here, seed, folder)
     tokens = sum(2 * len(row["prompt_ids"]) + len(row["chosen_ids"]) + len(row["rejected_ids"]) for row in fitting)
     note(trained_tokens=tokens * settings.epochs)
     last = {name: value for name, value in outcome.curve[-1].items() if name.startswith("reward_")}

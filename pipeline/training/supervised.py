@@ -63,9 +63,7 @@ def train_supervised(
         )
     lengths = [len(row["input_ids"]) for row in fitting]
     order = updates(lengths, settings.batch_size, settings.epochs, seed, by_length=True)
-    trained = [sum(label != _NONE for label in row["labels"]) for row in fitting]
-    sizes = [(len(update), sum(trained[row] for row in update)) for update in order]
-    outcome = launch.run("sft", start, fitting, _BLANK, order, sizes, settings, here, seed, folder)
+    outcome = launch.run("sft", start, fitting, _BLANK, order, settings, here, seed, folder)
     note(trained_tokens=sum(lengths) * settings.epochs)
     statistics = {"rows": len(fitting), "tokens": sum(lengths), "dropped": len(dropped), **ends(outcome.curve)}
     return Trained(statistics, outcome, dropped)

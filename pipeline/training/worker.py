@@ -26,7 +26,7 @@ _STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 class Job:
     """What is trained, as plain values. kind: `sft` or `dpo`. settings, here: sections of params.yaml and machine.yaml.
 
-    order: rows of each update; the row after the last is the blank one. sizes: (rows, trained tokens) of each update.
+    order: rows of each update; the row after the last is the blank one.
     distributed: what accelerate must have made of the launcher's configuration (`FSDP`, ...; "": anything).
     """
 
@@ -37,7 +37,6 @@ class Job:
     here: dict[str, Any]
     seed: int
     order: list[list[int]]
-    sizes: list[tuple[int, int]]
     distributed: str = ""
 
 
@@ -104,12 +103,13 @@ def _train(job: Job, place: Path) -> None:
         "peft_config": weights.adapters(settings.lora),
     }
     if isinstance(settings, Dpo):
+        chosen = [len(ids) for ids in rows["chosen_ids"]]
         trainer: Any = StepDPOTrainer(
             args=DPOConfig(**shared, beta=settings.beta, precompute_ref_log_probs=True, remove_unused_columns=False),
             data_collator=PairCollator(
                 pad_token_id=tokenizer.eos_token_id, pad_to_multiple_of=shared["pad_to_multiple_of"]
             ),
-            sizes=job.sizes,
+            sizes=[(len(update), sum(chosen[row] for row in update)) for update in job.order],
             weights=settings.loss_weights.model_dump(),
             **parts,
         )
