@@ -179,3 +179,11 @@ def test_ragged_rows_of_a_csv_are_dropped_and_named_by_row(tmp_path: Path) -> No
         ("row 3", "ragged_row"),
         ("row 4", "no_answer"),
     ]
+
+
+def test_a_csv_cell_in_the_notation_of_floats_is_exact_or_dropped(tmp_path: Path) -> None:
+    cells = ["1.5e3", "5.764607523034235e+17", "1e+16", "NaN", "", "576460752303423488", "nan"]
+    path = written(tmp_path, "a.csv", b"q,a\n" + "".join(f"p{n},{c}\n" for n, c in enumerate(cells)).encode())
+    found, unusable = taken(path)
+    assert [(problem.prompt, problem.answer) for problem in found] == [("p0", "1.5e3"), ("p5", "576460752303423488")]
+    assert [row.reason for row in unusable] == ["inexact_number"] * 2 + ["no_answer"] * 3

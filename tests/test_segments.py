@@ -38,6 +38,8 @@ WHOLE = [
     "so $x = \\text{if\nnot } \\boxed{2}$.",
     '[asy]\ndraw((0,0)--(1,1));\nlabel("$A$",(0,0));\n[/asy] \\boxed{2}',
     "[asy size=5cm]\nreal f;\n[/asy] \\boxed{2}",
+    "<asy>\nreal f;\n\nreal g;\n</asy> \\boxed{2}",
+    "```python\nprint('$5')\n\nprint(2)\n``` \\boxed{2}",
     "\\begin {array}{c}\n1\\\\\n\\begin{array}{c}\n2\n\\end{array}\n\\end {array} \\boxed{2}",
     "it is \\boxed{\n2\n}",
     "$x=\\boxed{1}$,\n$y=\\boxed{2}$.",
@@ -54,7 +56,19 @@ def test_what_belongs_together_is_one_step(text: str) -> None:
 
 @pytest.mark.parametrize(
     "closing",
-    ["\\]", "$", ".", "$$.", "[/asy]", "\\end{align*}", "\\end{cases}\n\\]", "$\\blacksquare$", "\\qed", "\n\n."],
+    [
+        "\\]",
+        "$",
+        ".",
+        "$$.",
+        "[/asy]",
+        "\n```",
+        "\\end{align*}",
+        "\\end{cases}\n\\]",
+        "$\\blacksquare$",
+        "\\qed",
+        "\n\n.",
+    ],
 )
 def test_what_only_closes_belongs_to_the_step_before(closing: str) -> None:
     steps, reason = segment(f"Well.\nIt is \\boxed{{2}}\n{closing}")

@@ -28,6 +28,8 @@ KINDS = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 _LONGEST_CELL = 2**24  # characters of a CSV cell: more is a quote that nobody closed
 _ESCAPED = re.compile("[\ud800-\udfff]")  # how Python keeps bytes that are no UTF-8
+_LONGEST_FLOAT = 32  # characters
+_FLOAT = re.compile(r"[-+]?\d+(?:\.\d+)?[eE][-+]?\d+|NaN|nan")  # how programs write what is no text
 _DIGITS = 640  # Python may be set to refuse longer integers; these are kept as decimals, exact too
 
 
@@ -133,7 +135,10 @@ def _json_array(path: Path) -> Rows:
 
 
 def _delimited(path: Path, wanted: Sequence[str], delimiter: str) -> Rows:
-    """Rows of CSV or TSV, every cell the text that stands there, line ends inside quotes included."""
+    """Rows of CSV or TSV, every cell the text that stands there, line ends inside quotes included.
+
+    A cell that is NaN is none, and one in a float's notation is held to what a float is.
+    """
     csv.field_size_limit(_LONGEST_CELL)
     number = 0
     try:
@@ -149,7 +154,7 @@ def _delimited(path: Path, wanted: Sequence[str], delimiter: str) -> Rows:
                 if not text.isascii() and _ESCAPED.search(text):
                     raise PipelineError(f"{path}: line {reader.line_num}: not UTF-8; save it as UTF-8")
                 if len(cells) == len(header):
-                    yield number, {name: cells[place] for name, place in places.items()}
+                    yield number, {name: _cell(cells[place]) for name, place in places.items()}
                 else:
                     yield number, Unusable("ragged_row", f"it has {len(cells)} cells, the header has {len(header)}")
     except csv.Error as error:
@@ -157,6 +162,13 @@ def _delimited(path: Path, wanted: Sequence[str], delimiter: str) -> Rows:
         raise PipelineError(f"{path}: {line}: not CSV ({error}); mend its quotes or line ends") from error
     except OSError as error:
         raise _cut(path, number, error) from error
+
+
+def _cell(text: str) -> str | Unusable | None:
+    if len(text) > _LONGEST_FLOAT or not _FLOAT.fullmatch(text):
+        return text
+    number = None if text in ("NaN", "nan") else from_literal(text)
+    return number if number is None or isinstance(number, Unusable) else text
 
 
 # ---------------------------------------------------------------- Parquet

@@ -31,7 +31,7 @@ _NAMED = r"(?:\(?(?:[a-z]|[ivx]{1,4}|\d)\)|\\?[A-Za-z]\w{0,8}(?:_\{\w{1,8}\})?'?
 _JOINT = re.compile(rf" ?(?:[,;] ?{_AND}?|{_AND}|(?:,? ?{_OR}|\.?)(?= ?{_NAMED})) ?(?P<named>{_NAMED} ?)*")
 _JOINT_CHARACTERS = 100
 _CLOSING = (
-    r"(?:[\s.,;:!)\]}*$&~∎□■]|\\[)\],;:! \\]|\\end\s*\{[^{}\n]{1,30}\}|\[/asy\]"
+    r"(?:[\s.,;:!)\]}*$&~∎□■]|\\[)\],;:! \\]|\\end\s*\{[^{}\n]{1,30}\}|\[/asy\]|</asy>|```"
     r"|\\(?:right|qed|qedhere|square|blacksquare|Box|hfill|q?quad|par)(?![A-Za-z]))"
 )
 _CLOSING_LINES = re.compile(rf"[^\n]*(?:\n{_CLOSING}+(?![^\n]))?")

@@ -1,4 +1,4 @@
-"""Where a solution may be cut: at newlines that stand in no environment, formula, box or figure.
+"""Where a solution may be cut: at newlines that stand in no environment, formula, box, figure or block of code.
 
 Cuts are made at `\\n` alone: form feeds, vertical tabs and Unicode's line ends are characters like others.
 """
@@ -12,11 +12,14 @@ from pipeline.domains.math import boxes
 
 _TOKEN = re.compile(
     r"\\begin\s*\{(?P<begin>[^{}\n]{1,30})\}|\\end\s*\{(?P<end>[^{}\n]{1,30})\}"
-    r"|(?P<open>\\[\[(]|\[asy(?=[^\[\]\n]{0,40}\]))|(?P<close>\\[\])]|\[/asy\])|(?P<dollars>\$\$?)|\\.",
-    re.DOTALL | re.IGNORECASE,
+    r"|(?P<open>\\[\[(]|\[asy(?=[^\[\]\n]{0,40}\])|<asy>)|(?P<close>\\[\])]|\[/asy\]|</asy>)"
+    r"|(?P<code>^[ \t]*```)|(?P<dollars>\$\$?)|\\.",
+    re.DOTALL | re.IGNORECASE | re.MULTILINE,
 )
-_FIGURE = re.compile(r"\[asy[^\[\]\n]{0,40}\](?:(?!\[/asy\]).)*+\[/asy\]", re.DOTALL | re.IGNORECASE)
-_OPENS = {r"\]": r"\[", r"\)": r"\(", "[/asy]": "[asy"}
+_FIGURE = re.compile(
+    r"\[asy[^\[\]\n]{0,40}\](?:(?!\[/asy\]).)*+\[/asy\]|<asy>(?:(?!</asy>).)*+</asy>", re.DOTALL | re.IGNORECASE
+)
+_OPENS = {r"\]": r"\[", r"\)": r"\(", "[/asy]": "[asy", "</asy>": "<asy>"}
 _TYPESET = re.compile(r"\\(?:text\w*|mbox|mathrm|operatorname)\s*\{[^{}]*\}|\\[A-Za-z]+")
 # In no formula over lines: a word, an empty line, a first dollar after an amount ("5$ "), a last one before ("$5").
 _NO_FORMULA = re.compile(r"(?<!\S)[A-Za-z]?[a-z]{3,}(?![^\s.,;:!?])|\n\s*\n|\A\d\$\s|\$\d\Z")
@@ -37,12 +40,17 @@ def lines(solution: str) -> list[str]:
 
 
 def spans(text: str) -> list[tuple[int, int]]:
-    """From where to where every formula, environment and figure goes that is closed; one left open is none."""
+    """From where to where every formula, environment, figure and block of code goes that is closed; one left open is
+    none."""
     found: list[tuple[int, int]] = []
     opened: list[tuple[str, int]] = []
     for token in _TOKEN.finditer(text):
         if token["dollars"]:
             found += _formula(text, token, opened)
+        elif token["code"]:
+            block = _closed(opened, "code", token.end())
+            found += block
+            opened += [] if block else [("code", token.start())]
         elif begun := token["begin"] or (token["open"] or "").lower():
             opened.append((begun, token.start()))
         elif closed := token["end"] or _OPENS.get((token["close"] or "").lower()):
