@@ -15,7 +15,7 @@ def main(stage: Stage) -> None:
     found = work.results(
         stage,
         method.models(stage.policy, stage.value),
-        lambda r: {p.problem_id: method.search(r, p, settings, stage.seed) for p in problems},
+        lambda r: method.tasks(r, problems, settings, stage.seed, stage.value),
         method.Row,
         settings,
         stage.seed,

@@ -1,19 +1,29 @@
-"""The process reward model: M0 trained to predict a step's label."""
+"""The process reward model: M0 trained to predict a step's label, or one that is published."""
 
 from pipeline.core import files
 from pipeline.core.command import Stage, run
 from pipeline.core.records import Dropped, LabelledSolution
-from pipeline.methods.psrlm import prm
+from pipeline.inference.settings import Inference
+from pipeline.methods.psrlm import prm, published
+from pipeline.training.adopt import adopt
 from pipeline.training.common import read_renderer, write_curve
-from pipeline.training.settings import Training
+from pipeline.training.settings import Prm
 from pipeline.training.supervised import train_supervised
 
 
 def main(stage: Stage) -> None:
+    settings, here = stage.section("prm", Prm), stage.machine.training
+    if settings.published.model:
+        longest = stage.section("inference", Inference).max_model_len
+        adopt(settings.published.model, stage.model, longest, "prm.published.model")
+        published.keep(settings.published, stage.model)
+        files.write(stage.dropped, Dropped, [])
+        write_curve(stage.curve, [])
+        files.write_json(stage.stats, {"published": settings.published.model})
+        return
     renderer = read_renderer(stage, stage.policy)
     rows = [prm.training_row(renderer, row) for row in files.read(stage.steps / "train.parquet", LabelledSolution)]
-    settings, here = stage.section("prm", Training), stage.machine.training
-    trained = train_supervised(stage.policy, rows, settings, here, stage.seed, stage.model)
+    trained = train_supervised(stage.policy, rows, settings.training(), here, stage.seed, stage.model)
     files.write(stage.dropped, Dropped, trained.dropped)
     write_curve(stage.curve, trained.outcome.curve)
     files.write_json(stage.stats, trained.statistics)

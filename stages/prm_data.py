@@ -1,34 +1,39 @@
-"""Labelled steps for the process reward model, by the oracle or by people; every tenth problem is held out."""
+"""Labelled steps for the process reward model, by people, the oracle or rollouts; every tenth problem is held out."""
 
 from pipeline import domains
 from pipeline.core import files
 from pipeline.core.command import Stage, run
-from pipeline.core.records import LabelledSolution, Problem
-from pipeline.data import ratings, sources
+from pipeline.core.records import Dropped, LabelledSolution, Problem
+from pipeline.data import labels, ratings, rollouts, sources
 from pipeline.data.settings import Problems
+from pipeline.inference import work
+from pipeline.training.settings import Prm
 
 
 def main(stage: Stage) -> None:
-    settings = stage.section("problems", Problems)
-    source = sources.known(settings.prm)
-    problems = files.read(stage.problems, Problem)
-    if source.format == "prm800k":
+    how, settings = stage.section("prm", Prm), stage.section("problems", Problems)
+    problems, dropped, more = files.read(stage.problems, Problem), list[Dropped](), {}
+    if how.labels == "people":
+        source = sources.known(settings.prm)
         rows = ratings.labelled(ratings.read(source, {p.prompt for p in problems}), neutral=settings.neutral)
-    else:
+    elif how.labels == "oracle":
         domain = stage.section(stage.plan.domain, domains.part(stage, "settings").Settings)
         rows = domains.part(stage, "oracle").labelled(problems, domain, stage.seed)
-    held_out = set(list(dict.fromkeys(row.problem_id for row in rows))[::10])
-    files.write(stage.steps / "train.parquet", LabelledSolution, [r for r in rows if r.problem_id not in held_out])
-    files.write(stage.steps / "test.parquet", LabelledSolution, [r for r in rows if r.problem_id in held_out])
-    labels = [label for row in rows for label in row.labels]
-    statistics = {
-        "problems": len(problems),
-        "solutions": len(rows),
-        "steps": len(labels),
-        "content": files.content(rows),
-    }
-    files.write_json(stage.stats, statistics | {"right": sum(labels) / len(labels)})
+    else:
+        final, asked = domains.part(stage, "final"), (how.rollouts, stage.seed)
+        models, depends = {"policy": stage.policy}, (*asked, stage.problems)
+        tasks = rollouts.tasks(problems, final, *asked)
+        found = work.results(stage, models, tasks, rollouts.RolledOut, *depends, final=final)
+        with domains.part(stage, "grading").Grader() as grader:
+            rows, estimates, dropped = rollouts.labelled(problems, found, grader, *asked)
+        files.write(stage.steps / "rollouts.parquet", rollouts.RolloutStep, estimates)
+        more = rollouts.statistics(estimates)
+    files.write_json(stage.stats, labels.statistics(problems, rows, dropped) | more)
+    train, test = labels.parted(rows)
+    files.write(stage.steps / "train.parquet", LabelledSolution, train)
+    files.write(stage.steps / "test.parquet", LabelledSolution, test)
+    files.write(stage.dropped, Dropped, dropped)
 
 
 if __name__ == "__main__":
-    run(main, reads=["problems"], writes=["steps", "stats"])
+    run(main, reads=["policy", "problems"], writes=["steps", "dropped", "stats"])

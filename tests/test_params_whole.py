@@ -104,9 +104,37 @@ def test_a_domain_is_asked_for_the_parts_that_it_has(tmp_path: Path) -> None:
 
     roles = [f"problems.{role}.path" for role in ("ift", "prm", "eft", "rounds", "evaluation.generated")]
     said = dict(line.split(": ", 1) for line in lines(changed(tmp_path, elsewhere)))
-    assert list(said) == [*roles, "annotator.kind", "problems.prm", "base.model"]
+    assert list(said) == [*roles, "annotator.kind", "prm.labels", "base.model"]
     parts = [f"the domain math has no part `{part}`" for part in ("problems", "oracle", "base")]
     assert {line.split(",")[0] for line in said.values()} == set(parts)
+
+
+def test_who_labels_the_steps_must_have_what_that_takes(tmp_path: Path) -> None:
+    def people(document: Any) -> None:
+        document["prm"]["labels"] = "people"
+
+    def rollouts(document: Any) -> None:
+        document["prm"]["labels"] = "rollouts"
+        document["prm"]["rollouts"]["policy"] = "m9"
+        document["problems"]["prm"] = {"path": "known:prm800k"}
+
+    assert lines(changed(tmp_path, people)) == [
+        "problems.prm.format: prm.labels: people reads ratings; give a source of format: prm800k"
+    ]
+    found = lines(changed(tmp_path, rollouts))
+    assert found == [
+        "prm.rollouts.policy: no model 'm9'; give one of m0, m1, m2, m3, m4",
+        "problems.prm.answer: prm.labels: rollouts reaches gold answers; give a source with a column of them",
+    ]
+
+
+def test_the_policy_of_rollouts_may_not_come_from_the_prm(tmp_path: Path) -> None:
+    def circle(document: Any) -> None:
+        document["prm"]["labels"] = "rollouts"
+        document["prm"]["rollouts"]["policy"] = "m1"
+
+    (line,) = lines(changed(tmp_path, circle))
+    assert "are a circle" in line and "prm" in line
 
 
 @pytest.mark.parametrize("old", RENAMED)

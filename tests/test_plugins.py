@@ -14,7 +14,7 @@ from pipeline.methods import pairings
 
 METHOD = {
     "settings": ("Settings",),
-    "eft_search": ("EftSearch", "Row", "FILE", "models", "search", "statistics", "too_long"),
+    "eft_search": ("EftSearch", "Row", "FILE", "models", "tasks", "statistics", "too_long"),
     "eft": ("Eft", "Row", "Annotation"),
     "rows": ("Row", "token_ids", "text"),
     "search": ("Search", "Row", "FILE", "search", "statistics", "too_long"),

@@ -78,6 +78,22 @@ class Renderer:
             return [*first, *around[0], *self.text(text), *around[1]]
         return [*first, *self._beginning(before + text + after)]
 
+    def conversation(self, turns: Sequence[str]) -> list[int]:
+        """Ids of a chat, the user's and the assistant's turns by turns, up to where the assistant's next one begins.
+
+        The texts must be free of control tokens. Raises PipelineError where the tokenizer has no chat template.
+        """
+        if not getattr(self.tokenizer, "chat_template", None):
+            raise PipelineError("the model's tokenizer has no chat template, so it cannot be asked in turns")
+        roles = ("user", "assistant")
+        messages = [{"role": roles[number % 2], "content": turn} for number, turn in enumerate(turns)]
+        text = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        return [*self._bos(ids := self._beginning(text)), *ids]
+
+    def last(self, text: str) -> int:
+        """Id of the last token of a text that stands alone, as published models name the tokens of their labels."""
+        return self._beginning(text)[-1]
+
     def reasoning(self, problem: str, steps: Sequence[str] = ()) -> list[int]:
         """Ids of the reasoning prompt with the steps so far and the next one's marker: where that step is sampled and
         trained."""

@@ -55,7 +55,7 @@ def _together(found: Common) -> list[str]:
     """What does not fit together, a line each, without the file's name."""
     plan = found.faults()
     of_plan = () if plan else (*_overrides(found), *_variants(found), *_judging(found), *_circles(found))
-    return [*plan, *of_plan, *_lists(found), *_parts(found), *_servers(found), *_paths(found)]
+    return [*plan, *of_plan, *_lists(found), *_labels(found), *_parts(found), *_servers(found), *_paths(found)]
 
 
 def _overrides(found: Common) -> Iterator[str]:
@@ -116,6 +116,7 @@ def _lists(found: Common) -> Iterator[str]:
 def _circles(found: Common) -> Iterator[str]:
     """A model may not make the EFT data that it, or a model before it, is trained on."""
     needs = {f"eft.{method}": {eft.policy, eft.value} for method, eft in found.eft.items()}
+    needs[PRM] = {found.prm.rollouts.policy}
     needs |= {model: {f"eft.{root.method}", root.start} for model, root in found.roots.items()}
     needs |= {model: {str(found.start_of(model))} for model in (*found.rounds, *found.variants)}
     try:
@@ -126,6 +127,22 @@ def _circles(found: Common) -> Iterator[str]:
         yield f"{where}: {' -> '.join(circle)} are a circle; give a policy and a value before it, such as {BASE}"
 
 
+def _labels(found: Common) -> Iterator[str]:
+    """Who labels the PRM's steps must have what that takes."""
+    labels, policy, source = found.prm.labels, found.prm.rollouts.policy, found.problems.prm
+    if policy not in found.names():
+        yield f"prm.rollouts.policy: no model {policy!r}; give one of {', '.join(found.names())}"
+    try:
+        source = sources.known(source)
+    except PipelineError:
+        return  # said of the path
+    rated = source.format == "prm800k"
+    if labels == "people" and not rated:
+        yield "problems.prm.format: prm.labels: people reads ratings; give a source of format: prm800k"
+    if labels == "rollouts" and (rated or (source.path != GENERATED and not source.answer)):
+        yield "problems.prm.answer: prm.labels: rollouts reaches gold answers; give a source with a column of them"
+
+
 def _parts(found: Common) -> Iterator[str]:
     """What is asked of the domain must be a part of it."""
     generated = [f"problems.{role}.path" for role in _ROLES if getattr(found.problems, role).path == GENERATED]
@@ -134,8 +151,8 @@ def _parts(found: Common) -> Iterator[str]:
     needs = [(where, "problems", "a file, `hub:<dataset id>` or `known:<name>`") for where in generated]
     if found.annotator.kind == "oracle" and found.eft:
         needs.append(("annotator.kind", "oracle", "endpoint or model"))
-    if found.problems.prm.format != "prm800k" and not found.problems.prm.path.startswith(sources.KNOWN):
-        needs.append(("problems.prm", "oracle", "a source of format: prm800k"))
+    if found.prm.labels == "oracle":
+        needs.append(("prm.labels", "oracle", "people or rollouts"))
     if found.base.model in ("shipped", "train"):
         needs.append(("base.model", "base", "a model folder or a Hub id"))
     for where, role, other in needs:
@@ -173,14 +190,15 @@ def _paths(found: Common) -> Iterator[str]:
     given = {f"problems.{role}.path": getattr(found.problems, role).path for role in _ROLES}
     given |= {f"problems.evaluation.{key}.path": source.path for key, source in found.problems.evaluation.items()}
     files = given | ({"problems.ratings": found.problems.ratings} if found.problems.ratings else {})
-    more = {"base.model": found.base.model}
+    more = {"base.model": found.base.model, "prm.published.model": found.prm.published.model}
     more |= {"annotator.model": found.annotator.model if found.annotator.kind == "model" else ""}
     for where, path in (files | more).items():
         folder = Path(path) if os.path.isdir(path) else Path(path).parent
         if os.path.exists(path) and not folder.resolve().is_relative_to(_SOURCES.resolve()):
             yield f"{where}: {path} is not in {_SOURCES}; move it there (DVC sees no change behind a linked folder)"
-    if os.path.isdir(found.base.model):
-        yield from model_files.faults(Path(found.base.model), found.base.model, found.inference.max_model_len)
+    for key, model in (("base.model", found.base.model), ("prm.published.model", found.prm.published.model)):
+        if os.path.isdir(model):
+            yield from model_files.faults(Path(model), model, found.inference.max_model_len, key)
     for where, path in files.items():
         try:
             real = sources.known(Source(path=path)).path

@@ -14,7 +14,7 @@ from pipeline.data.settings import Ift, Problems
 from pipeline.evaluation.settings import Judge, Scale
 from pipeline.inference.settings import Annotator, Evaluate, Inference, Reference
 from pipeline.report.settings import Report
-from pipeline.training.settings import Base, Dpo, Training
+from pipeline.training.settings import Base, Dpo, Prm, Training
 
 
 class Eft(Section):
@@ -34,7 +34,7 @@ class Common(plan.Plan):
     base: Base
     ift: Ift
     annotator: Annotator
-    prm: Training = Field(description="training of the process reward model")
+    prm: Prm
     eft: dict[plan.Method, Eft] = Field(
         description="methods with EFT data; value: the model that rates, or the policy if none does"
     )

@@ -12,7 +12,6 @@ from pipeline.core.config import Section, laid_over
 from pipeline.core.errors import PipelineError
 from pipeline.core.plan import PRM
 from pipeline.core.workload import Sizes, Work, asked
-from pipeline.data import sources
 from pipeline.data.settings import GENERATED
 from pipeline.methods import pairings
 from pipeline.params.schema import Common
@@ -93,12 +92,25 @@ class Stages:
         cost = self._cost(next(method for method, entry in found.eft.items() if entry.value == PRM))
         count = rows(found, found.problems.prm, sizes.assumed)
         whole = cost.labelled(sizes)
-        if sources.known(found.problems.prm).format == "prm800k":  # a row is a rated step with those before it
+        if found.prm.labels == "people":  # a row is a rated step with those before it
             count *= sizes.assumed["rated"]
             whole -= sizes.solution - sizes.prefix - sizes.step
-        tokens = 0.9 * count * whole * found.prm.epochs
-        yield Planned("prm", 0.9 * count, trained_tokens=tokens, section="prm")
+        elif found.prm.labels == "rollouts":
+            yield Planned("prm_data", count, self._rolled_out() * count, models=1)
+            count *= found.prm.rollouts.solutions
+        if not found.prm.published.model:
+            tokens = 0.9 * count * whole * found.prm.epochs
+            yield Planned("prm", 0.9 * count, trained_tokens=tokens, section="prm")
         yield Planned("prm_eval", 0.1 * count, cost.rated(sizes) * (0.1 * count), models=1)
+
+    def _rolled_out(self) -> Work:
+        """Solutions of one problem, and continuations from each of their steps but the last, half a solution long."""
+        how, sizes = self.found.prm.rollouts, self.sizes
+        prompt = sizes.prompt("reasoning") + sizes.problem
+        continued = how.solutions * max(sizes.steps - 1, 0) * how.continuations
+        return asked(how.solutions, prompt, sizes.solution) + asked(
+            continued, prompt + sizes.prefix, sizes.solution / 2
+        )
 
     def _eft(self) -> Iterator[Planned]:
         for method, entry in self.found.eft.items():

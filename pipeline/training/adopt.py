@@ -1,4 +1,4 @@
-"""A model folder or Hub model becomes M0: safetensors, configuration and tokenizer alone, all of it sound."""
+"""A model folder or Hub model becomes a model of the run: safetensors, configuration and tokenizer alone, all sound."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from pipeline.training import loadable, model_files
 _PATTERNS = ["*.safetensors", *(f"*{suffix}" for suffix in model_files.BESIDE)]
 
 
-def adopt(source: Path | str, folder: Path, max_model_len: int) -> None:
+def adopt(source: Path | str, folder: Path, max_model_len: int, key: str = "base.model") -> None:
     """Copy a model folder, or download a Hub model, to `folder`: safetensors, configuration and tokenizer alone.
 
-    max_model_len: tokens of prompt and completion, which the model must have positions for. Raises PipelineError, a
-    line for each fault, if there is no such folder or repository, or it cannot be trained and served here.
+    max_model_len: tokens of prompt and completion, which the model must have positions for. key: of params.yaml, for
+    the lines. Raises PipelineError, a line for each fault, if there is no such folder or repository, or it cannot be
+    trained and served here.
     """
     if Path(source).is_dir():
-        require_sound(Path(source), str(source), max_model_len)
+        require_sound(Path(source), str(source), max_model_len, key)
         folder.mkdir(parents=True, exist_ok=True)
         for file in model_files.wanted(Path(source)):
             shutil.copyfile(file, folder / file.name)
@@ -29,15 +30,16 @@ def adopt(source: Path | str, folder: Path, max_model_len: int) -> None:
     try:
         snapshot_download(str(source), local_dir=folder, allow_patterns=_PATTERNS, ignore_patterns=["*/*"])
     except (RepositoryNotFoundError, LocalEntryNotFoundError, HFValidationError) as error:
-        raise PipelineError(f"base.model: no model folder or reachable Hub model {source!s}; correct it") from error
-    require_sound(folder, str(source), max_model_len)
+        raise PipelineError(f"{key}: no model folder or reachable Hub model {source!s}; correct it") from error
+    require_sound(folder, str(source), max_model_len, key)
     shutil.rmtree(folder / ".cache", ignore_errors=True)  # the client's, with times in it
     for file in {*folder.iterdir()} - {*model_files.wanted(folder)}:
         file.unlink()
 
 
-def require_sound(folder: Path, source: str, max_model_len: int) -> None:
+def require_sound(folder: Path, source: str, max_model_len: int, key: str) -> None:
     """Refuse a model folder that cannot be trained and served here (PipelineError, a line for each fault)."""
-    found = [*model_files.faults(folder, source, max_model_len)] or [*loadable.faults(folder, source, max_model_len)]
+    how = folder, source, max_model_len, key
+    found = [*model_files.faults(*how)] or [*loadable.faults(*how)]
     if found:
         raise PipelineError("\n".join(dict.fromkeys(found)))

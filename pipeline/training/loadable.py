@@ -16,13 +16,13 @@ from transformers.utils import logging
 from pipeline.training import model_files
 
 
-def faults(folder: Path, source: str, max_model_len: int) -> Iterator[str]:
+def faults(folder: Path, source: str, max_model_len: int, key: str) -> Iterator[str]:
     """A line for each thing that keeps a model folder whose files are sound (`model_files.faults`) from loading whole.
 
     No code of the folder is run and no weights are held: the model is laid out on the meta device, each tensor is read
     once and alone.
     """
-    where = f"base.model: {source}"
+    where = f"{key}: {source}"
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     try:

@@ -1,4 +1,4 @@
-"""A model folder as its files say: what keeps it from being the base model, found without loading anything."""
+"""A model folder as its files say: what keeps it from being used here, found without loading anything."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _POSITIONS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_leng
 _SCALED = ("default", "su", "longrope", "llama3", "yarn", "deepseek_yarn")
 
 
-def faults(folder: Path, source: str, max_model_len: int) -> Iterator[str]:
+def faults(folder: Path, source: str, max_model_len: int, key: str = "base.model") -> Iterator[str]:
     """A line for each thing that keeps a model folder from being trained and served here.
 
-    source: how params.yaml names the folder. max_model_len: tokens of prompt and completion.
+    source: how params.yaml names the folder, under `key`. max_model_len: tokens of prompt and completion.
     """
-    where = f"base.model: {source}"
+    where = f"{key}: {source}"
     if (folder / "adapter_config.json").exists():
         yield f"{where} holds an adapter; merge it into its model (peft: `merge_and_unload`), give what that saves"
         return
@@ -34,7 +34,7 @@ def faults(folder: Path, source: str, max_model_len: int) -> Iterator[str]:
         yield from (f"{where} {line}" for line in _weights(folder))
         config, _ = (_settings(folder / name) for name in ("config.json", "generation_config.json"))
     except PipelineError as error:
-        yield f"base.model: {error}"
+        yield f"{key}: {error}"
         return
     if not any((folder / name).exists() for name in _TOKENIZERS):
         yield f"{where} has no tokenizer (tokenizer.json); save it there with `tokenizer.save_pretrained`"

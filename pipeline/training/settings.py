@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.core.config import Count, Positive, Section, Share
+from pipeline.core.config import Count, Name, Positive, Sampling, Section, Share
 
 
 class Lora(Section):
@@ -30,6 +30,54 @@ class Training(Section):
     bf16: bool = Field(description="autocast; slow on a CPU without such instructions")
     saved_dtype: Literal["float32", "bfloat16"] = Field(default="float32", description="of the saved weights")
     lora: Lora = Lora()
+
+
+class Rollouts(Section):
+    """Step labels without people: continuations from a step that reach the gold answer (Math-Shepherd)."""
+
+    policy: Name = Field(description="the model that solves and continues")
+    solutions: Positive = Field(description="sampled a problem; equal ones count once")
+    continuations: Positive = Field(description="from each step but the last, whose answer says it")
+    estimate: Literal["hard", "soft"] = Field(
+        description="hard: right if one reaches the gold answer; soft: drawn by hash, as likely as one does"
+    )
+    sampling: Sampling
+
+
+class Published(Section):
+    """A process reward model that somebody trained, whose language-model head predicts label tokens."""
+
+    in_one_line: ClassVar[bool] = True
+    model: str = Field(default="", description='a folder or Hub id; "": one is trained here')
+    form: Literal["marked", "turns"] = Field(
+        default="marked", description="marked: a mark ends each step; turns: a user's turn is a step, the label answers"
+    )
+    prompt: str = Field(default="{problem} ", description="before the first step")
+    mark: str = ""
+    good: str = "+"
+    bad: str = "-"
+
+    @model_validator(mode="after")
+    def _asked_for_something(self) -> Published:
+        if self.prompt.count("{problem}") != 1:
+            raise ValueError("prompt must hold {problem} once")
+        if self.model and self.form == "marked" and not self.mark:
+            raise ValueError("mark must be the text after which the model says its label (form: marked)")
+        return self
+
+
+class Prm(Training):
+    """The process reward model: who labels its steps, and its training."""
+
+    labels: Literal["people", "oracle", "rollouts"] = Field(
+        description="people: ratings of problems.prm; oracle: the domain's; rollouts: by gold answers"
+    )
+    rollouts: Rollouts
+    published: Published = Published()
+
+    def training(self) -> Training:
+        """What of it the trainer reads."""
+        return Training(**{name: getattr(self, name) for name in Training.model_fields})
 
 
 class LossWeights(Section):

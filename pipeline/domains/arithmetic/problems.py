@@ -29,14 +29,14 @@ def evaluation(settings: Settings) -> list[Problem]:
 def training(settings: Settings, seed: int, name: str, count: int, seen: set[str]) -> list[Problem]:
     """`count` problems of two to seven steps for one role; arithmetic in `seen` is avoided, then added to it.
 
-    IFT's problems alone carry solution and answer; a round's never do.
+    IFT's problems alone carry a solution; an answer has also the role prm (rollouts reach it), a round's never.
     """
     rng = random.Random(f"{seed}/{name}")
     found = []
     for number in range(count):
         graph, text = _fresh(rng, 2, 7, seen, held_out=False)
         solution = "\n".join(body(step) for step in exact.solve(graph)) if name == "ift" else None
-        answer = str(exact.answer(graph)) if name == "ift" else None
+        answer = str(exact.answer(graph)) if name in ("ift", "prm") else None
         found.append(Problem(f"{name}-{number:05d}", text, name, answer, solution))
     return found
 

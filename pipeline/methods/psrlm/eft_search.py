@@ -17,7 +17,7 @@ from pipeline.core.files import counts
 from pipeline.core.records import Candidate, Node, Problem, SearchTree
 from pipeline.inference.requests import Completion, Request, Task, seed_of
 from pipeline.language.renderer import Renderer
-from pipeline.methods.psrlm import candidates, prm
+from pipeline.methods.psrlm import candidates, prm, published
 from pipeline.methods.psrlm.settings import FILE as FILE
 from pipeline.methods.psrlm.settings import EftSearch
 
@@ -46,8 +46,18 @@ class _Branch:
         return self.total / self.visits if self.visits else self.score
 
 
-def search(renderer: Renderer, problem: Problem, settings: EftSearch, seed: int) -> Task[SearchTree]:
-    """Search one problem; requests go to the engines `policy` and `prm`.
+def tasks(
+    renderer: Renderer, problems: Sequence[Problem], settings: EftSearch, seed: int, value: Path
+) -> dict[str, Task[SearchTree]]:
+    """The search of each problem, by its id. value: folder of the PRM, which says how it is asked."""
+    ask = published.asker(value)
+    return {problem.problem_id: search(renderer, problem, settings, seed, ask) for problem in problems}
+
+
+def search(
+    renderer: Renderer, problem: Problem, settings: EftSearch, seed: int, ask: prm.Ask = prm.request
+) -> Task[SearchTree]:
+    """Search one problem; requests go to the engines `policy` and `prm`, the latter's made by `ask`.
 
     A problem that does not fit the engine's context has no nodes and ends as `context`.
     """
@@ -67,7 +77,7 @@ def search(renderer: Renderer, problem: Problem, settings: EftSearch, seed: int)
         leaf.expanded = True
         usable = [candidate for candidate in found if candidate.finish == "step"]
         unusable += [candidate for candidate in found if candidate.finish != "step"]
-        rated = yield [prm.request(renderer, problem.prompt, leaf.steps, candidate.text, "prm") for candidate in usable]
+        rated = yield [ask(renderer, problem.prompt, leaf.steps, candidate.text, "prm") for candidate in usable]
         for candidate, rating in zip(usable, rated, strict=True):
             child = _Branch(
                 len(branches),
@@ -83,7 +93,7 @@ def search(renderer: Renderer, problem: Problem, settings: EftSearch, seed: int)
             _back_up(leaf, 0.0)
             continue
         best = max(leaf.children, key=lambda child: child.score)
-        value = yield from _simulate(renderer, problem, best, settings, place)
+        value = yield from _simulate(renderer, problem, best, settings, place, ask)
         _back_up(best, value)
     nodes = tuple(
         Node(
@@ -110,7 +120,7 @@ def _select(root: _Branch, exploration: float) -> _Branch:
 
 
 def _simulate(
-    renderer: Renderer, problem: Problem, start: _Branch, settings: EftSearch, place: int
+    renderer: Renderer, problem: Problem, start: _Branch, settings: EftSearch, place: int, ask: prm.Ask
 ) -> Generator[list[Request], list[Completion], float]:
     """Mean P("+") over `start` and up to `depth` - 1 further single-sample steps."""
     done, ratings, terminal = start.steps, [start.score], start.terminal
@@ -123,7 +133,7 @@ def _simulate(
         if candidate.finish != "step":
             ratings.append(0.0)
             break
-        (rating,) = yield [prm.request(renderer, problem.prompt, done, candidate.text, "prm")]
+        (rating,) = yield [ask(renderer, problem.prompt, done, candidate.text, "prm")]
         ratings.append(prm.probability(rating))
         done, terminal = (*done, candidate.text), candidate.terminal
     return sum(ratings) / len(ratings)

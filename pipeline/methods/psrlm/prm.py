@@ -9,7 +9,7 @@ has no layer left to carry the outcome to a later token (accuracy 0.92 against 0
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipeline.core.errors import PipelineError
@@ -19,6 +19,8 @@ from pipeline.language import prompts
 from pipeline.language.renderer import Renderer
 
 LABELS = ("+", "-")
+# From renderer, problem, steps before, step and engine: what asks for P("+") of the step.
+Ask = Callable[[Renderer, str, Sequence[str], str, str], Request]
 
 
 def label_ids(renderer: Renderer) -> tuple[int, int]:
@@ -97,15 +99,15 @@ class Rating:
     plus: float
 
 
-def rating_tasks(renderer: Renderer, rows: Sequence[LabelledSolution]) -> dict[str, Task[Rating]]:
-    """A task for each step of labelled solutions, in order."""
+def rating_tasks(renderer: Renderer, rows: Sequence[LabelledSolution], ask: Ask = request) -> dict[str, Task[Rating]]:
+    """A task for each step of labelled solutions, in order. ask: how this model is asked."""
     return {
-        f"{row.solution_id}/{index}": _rate(renderer, row.prompt, row.completions[:index], step)
+        f"{row.solution_id}/{index}": _rate(ask(renderer, row.prompt, row.completions[:index], step, "policy"))
         for row in rows
         for index, step in enumerate(row.completions)
     }
 
 
-def _rate(renderer: Renderer, problem: str, before: Sequence[str], step: str) -> Task[Rating]:
-    (completion,) = yield [request(renderer, problem, before, step, "policy")]
+def _rate(asked: Request) -> Task[Rating]:
+    (completion,) = yield [asked]
     return Rating(probability(completion))

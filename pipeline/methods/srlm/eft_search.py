@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.core.records import Problem, SampleSet
@@ -11,7 +12,7 @@ from pipeline.methods.srlm.search import sample, statistics, too_long
 from pipeline.methods.srlm.settings import FILE as FILE
 from pipeline.methods.srlm.settings import EftSearch
 
-__all__ = ["FILE", "EftSearch", "Row", "models", "search", "statistics", "too_long"]
+__all__ = ["FILE", "EftSearch", "Row", "models", "statistics", "tasks", "too_long"]
 Row = SampleSet
 
 
@@ -20,6 +21,9 @@ def models(policy: Path, value: Path) -> dict[str, Path]:
     return {"policy": policy}
 
 
-def search(renderer: Renderer, problem: Problem, settings: EftSearch, seed: int) -> Task[SampleSet]:
-    """Whole solutions of one problem, equal ones merged, unscored."""
-    return sample(renderer, problem, settings.samples, settings.sampling, seed)
+def tasks(
+    renderer: Renderer, problems: Sequence[Problem], settings: EftSearch, seed: int, value: Path
+) -> dict[str, Task[SampleSet]]:
+    """Whole solutions of each problem, by its id, equal ones merged, unscored."""
+    how = settings.samples, settings.sampling, seed
+    return {problem.problem_id: sample(renderer, problem, *how) for problem in problems}
