@@ -8,7 +8,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 
 bin = PATH="$(abspath $(VENV))/bin:$$PATH"
 
-.PHONY: help install repro gates push test test-slow lint lock clean
+.PHONY: help install repro gates judging push test test-slow lint lock clean
 .DEFAULT_GOAL := help
 
 help: ## print the targets
@@ -24,6 +24,9 @@ repro: install ## run whatever is out of date in the graph, then print the table
 gates: install ## measure the embedded world with its oracle, after the fact (reports/diagnostics)
 	@$(bin) dvc repro diagnostics/dvc.yaml
 	@cat reports/diagnostics/*.json
+
+judging: install ## ways of judging side by side on a finished run: `make judging [RUNS=folders] [OPTIONS="--rounds --train"]`
+	@$(bin) python -m benchmarks.judging $(or $(RUNS),.) $(OPTIONS)
 
 push: install ## publish the run on the Hugging Face Hub: `make push REPO=org/name [OPTIONS="--dry-run --models m4"]`
 	@$(bin) psr push "$(REPO)" $(OPTIONS)

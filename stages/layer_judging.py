@@ -11,7 +11,7 @@ from pipeline.methods.psrlm.settings import Eft, Search
 
 
 def main(stage: Stage) -> None:
-    settings = stage.section("psrlm.search", Search).judge
+    settings = stage.section("psrlm.search", Search).judge.model_copy(update={"full": 1.0})
     margin = stage.section("psrlm.eft", Eft).margin
     held_out = {problem.problem_id for problem in files.read(stage.problems, Problem)}
     trees = files.read(stage.trees / "trees.parquet", SearchTree)

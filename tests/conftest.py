@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from pipeline.core.config import Sampling  # noqa: E402
 from pipeline.core.records import Dropped, Preference  # noqa: E402
 from pipeline.domains.arithmetic import corpus, tokenizer  # noqa: E402
 from pipeline.domains.arithmetic.settings import Phase  # noqa: E402
@@ -19,6 +20,7 @@ from pipeline.domains.math import final  # noqa: E402
 from pipeline.inference.loop import run  # noqa: E402
 from pipeline.inference.requests import Completion, Request  # noqa: E402
 from pipeline.language.renderer import Renderer  # noqa: E402
+from pipeline.methods.psrlm.settings import Judge  # noqa: E402
 
 Answer = Callable[[str, Request], Completion]
 
@@ -27,6 +29,13 @@ def phase(documents: int, **shares: float) -> Phase:
     """A phase of pre-training whose shares and rates are zero, or next to it, where none is given."""
     none = dict.fromkeys(("checks", "homework", "contrasts", "lines"), 0.0)
     return Phase(**{"documents": documents, **none, "matrix_rate": 0.01, "other_rate": 0.001, **shares})
+
+
+def judge(**over: Any) -> Judge:
+    """A greedy judge by the paper's rule that judges every state in full, but for what `over` says."""
+    greedy = Sampling(temperature=0.0, top_p=1.0, max_tokens=40)
+    plain = {"verdict": "explain", "schedule": "pairs", "orders": "both", "full": 1.0, "sampling": greedy}
+    return Judge(**{**plain, "max_explanation": 4, "margin": 0.0, "rankings": 3, **over})
 
 
 @pytest.fixture(scope="session")

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from conftest import judge
 
-from pipeline.core.config import Sampling
 from pipeline.core.records import JudgedPair
 from pipeline.inference.requests import Completion
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import calibration
 from pipeline.methods.psrlm.calibration import Weighed
-from pipeline.methods.psrlm.settings import Judge
 
-SETTINGS = Judge(orders="both", sampling=Sampling(temperature=0.0, top_p=1.0, max_tokens=64))
+SETTINGS = judge()
 PAIR = JudgedPair("e1/0/0", "e1", "A problem.", ("Step 1: 1+1=2",), "Step 2: 2+2=4", "Step 2: 2+2=5", "", "A", 0.9, 0.1)
 
 

@@ -18,7 +18,7 @@ def tree(best: int | None, worst: int | None, verdicts: tuple[Verdict, ...]) -> 
     texts = (right, right + "0", "hm")
     finishes = ("step", "step", "marker")
     candidates = tuple(Candidate(t, 3 - i, 0.0, f, False) for i, (t, f) in enumerate(zip(texts, finishes, strict=True)))
-    state = State((), candidates, verdicts, "step" if best is not None else "tie", best, worst, False)
+    state = State((), candidates, verdicts, "step" if best is not None else "tie", best, worst, False, in_full=True)
     return Tree("p", write(graph), (state,), (), "answer")
 
 
@@ -69,7 +69,7 @@ def test_pairs_of_a_layer_are_right_only_with_the_right_step_over_the_wrong_one(
     nodes += [Node(0, text, score, 1, score, False) for text, score in ((right, 0.9), (right + "0", 0.1), ("hm", 0.4))]
     found = gates.layers([SearchTree("p", write(graph), tuple(nodes), "searched")])
     assert [layer.key for layer in found] == ["p/0"]
-    quality = gates.pair_precision(oracle, found, {"p/0": Ranking((), (0.0, 2.0, 1.0))}, 0.2)
+    quality = gates.pair_precision(oracle, found, {"p/0": Ranking((), (0.0, 2.0, 1.0), 1, 0)}, 0.2)
     assert (quality["prm_right"], quality["judge_right"]) == (1.0, 0.0)
     assert quality["random_right"] == 2 / 6 and quality["random_right_of_mixed"] == 0.5
-    assert gates.pair_precision(oracle, found, {"p/0": Ranking((), (0.0, 2.0, 1.0))}, 0.9)["prm_right_count"] == 0
+    assert gates.pair_precision(oracle, found, {"p/0": Ranking((), (0.0, 2.0, 1.0), 1, 0)}, 0.9)["prm_right_count"] == 0

@@ -1,7 +1,9 @@
 import pytest
+from conftest import judge as judged
 
 from pipeline.core.records import Verdict
 from pipeline.methods.psrlm import judge
+from pipeline.methods.psrlm.judge import ranked as ranking
 
 
 @pytest.mark.parametrize(
@@ -33,13 +35,29 @@ def test_a_template_field_inside_a_problem_is_not_filled() -> None:
     assert "{a}" in judge.prompt("arithmetic", "what is {a}?", [], "x", "y", ())
 
 
+def scores(verdicts: tuple[Verdict, ...], orders: str) -> tuple[float, ...]:
+    return ranking(verdicts, (1, 1), judged(orders=orders)).scores
+
+
 def test_with_both_orders_a_win_must_hold_in_both() -> None:
     consistent = (Verdict(0, 1, "", "A"), Verdict(1, 0, "", "B"))
     flipping = (Verdict(0, 1, "", "A"), Verdict(1, 0, "", "A"))
     unreadable = (Verdict(0, 1, "", "A"), Verdict(1, 0, "", None))
-    tie = (Verdict(0, 1, "", "C"), Verdict(1, 0, "", "C"))
-    assert judge.scores(2, consistent, needed=2) == (1.0, 0.0)
-    assert judge.scores(2, flipping, needed=2) == (0.0, 0.0)
-    assert judge.scores(2, unreadable, needed=2) == (0.0, 0.0)
-    assert judge.scores(2, tie, needed=1) == (0.0, 0.0)
-    assert judge.scores(2, unreadable, needed=1) == (1.0, 0.0)
+    tie = (Verdict(0, 1, "", "C"),)
+    assert scores(consistent, "both") == (1.0, 0.0)
+    assert scores(flipping, "both") == (0.0, 0.0)
+    assert scores(unreadable, "both") == (0.0, 0.0)
+    assert scores(tie, "single") == (0.0, 0.0)
+    assert scores(unreadable[:1], "single") == (1.0, 0.0)
+    assert scores((Verdict(1, 0, "", "A"),), "single") == (0.0, 1.0)
+
+
+def test_log_odds_decide_a_pair_by_their_mean_over_both_orders() -> None:
+    settings = judged(verdict="logprob", margin=0.5)
+    biased = (Verdict(0, 1, "", "A", log_odds=3.0), Verdict(1, 0, "", "A", log_odds=1.0))  # 1.0 for candidate 0
+    assert ranking(biased, (1, 1), settings).scores == (1.0, 0.0)
+    near = (Verdict(0, 1, "", "A", log_odds=3.0), Verdict(1, 0, "", "A", log_odds=2.5))
+    assert ranking(near, (1, 1), settings).tied
+    unknown = (Verdict(0, 1, "", "A", log_odds=3.0), Verdict(1, 0, "", None))
+    assert ranking(unknown, (1, 1), settings).tied
+    assert ranking(biased[:1], (1, 1), settings).open

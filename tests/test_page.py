@@ -39,9 +39,9 @@ def tree(number: int) -> Tree:
     )
     said = (Verdict(0, 1, f"<b>bold</b> {HOSTILE} [[A]]", "A"), Verdict(1, 0, "no words", None))
     states = (
-        State((), candidates, said, "step", 0, 1, False),
+        State((), candidates, said, "step", 0, 1, False, in_full=True),
         State((HOSTILE,), candidates[1:], (), "single", 0, None, True),
-        State((HOSTILE,), candidates, said, "tie", None, None, False),
+        State((HOSTILE,), candidates, said, "tie", None, None, False, in_full=True),
     )
     return Tree(f"p{number}", f"Problem {number}: {HOSTILE}", states, (HOSTILE,), "max_steps")
 

@@ -27,11 +27,12 @@ def changed(tmp_path: Path, change: Any) -> Path:
 
 
 def variant(**entry: str) -> Any:
-    """A change that adds a variant of m3."""
+    """A change that adds a variant of m3, whose states are all judged in full."""
 
     def change(document: Any) -> None:
         document["variants"]["v3"] = OUTCOME | {key.rstrip("_"): value for key, value in entry.items()}
         document["models"].append("v3")
+        document["rounds"]["m3"]["search"] = {"judge": {"full": 1.0}}
 
     return change
 

@@ -143,6 +143,23 @@ def test_a_round_s_own_settings_and_another_assumption_change_its_stage_alone(tm
     assert requests(found, ["compared=1"])["search@m2"] > before["search@m2"]
 
 
+def test_cheaper_ways_of_judging_are_planned_with_fewer_tokens_and_calls(tmp_path: Path) -> None:
+    found = read("paper-7b", tmp_path)
+
+    def search(**way: Any) -> tuple[float, float]:
+        changed = found.rounds["m2"].model_copy(update={"search": {"judge": way}})
+        changed = found.model_copy(update={"rounds": found.rounds | {"m2": changed}})
+        lines = estimate(changed, Machine(inference=Inference(replicas=8)), Devices(8, GPU_80), Rates(), []).lines
+        work = next(line.planned.work for line in lines if line.planned.stage == "search@m2")
+        return work.sampled_tokens, work.judge_calls
+
+    ways = [{"full": 1.0}, {"full": 0.1}, {"full": 0.0}, {"verdict": "explain-short"}, {"verdict": "logprob"}]
+    sampled = [search(**way)[0] for way in ways]
+    assert sampled == sorted(sampled, reverse=True) and sampled[-1] < sampled[0] / 10
+    calls = [search(**way)[1] for way in (*ways[:3], {"schedule": "tournament"}, {"schedule": "listwise"})]
+    assert calls == sorted(calls, reverse=True) and calls[-1] < calls[0] / 5
+
+
 def test_the_paper_s_model_fits_eight_gpus_shared_and_one_alone_is_refused(tmp_path: Path) -> None:
     found = read("paper-7b", tmp_path)
     here = Machine(inference=Inference(replicas=8), training=Training(processes=8, micro_batch=2))

@@ -4,21 +4,21 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from conftest import apart, scripted
+from conftest import apart, judge, scripted
 
 from pipeline.core.config import Sampling
 from pipeline.core.records import Problem, Tree
 from pipeline.inference.requests import Completion, Request
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import candidates, pairs, search
-from pipeline.methods.psrlm.settings import Judge, Pairs, Search
+from pipeline.methods.psrlm.settings import Pairs, Search
 
 SETTINGS = Search(
     width=3,
     sampling=Sampling(temperature=0.8, top_p=0.95, max_tokens=40),
     max_steps=12,
     rollbacks=2,
-    judge=Judge(orders="both", sampling=Sampling(temperature=0.0, top_p=1.0, max_tokens=40)),
+    judge=judge(),
 )
 PAPER = Pairs(min_gap=1.0, require_condorcet_winner=False)
 CONDORCET = Pairs(min_gap=1.0, require_condorcet_winner=True)

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import phase
+from conftest import judge, phase
 
 from pipeline.core import journal, machine
 from pipeline.core.config import Sampling, build
@@ -34,14 +34,14 @@ from pipeline.inference.settings import Inference
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import eft_search
 from pipeline.methods.psrlm import search as step_search
-from pipeline.methods.psrlm.settings import EftSearch, Judge, Search
+from pipeline.methods.psrlm.settings import EftSearch, Search
 
 pytestmark = pytest.mark.timeout(600)
 ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "pipeline/domains/arithmetic/shipped"
 PARAMS = Inference(dtype="float32", max_model_len=768)
 WARM = Sampling(temperature=0.8, top_p=0.95, max_tokens=40)
-JUDGE = Judge(orders="both", sampling=Sampling(temperature=0.0, top_p=1.0, max_tokens=6))
+JUDGE = judge(sampling=Sampling(temperature=0.0, top_p=1.0, max_tokens=6))
 STEPS = Search(width=4, sampling=WARM, max_steps=3, rollbacks=1, judge=JUDGE)
 TREES = EftSearch(width=4, iterations=6, depth=2, exploration=1.0, sampling=WARM, max_steps=3)
 SERVE = (

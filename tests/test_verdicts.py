@@ -19,7 +19,7 @@ def tree(beats: set[tuple[int, int]], texts: list[str], name: str = "p", lone: b
             winner = "A" if (a, b) in beats else "B" if (b, a) in beats else "C"
             said.append(Verdict(a, b, f"[[{winner}]]", winner))
     candidates = tuple(Candidate(f"Step 1: {text}", 1, 0.0, "step", False) for text in texts)
-    return Tree(name, "q", (State((), candidates, tuple(said), "step", 0, 1, False),), (), "answer")
+    return Tree(name, "q", (State((), candidates, tuple(said), "step", 0, 1, False, in_full=True),), (), "answer")
 
 
 def test_a_cycle_is_told_from_an_order() -> None:
@@ -41,7 +41,9 @@ def test_a_judge_that_always_names_the_first_is_inconsistent_and_shows_its_bias(
         Verdict(0, 2, "?", None),
         Verdict(2, 0, "?", None),
     )
-    state = State(("Step 1: x",), tree(set(), ["a", "b", "c"]).states[0].candidates, said, "tie", None, None, False)
+    state = State(
+        ("Step 1: x",), tree(set(), ["a", "b", "c"]).states[0].candidates, said, "tie", None, None, False, in_full=True
+    )
     found = verdicts.diagnostics([Tree("p", "q", (state,), (), "max_steps")])
     assert (found["named_a"], found["consistency"], found["unreadable"], found["decided"]) == (1.0, 0.0, 0.5, 0.0)
     assert found["by_step"] == {"02": {"A": 2, "unreadable": 2}}

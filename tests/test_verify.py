@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
+from conftest import judge
 from safetensors.torch import load_file, save_file
 
 from pipeline import params
@@ -48,7 +49,7 @@ from pipeline.publish import lock
 
 ROOT = Path(__file__).parent.parent
 SAMPLING = {"temperature": 1.0, "top_p": 1.0, "max_tokens": 64}
-JUDGE = {"orders": "both", "sampling": SAMPLING}
+JUDGE = judge().model_dump() | {"sampling": SAMPLING}
 SEARCH = {"width": 2, "max_steps": 8, "rollbacks": 1, "sampling": SAMPLING, "judge": JUDGE}
 PAIRS = {"min_gap": 1.0, "require_condorcet_winner": False}
 ROUND = {"from": "m1", "method": "psrlm"}

@@ -161,8 +161,12 @@ def _state(drawing: Drawing, index: int, state: State, judgments: bool) -> None:
     if judgments and state.verdicts:
         words = branch.add(Text("judgments", style="dim"))
         for verdict in state.verdicts:
-            said = verdict.winner or "unreadable"
-            words.add(Text(f"A={verdict.a} B={verdict.b}: {said} | {visible(verdict.text)}", style="dim"))
+            label = verdict.winner or "unreadable"
+            odds = "" if verdict.log_odds is None else f" (log-odds {verdict.log_odds:.2f})"
+            label += odds + ", reused" * verdict.reused
+            words.add(Text(f"A={verdict.a} B={verdict.b}: {label} | {visible(verdict.text)}", style="dim"))
+    if judgments and state.not_needed:
+        branch.add(Text(f"{state.not_needed} verdicts not needed", style="dim"))
 
 
 def _came_of(state: State) -> str:

@@ -28,7 +28,8 @@ def on_policy(oracle: ModuleType, trees: Sequence[Tree]) -> dict[str, Any]:
 
     mixed: states that hold both a right and a wrong step. right_way: among mixed states whose best and worst
     differ in label, those whose best is the right one. verdict_accuracy, verdict_consistency: over pairs of one
-    right and one wrong candidate; a tie or an unreadable verdict is neither accurate nor consistent.
+    right and one wrong candidate in the states that were drawn to be judged in full; a tie or an unreadable verdict is
+    neither accurate nor consistent.
     """
     mixed: list[bool] = []
     right_way: list[bool] = []
@@ -45,7 +46,7 @@ def on_policy(oracle: ModuleType, trees: Sequence[Tree]) -> dict[str, Any]:
                 if pair[0] != pair[1]:
                     right_way.append(pair[0])
             named: dict[frozenset[int], list[bool | None]] = {}
-            for verdict in state.verdicts:
+            for verdict in state.verdicts if state.in_full else ():
                 if known[verdict.a] != known[verdict.b]:
                     said = {"A": known[verdict.a], "B": known[verdict.b]}.get(verdict.winner or "")
                     named.setdefault(frozenset((verdict.a, verdict.b)), []).append(said)

@@ -1,5 +1,6 @@
 """Diagnostics of a judge, from the verdicts that a round's trees hold; each with its standard error.
 
+Only the states that were drawn to be judged in full count: elsewhere a verdict is left out because of what others said.
 Verdicts on one problem share steps and candidates, so problems are the units of all errors (delete-one jackknife).
 """
 
@@ -25,9 +26,10 @@ def turned(verdict: str | None) -> str | None:
 def diagnostics(trees: Iterable[Tree]) -> dict[str, Any]:
     """What the verdicts of all trees say about their judge; `<name>_se` is the standard error of `<name>`.
 
-    unreadable, ties: shares of all verdicts. named_a: share of the verdicts for one candidate that name the one shown
-    as A (0.5: no position bias where every pair is shown in both orders). consistency: share of the pairs judged in
-    both orders whose two verdicts name the same candidate, or both a tie. decided: share of the pairs with a winner
+    states: those judged in full. unreadable, ties: shares of their verdicts. named_a: share of the verdicts for one
+    candidate that name the one shown as A (0.5: no position bias where every pair is shown in both orders).
+    consistency: share of the pairs judged in both orders whose two verdicts name the same candidate, or both a tie.
+    decided: share of the pairs with a winner
     (all its verdicts name it). cyclic: share of the triples with three decided pairs in which i beats j, j beats k
     and k beats i (a coin gives 0.25). longer_wins: share of the decided pairs of unequal length won by the longer
     step; length_correlation: Pearson correlation of a win with the difference in characters, each pair taken in both
@@ -36,7 +38,7 @@ def diagnostics(trees: Iterable[Tree]) -> dict[str, Any]:
     sums, steps = list[Counter[str]](), dict[int, Counter[str]]()
     for tree in trees:  # which may be more than fit into memory; their tallies are small
         sums.append(tallies(tree))
-        for state in tree.states:
+        for state in _in_full(tree):
             said = (verdict.winner or "unreadable" for verdict in state.verdicts)
             steps.setdefault(len(state.steps) + 1, Counter()).update(said)
     shares: dict[str, Statistic] = {
@@ -50,7 +52,7 @@ def diagnostics(trees: Iterable[Tree]) -> dict[str, Any]:
         "length_correlation": _length_correlation,
     }
     total = summed(sums)
-    sizes = ("verdicts", "pairs", "in_both_orders", "triples", "unequal_pairs")
+    sizes = ("states", "verdicts", "pairs", "in_both_orders", "triples", "unequal_pairs")
     found: dict[str, Any] = {"trees": len(sums), **{name: total[name] for name in sizes}}
     for name, statistic in shares.items():
         found[name], found[f"{name}_se"] = jackknife(sums, statistic)
@@ -58,10 +60,15 @@ def diagnostics(trees: Iterable[Tree]) -> dict[str, Any]:
     return found | {"by_step": by_step}
 
 
+def _in_full(tree: Tree) -> list[State]:
+    return [state for state in tree.states if state.in_full]
+
+
 def tallies(tree: Tree) -> Counter[str]:
     """The sums of one tree from which every diagnostic is made."""
     tally: Counter[str] = Counter()
-    for state in tree.states:
+    for state in _in_full(tree):
+        tally["states"] += 1
         tally["verdicts"] += len(state.verdicts)
         tally.update(verdict.winner or "unreadable" for verdict in state.verdicts)
         winners = {}

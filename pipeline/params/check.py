@@ -16,6 +16,7 @@ from pipeline.core.plan import BASE, PRM, TAKEN
 from pipeline.data import sources
 from pipeline.data.settings import GENERATED, Source
 from pipeline.methods import pairings
+from pipeline.params import judging
 from pipeline.params.renamed import renamed
 from pipeline.params.schema import Common, whole
 from pipeline.training import model_files
@@ -54,7 +55,7 @@ def _with_renamed(old: Mapping[str, str], faults: Sequence[str], where: str) -> 
 def _together(found: Common) -> list[str]:
     """What does not fit together, a line each, without the file's name."""
     plan = found.faults()
-    of_plan = () if plan else (*_overrides(found), *_variants(found), *_judging(found), *_circles(found))
+    of_plan = () if plan else (*_overrides(found), *_variants(found), *judging.faults(found), *_circles(found))
     return [*plan, *of_plan, *_lists(found), *_labels(found), *_parts(found), *_servers(found), *_paths(found)]
 
 
@@ -170,16 +171,6 @@ def _servers(found: Common) -> Iterator[str]:
         yield f"annotator.model: must be the model that annotator.kind: {found.annotator.kind} asks, is ''"
     if found.annotator.kind == "oracle" and found.ift.segmenter == "annotator":
         yield "ift.segmenter: the oracle writes no text; give rule, or annotator.kind: endpoint or model"
-
-
-def _judging(found: Common) -> Iterator[str]:
-    for key, judge in found.judges.items():
-        if judge.model not in found.models:
-            yield f"judges.{key}.model: no model {judge.model!r}; give one of {', '.join(found.models)}"
-        elif judge.model != BASE and found.method(judge.model) != judge.method:
-            yield f"judges.{key}.method: {judge.model} learned to judge as {found.method(judge.model)}"
-        if judge.method not in found.eft:
-            yield f"judges.{key}.method: there are no EFT data of {judge.method}; add it to `eft`"
 
 
 def _paths(found: Common) -> Iterator[str]:

@@ -140,10 +140,10 @@ def verdicts(metrics: Metrics) -> Table:
         "longer wins", "triples", "length correlation",
     ]  # fmt: skip
     note = (
-        "All verdicts of the searches, percent with one standard error (jackknife over problems). Decided: pairs whose "
-        "verdicts name one winner. Names A: share of the verdicts for one candidate that name the one shown first, 50 "
-        "without position bias. Cyclic: triples of decided pairs in which each candidate wins once; a coin gives 25. "
-        "Longer wins: decided pairs of unequal length won by the longer step. Length correlation: of a win with the "
-        "difference in characters."
+        "Verdicts of the states that were drawn to be judged in full (`psrlm.search.judge.full`), percent with one "
+        "standard error (jackknife over problems). Decided: pairs whose verdicts name one winner. Names A: share of "
+        "the verdicts for one candidate that name the one shown first, 50 without position bias. Cyclic: triples of "
+        "decided pairs in which each candidate wins once; a coin gives 25. Longer wins: decided pairs of unequal "
+        "length won by the longer step. Length correlation: of a win with the difference in characters."
     )
     return Table("judge-diagnostics", "Judge diagnostics", note, grid(header, rows))

@@ -69,7 +69,8 @@ function showJudgment(pane, state, verdict) {
   for (const [name, text] of rows) {
     list.append(element("dt", { textContent: name }), element("dd", { textContent: text }));
   }
-  pane.replaceChildren(list, element("pre", { textContent: verdict.text }));
+  const odds = verdict.log_odds === null ? "" : `\nlog-odds of A: ${verdict.log_odds.toFixed(2)}`;
+  pane.replaceChildren(list, element("pre", { textContent: verdict.text + odds }));
 }
 
 function judgments(state) {
@@ -100,7 +101,7 @@ function judgments(state) {
   const table = element("table", { className: "verdicts" }, element("thead", {}, head), element("tbody", {}, ...rows));
   const said = { A: 0, B: 0, C: 0, null: 0 };
   for (const verdict of state.verdicts) said[verdict.winner] += 1;
-  const summary = `${count(state.verdicts.length, "judgment")}: A ${said.A}, B ${said.B}, tie ${said.C}, unreadable ${said.null}`;
+  const summary = `${count(state.verdicts.length, "judgment")}: A ${said.A}, B ${said.B}, tie ${said.C}, unreadable ${said.null}${state.not_needed ? `; ${state.not_needed} not needed` : ""}`;
   const hint = "Row: shown as A, column: shown as B; in the cell the winner (= tie, ? unreadable). Choose one to read it.";
   const details = element(
     "details",

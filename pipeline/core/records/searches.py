@@ -10,7 +10,8 @@ from dataclasses import dataclass
 class Candidate:
     """One distinct candidate next step at a state.
 
-    votes: how many of the samples had this text. score: pairwise wins (search) or P("+") (EFT search).
+    votes: how many of the samples had this text. score: pairwise wins (search; where judging stopped early those that
+    were counted: exact for best and worst, at least as many for the others) or P("+") (EFT search).
     finish: `step` for a usable step, else why it is none (`length`, `empty`, `marker`, `context`). terminal: it boxes
     an answer or the model ended the sequence after it. tokens: sampled for it, in all of its votes together.
     """
@@ -26,13 +27,21 @@ class Candidate:
 @dataclass(frozen=True)
 class Verdict:
     """One judge call: candidates shown as A and B, the judge's words and their number of tokens, and A, B, C (a tie) or
-    None (unreadable)."""
+    None (unreadable).
+
+    log_odds: of A against B (natural), where these decided and no words. reused: the answer to the same greedy question
+    earlier in the search, so that nothing was sampled. shown: of a ranking, all candidates in the order shown; a and b
+    are then its first and its last.
+    """
 
     a: int
     b: int
     text: str
     winner: str | None
     tokens: int = 0
+    log_odds: float | None = None
+    reused: bool = False
+    shown: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,8 @@ class State:
     outcome: `step` (best appended, best/worst a pair), `single` (one distinct candidate, appended, no pair),
     `tie` (max = min, rolled back), `forced` (a tie with no rollback left: most votes appended, no pair),
     `none` (no usable candidate).
-    discarded: a later rollback took this state's step and its pair back.
+    discarded: a later rollback took this state's step and its pair back. in_full: drawn to be judged in full, whatever
+    its verdicts come to. not_needed: verdicts that were left out (each pair counts in each of its orders).
     """
 
     steps: tuple[str, ...]
@@ -52,6 +62,8 @@ class State:
     best: int | None
     worst: int | None
     discarded: bool
+    in_full: bool = False
+    not_needed: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""Other preference pairs from the search of a round: a file a kind, with `BY`, `needs_steps` and `pairs`."""
+"""Other preference pairs from the search of a round: a file a kind, with `BY`, `NEEDS_STEPS`,
+`NEEDS_ALL_VERDICTS`, `cost` and `pairs`."""
 
 from __future__ import annotations
 

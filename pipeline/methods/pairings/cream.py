@@ -33,6 +33,7 @@ from pipeline.methods.psrlm.settings import FILE, Judge, Search, Settings
 
 BY = "before"  # the second model: the one that the searching model was trained from
 NEEDS_STEPS = True
+NEEDS_ALL_VERDICTS = True  # of the search: wins of all candidates are compared
 
 
 def cost(settings: Settings, sizes: Sizes) -> Work:

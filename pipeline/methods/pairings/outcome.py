@@ -27,6 +27,7 @@ from pipeline.methods.psrlm.settings import FILE
 
 BY = "start"  # the second model: the one that searched
 NEEDS_STEPS = True
+NEEDS_ALL_VERDICTS = False
 
 
 def cost(settings: Section, sizes: Sizes) -> Work:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Any
 
 from scipy.special import expit
 
 from pipeline.core.means import mean_and_error, proportion
 from pipeline.core.records import JudgedPair
-from pipeline.inference.requests import Completion, Request, Task
+from pipeline.inference.requests import Task
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import judge
 from pipeline.methods.psrlm.judge import Opinion
@@ -52,28 +51,22 @@ class Weighed(Opinion):
 
 
 def weigh(renderer: Renderer, pair: JudgedPair, examples: Sequence[JudgedPair], settings: Judge) -> Task[Weighed]:
-    """Judge one held-out pair in both orders, then read the log-odds of each verdict."""
-    asked = judge.both_orders(renderer, pair, examples, settings)
-    said = [answer.text for answer in (yield asked)]
-    again = [_request(renderer, one.prompt_ids, text) for one, text in zip(asked, said, strict=True)]
-    answers = iter((yield [request for request in again if request]))
-    odds = [_log_odds(next(answers)) if request else None for request in again]
-    verdicts = [judge.parse(text) for text in said]
-    return Weighed(pair.pair_id, pair.winner, verdicts[0], verdicts[1], said[0], said[1], odds[0], odds[1])
+    """Judge one held-out pair in both orders, then read the log-odds of each verdict that has none yet."""
+    prompts, seeds = judge.both_orders(renderer, pair, examples)
+    verdicts = yield from judge.ask(renderer, prompts, seeds, settings)
+    again = [k for k, one in enumerate(verdicts) if one.log_odds is None and one.winner is not None]
+    answers = yield [judge.letters(renderer, renderer.turn(prompts[k]), _before(verdicts[k].text)) for k in again]
+    odds = [one.log_odds for one in verdicts]
+    for k, answer in zip(again, answers, strict=True):
+        odds[k] = judge.log_odds(answer)
+    straight, swapped = verdicts
+    winners, texts = (straight.winner, swapped.winner), (straight.text, swapped.text)
+    return Weighed(pair.pair_id, pair.winner, *winners, *texts, *odds)
 
 
-def _request(renderer: Renderer, prompt_ids: tuple[int, ...], said: str) -> Request | None:
-    """Ask for the probabilities of both letters in place of the verdict in `said`."""
-    if judge.parse(said) is None:
-        return None
-    before = judge.VERDICT.split(said)[0]
-    a, b = (renderer.text(f"{before}[[{letter}]]") for letter in "AB")
-    shared = len(list(takewhile(lambda ids: ids[0] == ids[1], zip(a, b, strict=False))))  # ends at the letter
-    return Request((*prompt_ids, *a[:shared]), 1, labels=(a[shared], b[shared]))
-
-
-def _log_odds(answer: Completion) -> float | None:
-    return answer.label_logprobs[0] - answer.label_logprobs[1] if answer.label_logprobs else None
+def _before(judgment: str) -> str:
+    """The judge's words before its verdict."""
+    return judge.VERDICT.split(judgment)[0]
 
 
 def calibration(rows: Sequence[Weighed]) -> dict[str, Any]:

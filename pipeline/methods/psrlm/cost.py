@@ -1,13 +1,15 @@
 """What PSRLM asks for one problem, counted from its settings and from lengths; nothing is run.
 
-assumed: `candidates`, `compared`, `revisited`, `expanded`, `layers`, `decided`, `pairs`, `later_pairs`, `readable`,
-`judgment` (see pipeline/planning/assumptions.py).
+assumed: `candidates`, `compared`, `needed`, `revisited`, `expanded`, `layers`, `decided`, `pairs`, `later_pairs`,
+`readable`, `judgment` (see pipeline/planning/assumptions.py).
 """
 
 from __future__ import annotations
 
+import math
+
 from pipeline.core.workload import Sizes, Work, asked
-from pipeline.methods.psrlm.settings import Settings
+from pipeline.methods.psrlm.settings import Judge, Settings
 
 
 def _candidates(width: int, sizes: Sizes) -> float:
@@ -59,10 +61,27 @@ def cost_of_search(settings: Settings, sizes: Sizes) -> Work:
 
 def cost_of_verdicts(settings: Settings, sizes: Sizes) -> Work:
     """The judgments on the candidates of one state."""
-    chosen = settings.search
-    compared = sizes.assumed["compared"] * chosen.width * (chosen.width - 1) / 2
-    orders = 2 if chosen.judge.orders == "both" else 1
-    return asked(orders * compared, _judge_prompt(sizes), sizes.assumed["judgment"], judging=True)
+    width, way = settings.search.width, settings.search.judge
+    compared = sizes.assumed["compared"] * width * (width - 1) / 2
+    candidates = (1 + math.sqrt(1 + 8 * compared)) / 2  # that make as many pairs
+    if way.schedule == "listwise":
+        prompt = sizes.prompt("step_ranking") + sizes.problem + sizes.prefix + candidates * sizes.step
+        return asked(way.rankings * min(1.0, compared), prompt, sizes.assumed["judgment"], judging=True)
+    needed = sizes.assumed["needed"]
+    if way.schedule == "tournament" and compared > 0:
+        needed *= min(1.0, (2 * candidates - 3) / compared)
+    calls = (2 if way.orders == "both" else 1) * compared * (way.full + (1 - way.full) * needed)
+    return asked(calls, _judge_prompt(sizes), _judgment(way, sizes), judging=True)
+
+
+def _judgment(way: Judge, sizes: Sizes) -> float:
+    """Tokens of one verdict."""
+    match way.verdict:
+        case "logprob":
+            return 1.0
+        case "explain-short":
+            return min(sizes.assumed["judgment"], way.max_explanation + 1.0)
+    return sizes.assumed["judgment"]
 
 
 def expected_pairs(settings: Settings, sizes: Sizes, iteration: int) -> tuple[float, float]:
@@ -77,10 +96,11 @@ def expected_pairs(settings: Settings, sizes: Sizes, iteration: int) -> tuple[fl
 
 def cost_of_measure(settings: Settings, sizes: Sizes, shots: int) -> Work:
     """One held-out pair judged in both orders, then the probabilities of each verdict that can be read."""
-    prompt, said = _judge_prompt(sizes), sizes.assumed["judgment"]
-    prompt += shots * (prompt + said)
+    prompt, judgment = _judge_prompt(sizes), _judgment(settings.search.judge, sizes)
+    prompt += shots * (prompt + sizes.assumed["judgment"])
     again = 2 * (sizes.assumed["readable"] if shots else 1)
-    return asked(2, prompt, said, judging=True) + asked(again, prompt + said, 1)
+    verdicts = asked(2, prompt, judgment, judging=True)
+    return verdicts if judgment == 1 else verdicts + asked(again, prompt + judgment, 1)
 
 
 def labelled(sizes: Sizes) -> float:

@@ -1,8 +1,9 @@
 """Step-wise search in which the model judges its own candidate steps (paper, section 3.3).
 
 One generator a problem; the engine's event loop interleaves them. At a state `width` next steps are sampled,
-equal ones merged, every pair judged. Best = most wins, worst = fewest; the best is appended and the two are the
-state's pair. If all scores are equal, the previous step and its pair are discarded and the search rolls back.
+equal ones merged, their pairs judged as far as best and worst depend on them. Best = most wins, worst = fewest;
+the best is appended and the two are the state's pair. If all have equally many, the previous step and its pair
+are discarded and the search rolls back.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.core.files import counts
-from pipeline.core.records import Candidate, Problem, State, Tree
+from pipeline.core.records import Candidate, Problem, State, Tree, Verdict
 from pipeline.inference.requests import Task, seed_of
 from pipeline.language import steps
 from pipeline.language.renderer import Renderer
+from pipeline.methods import verdicts
 from pipeline.methods.psrlm import judge
 from pipeline.methods.psrlm.candidates import merge, sample
 from pipeline.methods.psrlm.settings import FILE as FILE
 from pipeline.methods.psrlm.settings import Search
-from pipeline.methods.verdicts import turned
 
 Row = Tree
 
@@ -29,7 +30,7 @@ def search(renderer: Renderer, problem: Problem, settings: Search, seed: int) ->
     """Search one problem; one that does not fit the engine's context ends as `context`."""
     states: list[State] = []
     path: list[int] = []  # indices of the states whose steps stand in the solution
-    rollbacks = 0
+    rollbacks, answered = 0, dict[str, Verdict]()
     for visit in range(settings.max_steps):
         done = tuple(_chosen(states[index]) for index in path)
         place = seed_of(seed, problem.problem_id, len(done), visit)
@@ -42,8 +43,10 @@ def search(renderer: Renderer, problem: Problem, settings: Search, seed: int) ->
         if len(eligible) == 1:
             state = State(done, candidates, (), "single", eligible[0], None, False)
         else:
-            texts = [candidates[index].text for index in eligible]
-            ranking = yield from judge.rank(renderer, problem.prompt, done, texts, settings.judge, place)
+            texts, votes = zip(*((candidates[index].text, candidates[index].votes) for index in eligible), strict=True)
+            ranking = yield from judge.rank(
+                renderer, problem.prompt, done, texts, settings.judge, place, votes, answered
+            )
             state = _judged(done, candidates, eligible, ranking)
         if state.outcome == "tie":
             if rollbacks < settings.rollbacks:
@@ -70,16 +73,18 @@ def search(renderer: Renderer, problem: Problem, settings: Search, seed: int) ->
 def _judged(
     done: tuple[str, ...], candidates: tuple[Candidate, ...], eligible: list[int], ranking: judge.Ranking
 ) -> State:
-    """The state after judging: scores noted, best and worst picked; equal scores fall to the votes."""
+    """The state after judging: scores noted, best and worst picked."""
     scored = list(candidates)
     for index, score in zip(eligible, ranking.scores, strict=True):
         scored[index] = replace(scored[index], score=score)
-    verdicts = tuple(replace(v, a=eligible[v.a], b=eligible[v.b]) for v in ranking.verdicts)
-    order = sorted(eligible, key=lambda index: (scored[index].score, scored[index].votes, -index))
-    worst, best = order[0], order[-1]
-    if scored[best].score == scored[worst].score:
-        return State(done, tuple(scored), verdicts, "tie", None, None, False)
-    return State(done, tuple(scored), verdicts, "step", best, worst, False)
+    judgments = tuple(
+        replace(v, a=eligible[v.a], b=eligible[v.b], shown=tuple(eligible[i] for i in v.shown))
+        for v in ranking.verdicts
+    )
+    how: dict[str, Any] = {"discarded": False, "in_full": ranking.in_full, "not_needed": ranking.not_needed}
+    if ranking.tied:
+        return State(done, tuple(scored), judgments, "tie", None, None, **how)
+    return State(done, tuple(scored), judgments, "step", eligible[ranking.best], eligible[ranking.worst], **how)
 
 
 def _chosen(state: State) -> str:
@@ -92,10 +97,14 @@ def _tree(problem: Problem, states: list[State], done: tuple[str, ...], end: str
 
 
 def statistics(trees: Sequence[Tree]) -> dict[str, Any]:
-    """What the searches did: states by outcome, distinct candidates, unreadable and inconsistent verdicts, ends."""
+    """What the searches did: states by outcome, distinct candidates, unreadable verdicts, ends.
+
+    verdicts: those read; of these `reused` were not asked again, and `not_needed` more were never asked. consistency:
+    of the states that were drawn to be judged in full.
+    """
     states = [state for tree in trees for state in tree.states]
-    verdicts = [verdict for state in states for verdict in state.verdicts]
-    both = [v for state in states for v in _in_both_orders(state)]
+    judgments = [verdict for state in states for verdict in state.verdicts]
+    in_full = verdicts.summed([verdicts.tallies(tree) for tree in trees])
     return {
         "problems": len(trees),
         "states": len(states),
@@ -104,20 +113,14 @@ def statistics(trees: Sequence[Tree]) -> dict[str, Any]:
         "candidates": sum(len(state.candidates) for state in states),
         "candidates_per_state": sum(len(state.candidates) for state in states) / len(states),
         "unusable": counts([c.finish for state in states for c in state.candidates if c.finish != "step"]),
-        "verdicts": len(verdicts),
-        "ties": sum(verdict.winner == "C" for verdict in verdicts),
-        "unreadable": sum(verdict.winner is None for verdict in verdicts),
-        "consistency": sum(both) / len(both) if both else None,
+        "verdicts": len(judgments),
+        "reused": sum(verdict.reused for verdict in judgments),
+        "not_needed": sum(state.not_needed for state in states),
+        "judged_in_full": sum(state.in_full for state in states),
+        "ties": sum(verdict.winner == "C" for verdict in judgments),
+        "unreadable": sum(verdict.winner is None for verdict in judgments),
+        "consistency": in_full["consistent"] / in_full["in_both_orders"] if in_full["in_both_orders"] else None,
     }
-
-
-def _in_both_orders(state: State) -> list[bool]:
-    """For each pair judged in both orders: whether the two verdicts name the same candidate, or both a tie."""
-    named: dict[frozenset[int], list[str | None]] = {}
-    for verdict in state.verdicts:
-        said = verdict.winner if verdict.a < verdict.b else turned(verdict.winner)
-        named.setdefault(frozenset((verdict.a, verdict.b)), []).append(said)
-    return [both[0] is not None and both[0] == both[1] for both in named.values() if len(both) == 2]
 
 
 def too_long(tree: Tree) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.core.config import Count, Positive, Sampling, Section, Share
 
@@ -36,12 +36,33 @@ class Eft(Section):
 
 
 class Judge(Section):
-    """A model's own pairwise judgments of its candidate steps."""
+    """A model's own judgments of its candidate steps."""
 
+    verdict: Literal["explain", "explain-short", "logprob"] = Field(
+        description="explain: reasons, then a letter (the paper's); explain-short: after max_explanation tokens the "
+        "letter's log-odds decide; logprob: they decide at once, mean of both orders"
+    )
+    schedule: Literal["pairs", "tournament", "listwise"] = Field(
+        description="pairs: all that can change best, worst or their wins; tournament: a knockout for the best, one "
+        "for the worst; listwise: rankings of all candidates in one prompt"
+    )
     orders: Literal["both", "single"] = Field(
         description="both: a win must hold in both orders; single: one order, drawn by hash"
     )
+    full: Share = Field(
+        description="share of the states, drawn by hash, whose pairs are all judged in all orders: what is said of the "
+        "judge comes from these; with schedule: pairs the round's pairs are the same at any share"
+    )
+    max_explanation: Positive = Field(description="explain-short: tokens")
+    margin: float = Field(ge=0, description="log-odds (natural) up to which a pair is a tie")
+    rankings: Positive = Field(description="listwise: how many, each in an order drawn by hash; most must agree")
     sampling: Sampling
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Judge:
+        if self.schedule == "listwise" and self.verdict != "explain":
+            raise ValueError(f"schedule: listwise ranks in words; it takes verdict: explain, not {self.verdict}")
+        return self
 
 
 class Search(Section):

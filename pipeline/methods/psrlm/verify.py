@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.core import files
 from pipeline.core.records import JudgedPair, SearchTree, State, Tree
 from pipeline.methods.psrlm import judge
-from pipeline.methods.psrlm.settings import FILE, RATED, Search
+from pipeline.methods.psrlm.settings import FILE, RATED, Judge, Search
 
 
 def searched(folder: Path, settings: Search) -> Iterator[tuple[str, str]]:
     """Faults of a round's trees: the place (`row 3 (p-7), state 2`) and what is wrong there."""
-    needed = 2 if settings.judge.orders == "both" else 1
     row = 0
     for batch in files.batches(folder / FILE, Tree, size=64):
         for tree in batch:
-            for place, what in _of_tree(tree, needed):
+            for place, what in _of_tree(tree, settings.judge):
                 yield f"row {row} ({tree.problem_id}){place}", what
             row += 1
 
 
-def _of_tree(tree: Tree, needed: int) -> Iterator[tuple[str, str]]:
+def _of_tree(tree: Tree, settings: Judge) -> Iterator[tuple[str, str]]:
     path: list[int] = []
     back = set[int]()
     for index, state in enumerate(tree.states):
-        for what in _of_state(state, needed):
+        for what in _of_state(state, settings):
             yield f", state {index}", what
         if state.steps != _steps(tree, path):
             yield f", state {index}", "its steps are not those of the states before it"
@@ -48,38 +48,47 @@ def _steps(tree: Tree, path: list[int]) -> tuple[str, ...]:
     return tuple(state.candidates[state.best].text for state in states if state.best is not None)
 
 
-def _of_state(state: State, needed: int) -> Iterator[str]:
-    usable = {i for i, candidate in enumerate(state.candidates) if candidate.finish == "step"}
-    if not {i for i in (state.best, state.worst) if i is not None} <= usable:
+def _of_state(state: State, settings: Judge) -> Iterator[str]:
+    usable = [i for i, candidate in enumerate(state.candidates) if candidate.finish == "step"]
+    if not {i for i in (state.best, state.worst) if i is not None} <= set(usable):
         yield "its best or worst is no usable candidate"
         return
     for number, verdict in enumerate(state.verdicts):
-        if not {verdict.a, verdict.b} <= usable or verdict.a == verdict.b:
+        if not {verdict.a, verdict.b, *verdict.shown} <= set(usable) or verdict.a == verdict.b:
             yield f"verdict {number} is not on two usable candidates"
             return
-        if verdict.winner != (said := judge.parse(verdict.text)):
-            yield f"verdict {number} is {verdict.winner}, its words say {said}"
-    recounted = judge.scores(len(state.candidates), state.verdicts, needed)
+    if len(usable) > 1:
+        yield from _recounted(state, usable, settings)
+    elif any(candidate.score for candidate in state.candidates) or state.verdicts:
+        yield "it has scores or verdicts, and fewer than two usable candidates"
+    elif state.outcome != ("single" if usable else "none"):
+        yield f"its outcome {state.outcome!r} does not fit {len(usable)} usable candidates"
+
+
+def _recounted(state: State, usable: list[int], settings: Judge) -> Iterator[str]:
+    """What the verdicts say of scores, best and worst against what stands there."""
+    place = {index: number for number, index in enumerate(usable)}
+    verdicts = []
+    for number, verdict in enumerate(state.verdicts):
+        own = replace(
+            verdict, a=place[verdict.a], b=place[verdict.b], shown=tuple(place[index] for index in verdict.shown)
+        )
+        verdicts.append(own)
+        if own.winner != (words := judge.read(own, settings.margin)):
+            yield f"verdict {number} is {own.winner}, its words say {words}"
+    ranking = judge.ranked(verdicts, [state.candidates[index].votes for index in usable], settings)
+    scores = dict(zip(usable, ranking.scores, strict=True))
     for number, candidate in enumerate(state.candidates):
-        if candidate.score != recounted[number]:
-            yield f"candidate {number} has score {candidate.score:g}, its verdicts make {recounted[number]:g}"
-    scores = [state.candidates[i].score for i in usable]
-    alike = len(set(scores)) == 1
-    fits = {
-        "none": not usable,
-        "single": len(usable) == 1,
-        "tie": len(usable) > 1 and alike,
-        "forced": len(usable) > 1 and alike,
-        "step": bool(usable) and not alike,
-    }
-    if not fits.get(state.outcome, False):
-        yield f"its outcome {state.outcome!r} does not fit {len(usable)} usable candidates with scores {sorted(scores)}"
-    elif state.outcome == "step" and (
-        state.best is None
-        or state.worst is None
-        or state.candidates[state.best].score < max(scores)
-        or state.candidates[state.worst].score > min(scores)
-    ):
+        if candidate.score != scores.get(number, 0.0):
+            yield f"candidate {number} has score {candidate.score:g}, its verdicts make {scores.get(number, 0.0):g}"
+    if ranking.open:
+        yield "its judging stopped before best and worst were decided"
+    if ranking.not_needed != state.not_needed or (state.in_full and state.not_needed):
+        yield f"not_needed is {state.not_needed}, its verdicts leave {ranking.not_needed} out"
+    if state.outcome not in (("tie", "forced") if ranking.tied else ("step",)):
+        every = sorted(state.candidates[index].score for index in usable)
+        yield f"its outcome {state.outcome!r} does not fit {len(usable)} usable candidates with scores {every}"
+    elif state.outcome == "step" and (state.best, state.worst) != (usable[ranking.best], usable[ranking.worst]):
         yield "its best and worst are not those with the most and the fewest wins"
 
 

@@ -1,0 +1,104 @@
+"""Rounds of a finished run searched again with other judging, by the pipeline's own stages: tokens, pairs, accuracy."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import yaml
+
+from pipeline.core import files
+from pipeline.core.config import build, laid_over, read_yaml
+from pipeline.core.records import Preference, Tree
+from pipeline.methods.psrlm.settings import FILE, Search
+from pipeline.params.profiles import profile
+
+WAYS: dict[str, dict[str, Any]] = {  # keys laid over a run's judge; the first is the reference
+    "explain, every verdict": {"full": 1.0},
+    "explain": {},
+    "explain, one order": {"orders": "single"},
+    "explain, tournament": {"schedule": "tournament"},
+    "explain-short": {"verdict": "explain-short"},
+    "logprob": {"verdict": "logprob"},
+    "logprob, margin 1": {"verdict": "logprob", "margin": 1.0},
+    "logprob, tournament": {"verdict": "logprob", "schedule": "tournament"},
+    "listwise": {"schedule": "listwise"},
+}
+
+
+def trees(path: Path) -> Iterator[Tree]:
+    """The trees of a run, of this version's records or of an earlier one's."""
+    for batch in pq.ParquetFile(path).iter_batches(64):
+        yield from (files.record(Tree, row) for row in batch.to_pylist())
+
+
+def settings_of(params: Mapping[str, Any], over: Mapping[str, Any]) -> Search:
+    """The run's search, with the default profile's values where the run has no such key yet."""
+    base = laid_over(profile("tiny")["psrlm"]["search"], params["psrlm"]["search"])
+    return build(Search, laid_over(base, {"judge": {"full": 0.0} | dict(over)}), "psrlm.search")
+
+
+def staged(name: str, folder: Path, key: str, **paths: Path) -> None:
+    """Run a stage of the pipeline with the parameters in `folder`."""
+    given = [f"--{name}={path}" for name, path in paths.items()]
+    command = [sys.executable, "-m", f"stages.{name}", f"--params={folder / 'params.yaml'}", f"--key={key}", *given]
+    subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": os.getcwd()})
+
+
+def searched_again(run_folder: Path, folder: Path, over: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A round searched in one way: tokens of candidates and verdicts, and its pairs."""
+    params = read_yaml(run_folder / "params.yaml")
+    params["psrlm"]["search"] = settings_of(params, over).model_dump()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    data, start = run_folder / "data", params["rounds"][key]["from"]
+    problems = data / f"problems/round-{key}.parquet"
+    paths = {"trees": folder / "trees", "stats": folder / "search.json"}
+    staged("search", folder, key, policy=data / start / "model", problems=problems, **paths)
+    dropped, stats = folder / "dropped.parquet", folder / "pairs.json"
+    staged("pairs", folder, key, trees=folder / "trees", pairs=folder / "pairs", dropped=dropped, stats=stats)
+    return tokens(trees(folder / "trees" / FILE)) | {"content": files.read_json(stats)["content"]}
+
+
+def tokens(searched: Iterator[Tree]) -> dict[str, int]:
+    """Sampled tokens of a search."""
+    numbers = {"candidates": 0, "verdicts": 0, "calls": 0}
+    for tree in searched:
+        for state in tree.states:
+            numbers["candidates"] += sum(one.tokens for one in state.candidates)
+            numbers["verdicts"] += sum(one.tokens for one in state.verdicts)
+            numbers["calls"] += sum(not getattr(one, "reused", False) for one in state.verdicts)
+    return numbers
+
+
+def rounds(run_folder: Path, folder: Path, full: float) -> dict[str, Any]:
+    """Every round of a run as it was searched and searched again with savings."""
+    numbers = {}
+    for key in read_yaml(run_folder / "params.yaml")["rounds"]:
+        before = tokens(trees(run_folder / "data" / key / "trees" / FILE))
+        rows = files.read(run_folder / "data" / key / "pairs/train.parquet", Preference)
+        before |= {"content": files.content(rows)}  # today's hash, whatever version wrote them
+        after = searched_again(run_folder, folder / key, {"full": full}, key)
+        saved = 1 - after["verdicts"] / before["verdicts"]
+        numbers[key] = {"before": before, "after": after, "saved": saved, "same": before["content"] == after["content"]}
+        print(key, numbers[key], flush=True)
+    return numbers
+
+
+def trained(run_folder: Path, folder: Path, over: Mapping[str, Any]) -> dict[str, Any]:
+    """M2 of the run's first round, searched in one way: what it cost, its pairs, and its greedy accuracy."""
+    key, entry = next(iter(read_yaml(run_folder / "params.yaml")["rounds"].items()))
+    numbers = searched_again(run_folder, folder, over, key)
+    start, model = run_folder / "data" / entry["from"] / "model", folder / "model"
+    lost = {"dropped": folder / "lost.parquet", "curve": folder / "loss.csv", "stats": folder / "dpo.json"}
+    staged("dpo", folder, key, start=start, pairs=folder / "pairs", model=model, **lost)
+    problems, stats = run_folder / "data/problems/evaluation.parquet", folder / "evaluation.json"
+    staged("evaluate", folder, key, model=model, problems=problems, answers=folder / "answers", stats=stats)
+    pooled = files.read_json(stats)["pooled"]
+    pairs = files.read_json(folder / "pairs.json")["pairs"]
+    return numbers | {"pairs": pairs, "accuracy": pooled["accuracy"], "accuracy_se": pooled["accuracy_se"]}

@@ -1,0 +1,52 @@
+"""What a params.yaml says of judging, where it must fit together: measured judges, and ways of judging."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline.core import config, fingerprint, plugins
+from pipeline.core.config import laid_over
+from pipeline.core.plan import BASE
+from pipeline.methods import pairings
+from pipeline.methods.psrlm import listwise
+from pipeline.methods.psrlm.settings import Search, Settings
+from pipeline.params.schema import Common
+
+
+def faults(found: Common) -> Iterator[str]:
+    """A line for each thing that does not fit together, without the file's name."""
+    yield from _judges(found)
+    yield from _ways(found)
+
+
+def _judges(found: Common) -> Iterator[str]:
+    for key, judge in found.judges.items():
+        if judge.model not in found.models:
+            yield f"judges.{key}.model: no model {judge.model!r}; give one of {', '.join(found.models)}"
+        elif judge.model != BASE and found.method(judge.model) != judge.method:
+            yield f"judges.{key}.method: {judge.model} learned to judge as {found.method(judge.model)}"
+        if judge.method not in found.eft:
+            yield f"judges.{key}.method: there are no EFT data of {judge.method}; add it to `eft`"
+
+
+def _ways(found: Common) -> Iterator[str]:
+    """What a way of judging needs: a template, and letters enough; and what needs all verdicts must get them."""
+    searches = {"scale.search": found.scale.search}
+    if isinstance(psrlm := getattr(found, "psrlm", None), Settings):
+        searches["psrlm.search"] = psrlm.search
+        for model, entry in found.rounds.items():
+            changed = laid_over(psrlm.search.model_dump(), entry.search)
+            if entry.method == "psrlm" and (search := config.checked(Search, changed, "")[0]):
+                searches[f"rounds.{model}.search"] = search
+    for where, search in searches.items():
+        template = fingerprint.PROMPTS / found.prompts.family / f"{listwise.PROMPT}.txt"
+        if search.judge.schedule == "listwise" and template.parent.is_dir() and not template.is_file():
+            yield f"{where}.judge.schedule: listwise needs the template {template}; write it, or give pairs"
+        if search.judge.schedule == "listwise" and search.width > len(listwise.LETTERS):
+            yield f"{where}.width: listwise has {len(listwise.LETTERS)} letters; give as many candidates at most"
+    for model, variant in found.variants.items():
+        needed = plugins.part(pairings.__name__, variant.kind, "pairs").NEEDS_ALL_VERDICTS
+        search = searches.get(where := f"rounds.{variant.of}.search")
+        if needed and search and (search.judge.full < 1 or search.judge.schedule != "pairs"):
+            rule = "judge: {schedule: pairs, full: 1.0}"
+            yield f"variants.{model}.kind: {variant.kind} compares all wins of two judges; give {where}: {{{rule}}}"
