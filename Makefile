@@ -8,7 +8,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 
 bin = PATH="$(abspath $(VENV))/bin:$$PATH"
 
-.PHONY: help install repro gates judging push test test-slow lint lock clean
+.PHONY: help install repro gates judging push bench test test-slow lint lock clean
 .DEFAULT_GOAL := help
 
 help: ## print the targets
@@ -30,6 +30,9 @@ judging: install ## ways of judging side by side on a finished run: `make judgin
 
 push: install ## publish the run on the Hugging Face Hub: `make push REPO=org/name [OPTIONS="--dry-run --models m4"]`
 	@$(bin) psr push "$(REPO)" $(OPTIONS)
+
+bench: install ## measure speed and memory beside the simplest way to do the same (reports/bench.md; `OPTIONS="--parts loops"`)
+	@$(bin) python -m benchmarks $(OPTIONS)
 
 test: lint ## lint, then the tests with an end-to-end run
 	@requirements/browser.sh

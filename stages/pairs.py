@@ -13,8 +13,9 @@ def main(stage: Stage) -> None:
     settings = stage.section(f"{name}.pairs", method.Pairs, **stage.plan.override(stage.key, "pairs"))
     found = method.preferences(stage.trees, settings, stage.key)
     shares = stage.section("shares", Shares)
-    files.write_json(stage.stats, preferences.write(stage.name, found, stage.pairs, stage.dropped, shares))
+    made = preferences.write(stage.name, found, stage.pairs, stage.dropped, shares)
+    files.write_json(stage.stats, made | preferences.cost_of_a_pair(files.read_json(stage.searched), made["pairs"]))
 
 
 if __name__ == "__main__":
-    run(main, reads=["trees"], writes=["pairs", "dropped", "stats"])
+    run(main, reads=["trees", "searched"], writes=["pairs", "dropped", "stats"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pipeline.inference.loop import run
 from pipeline.inference.pool import PooledEngine
 from pipeline.inference.requests import Completion, Request, seed_of
 from pipeline.inference.settings import Inference
+from pipeline.methods.psrlm import judge
 
 SETTINGS = Inference(dtype="float32", max_model_len=256)
 
@@ -49,6 +51,22 @@ def test_completions_do_not_depend_on_order_window_or_replicas(tiny_model: Path,
         assert all(math.isfinite(x) and x < 0 for x in rated.label_logprobs) and len(rated.label_logprobs) == 2
         assert too_long.finish == "context" and too_long.tokens == 0
         assert greedy.tokens <= 6
+
+
+@pytest.mark.timeout(300)
+def test_a_completion_has_the_form_that_its_request_names(tiny_model: Path, words: Any) -> None:
+    form = r"[a-z ]{3}" + judge.FORM.removeprefix(r"([^\[]|\[[^\[])*")  # which a model of random weights also ends
+    prompt = tuple(words.encode("Ana has 2 keys.", add_special_tokens=False))
+
+    def asked() -> Generator[list[Request], list[Completion], list[Completion]]:
+        return (yield [Request(prompt, 40, t, seed=s, form=f) for t in (0.0, 1.0) for s in (1, 2) for f in (form, "")])
+
+    found: dict[str, Any] = {}
+    with open_engines({"policy": tiny_model}, SETTINGS, here(1)) as engines:
+        run(engines, [("all", asked())], 1, found.__setitem__)
+    formed, free = found["all"][::2], found["all"][1::2]
+    assert all(re.fullmatch(form, one.text) and one.finish == "stop" and judge.parse(one.text) for one in formed)
+    assert not any(judge.parse(one.text) for one in free)
 
 
 @pytest.mark.timeout(120)

@@ -142,6 +142,16 @@ def test_model_text_never_becomes_markup(page: Path) -> None:
     assert found["trees"][0]["states"][0]["candidates"][0]["text"] == HOSTILE
 
 
+def test_a_judge_s_verdicts_on_policy_stand_beside_those_held_out(page: Path) -> None:
+    said = json.loads((page.parent / "metrics.json").read_text())["m2"]["verdicts"]
+    with (page.parent / "tables/3-judge.csv").open() as file:
+        rows = {row["model"]: row for row in csv.DictReader(file)}
+    assert (rows["m1"]["pairs"], int(rows["m1"]["on policy: verdicts"])) == ("40", said["verdicts"])
+    for name in ("consistency", "unreadable"):
+        assert float(rows["m1"][f"on policy: {name}"]) == pytest.approx(100 * said[name], abs=1e-3)
+        assert rows["m2"][f"on policy: {name}"] == ""  # it has searched no round
+
+
 def test_every_number_of_the_tables_is_that_of_metrics_json(page: Path) -> None:
     metrics = json.loads((page.parent / "metrics.json").read_text())
     with (page.parent / "tables/1-accuracy.csv").open() as file:

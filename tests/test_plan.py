@@ -141,6 +141,9 @@ def test_a_round_s_own_settings_and_another_assumption_change_its_stage_alone(tm
     before, after = requests(found, []), requests(found.model_copy(update={"rounds": {"m2": wide}}), [])
     assert {stage for stage in before if before[stage] != after[stage]} == {"search@m2"}
     assert requests(found, ["compared=1"])["search@m2"] > before["search@m2"]
+    waves = found.rounds["m2"].model_copy(update={"search": {"first_wave": 3}})
+    found = found.model_copy(update={"rounds": {"m2": waves}})
+    assert requests(found, [])["search@m2"] < requests(found, ["varied=1"])["search@m2"] == before["search@m2"]
 
 
 def test_cheaper_ways_of_judging_are_planned_with_fewer_tokens_and_calls(tmp_path: Path) -> None:

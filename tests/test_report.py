@@ -151,6 +151,21 @@ def test_samples_stand_beside_greedy_and_a_reference_has_a_row_of_its_own(tmp_pa
         collect(folder, lineage, ["easy"])
 
 
+def test_what_a_pair_cost_stands_beside_each_round_and_in_its_metrics(tmp_path: Path) -> None:
+    folder = written(tmp_path / "models", ["m0", "m1", "m2", "o2"])
+    costs = {"tokens_per_pair": 413.7, "judge_tokens_per_pair": 120.0, "judge_calls_per_pair": None}
+    pairs = {"pairs": 3, "dropped": {"single": 2}}
+    (folder / "m2/pairs.json").write_text(json.dumps(pairs | costs))
+    (folder / "o2/pairs.json").write_text(json.dumps(pairs))
+    starts = {"m0": None, "m1": "m0", "m2": "m1", "o2": "m1"}
+    lineage = Lineage(tuple(starts), starts, dict.fromkeys(starts, "psrlm"), ("m1",), variants=("o2",))
+    found = collect(folder, lineage, ["easy"])
+    assert costs.items() <= found["m2"]["pairs"].items()
+    text = document(tables(found, lineage))
+    assert "| m2 | – | – | 3 | 414 | 120 | – | 2 | single 2 |" in text
+    assert "| o2 | – | – | 3 | – | – | – | 2 | single 2 |" in text
+
+
 def test_an_unreadable_verdict_counts_against_accuracy_and_consistency() -> None:
     opinions = [
         Opinion("a", "A", "A", "B", "", ""),

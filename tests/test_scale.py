@@ -55,12 +55,27 @@ def test_the_vote_spends_the_tokens_of_the_search_and_all_of_them_are_recorded(r
     found, usage = tried(renderer)
     sampled = 0
     for trial in found.values():
-        candidates, judgments = scale.spent(trial.tree)
+        candidates, judgments = trial.tree.spent()
         assert candidates == 5 * SETTINGS.width * len(trial.tree.states) and judgments > 0
         spent = [solution.tokens for solution in trial.solutions]
         assert sum(spent[:-1]) < candidates + judgments <= sum(spent)
         sampled += candidates + judgments + sum(spent)
     assert sampled == usage.sampled_tokens
+
+
+def test_solutions_that_the_vote_takes_in_any_case_are_asked_for_together(renderer: Renderer) -> None:
+    def searching(problem: Problem) -> Any:
+        return search.search(renderer, problem, SETTINGS, 1)
+
+    trial = scale.trials(renderer, PROBLEMS[:1], searching, SAMPLING, 1)["p0"]
+    sizes, requests = [], next(trial)
+    with pytest.raises(StopIteration) as ended:
+        while True:
+            if requests[0].max_tokens == SAMPLING.max_tokens:
+                sizes.append(len(requests))
+            answers = [answer(renderer.tokenizer.decode(request.prompt_ids), request) for request in requests]
+            requests = trial.send(answers)
+    assert sum(sizes) == len(ended.value.value.solutions) and sizes[0] > 1 and len(sizes) < sum(sizes)
 
 
 def test_a_trial_does_not_depend_on_the_window_and_comes_back_from_its_journal(

@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import pytest
 from conftest import apart, judge, scripted
 
+from pipeline.core import files
 from pipeline.core.config import Sampling
 from pipeline.core.records import Problem, Tree
 from pipeline.inference.requests import Completion, Request
 from pipeline.language.renderer import Renderer
+from pipeline.methods import preferences
 from pipeline.methods.psrlm import candidates, pairs, search
 from pipeline.methods.psrlm.settings import Pairs, Search
 
@@ -115,6 +119,26 @@ def test_candidates_of_a_state_differ_in_consecutive_seeds_alone(renderer: Rende
     assert asked == [replace(asked[0], seed=2**62 + number) for number in range(4)]
 
 
+def test_a_second_wave_makes_the_trees_of_one_wave_byte_for_byte(renderer: Renderer, tmp_path: Path) -> None:
+    waves = SETTINGS.model_copy(update={"first_wave": 2})  # of three, with consecutive seeds: never all equal
+    for name, settings in (("one", SETTINGS), ("two", waves)):
+        files.write(tmp_path / name, Tree, grow(renderer, script(by_quality), settings).values())
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+@pytest.mark.parametrize(("finish", "samples"), [("stop", 2), ("length", 5)])
+def test_a_first_wave_of_equal_candidates_is_all_that_is_sampled_where_they_are_usable(
+    renderer: Renderer, finish: str, samples: int
+) -> None:
+    settings = SETTINGS.model_copy(update={"width": 5, "first_wave": 2})
+
+    def answer(prompt: str, request: Request) -> Completion:
+        return Completion(" the same \\boxed{1}." if finish == "stop" else " on and on", finish, 5)
+
+    for tree in grow(renderer, answer, settings).values():
+        assert [candidate.votes for state in tree.states for candidate in state.candidates] == [samples]
+
+
 def test_equal_candidates_are_merged_and_not_judged(renderer: Renderer) -> None:
     def answer(prompt: str, request: Request) -> Completion:
         assert "[Check]" not in prompt
@@ -142,6 +166,25 @@ def test_candidates_that_are_no_steps_are_recorded_with_their_reason(renderer: R
 def test_a_candidate_is_what_follows_the_marker_that_its_prompt_ends_with(renderer: Renderer) -> None:
     for tree in grow(renderer, lambda prompt, request: Completion(" Sure! It is 4.", "stop", 5, True)).values():
         assert tree.end == "no_answer" and tree.steps == ("Step 1: Sure! It is 4.",)
+
+
+def test_the_statistics_count_every_sampled_token_and_every_call_of_the_judge(renderer: Renderer) -> None:
+    calls = {"policy": 0, "judge": 0}
+
+    def counted(prompt: str, request: Request) -> Completion:
+        calls["judge" if "[Check]" in prompt else "policy"] += 1
+        return script(by_quality)(prompt, request)
+
+    found = search.statistics(list(grow(renderer, counted).values()))
+    assert found["judge_calls"] == calls["judge"] > 0 and found["judge_tokens"] == 5 * calls["judge"]
+    assert found["sampled_tokens"] == 5 * sum(calls.values())
+
+
+def test_a_round_without_pairs_has_no_cost_of_a_pair() -> None:
+    searched = {"sampled_tokens": 60, "judge_tokens": 40, "judge_calls": 8}
+    costs = ("tokens_per_pair", "judge_tokens_per_pair", "judge_calls_per_pair")
+    assert preferences.cost_of_a_pair(searched, 4) == dict(zip(costs, (15, 10, 2), strict=True))
+    assert preferences.cost_of_a_pair(searched, 0) == preferences.cost_of_a_pair({}, 4) == dict.fromkeys(costs)
 
 
 def test_a_problem_too_long_for_the_context_is_recorded(renderer: Renderer) -> None:

@@ -49,6 +49,7 @@ def running(tmp_path: Path, tiny_model: Path, words: Any, monkeypatch: pytest.Mo
         )
         names = ("problems", "trees", "ratings", "eft", "pairs", "dropped", "stats")
         places = {name: tmp_path / name for name in names} | {"policy": tiny_model, "value": tiny_model}
+        places["searched"] = tmp_path / "stats"
         stage = Stage(module.__name__.removeprefix("stages."), tmp_path / "params.yaml", key, places)
         module.main(stage)
         stage.close()
@@ -95,7 +96,12 @@ def test_a_search_that_finds_steps_goes_through_every_stage(running: Run, tmp_pa
     running(eft_search, "psrlm", policy)
     assert not any(tree.unusable for tree in files.read(tmp_path / "trees/trees.parquet", SearchTree))
     running(search, "m2", script(by_quality))
+    searched = json.loads((tmp_path / "stats").read_text())
     running(pairs, "m2", alone)
+    made = json.loads((tmp_path / "stats").read_text())
+    assert made["pairs"] and searched["judge_calls"] == searched["verdicts"]
+    costs = {"tokens": "sampled_tokens", "judge_tokens": "judge_tokens", "judge_calls": "judge_calls"}
+    assert all(made[f"{name}_per_pair"] * made["pairs"] == pytest.approx(searched[of]) for name, of in costs.items())
 
 
 def test_a_judge_whose_verdicts_nobody_can_read_stops_at_the_search(running: Run) -> None:

@@ -99,6 +99,19 @@ def test_an_unreadable_judgment_is_no_score_and_is_counted(renderer: Renderer) -
     assert statistics["verdicts"] == sum(statistics["scores"].values()) + statistics["unreadable"]
 
 
+def test_the_statistics_count_every_sampled_token_and_every_call_of_the_scorer(renderer: Renderer) -> None:
+    spent = {"policy": [], "scorer": []}
+
+    def counted(prompt: str, request: Request) -> Completion:
+        completion = answer(prompt, request)
+        spent["scorer" if "Mark each step" in prompt else "policy"].append(completion.tokens)
+        return completion
+
+    found = search.statistics(list(searched(renderer, counted).values()))
+    assert found["judge_calls"] == len(spent["scorer"]) > 0 and found["judge_tokens"] == sum(spent["scorer"])
+    assert found["sampled_tokens"] == sum(map(sum, spent.values()))
+
+
 def test_the_result_does_not_depend_on_how_many_problems_run_at_once(renderer: Renderer) -> None:
     assert searched(renderer, window=1) == searched(renderer, window=8)
 

@@ -121,7 +121,10 @@ def accuracy(rows: Sequence[Answered], samples: Sequence[Answered] = ()) -> dict
 
 
 def _by_split(rows: Sequence[Answered]) -> dict[str, list[Answered]]:
-    return {split: [row for row in rows if row.split == split] for split in sorted({row.split for row in rows})}
+    found: dict[str, list[Answered]] = {}
+    for row in sorted(rows, key=lambda row: row.split):
+        found.setdefault(row.split, []).append(row)
+    return found
 
 
 def _sampled(rows: Sequence[Answered]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ which favours the search, whose judge reads long ones.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -16,8 +17,7 @@ from typing import Any
 from pipeline.core.config import Sampling
 from pipeline.core.means import mean_and_error, proportion
 from pipeline.core.records import Answered, Grade, Problem, Tree
-from pipeline.evaluation.evaluate import solve
-from pipeline.inference.requests import Completion, Task, seed_of
+from pipeline.inference.requests import Completion, Task, samples, seed_of, with_marker
 from pipeline.language import steps
 from pipeline.language.renderer import Renderer
 
@@ -60,12 +60,15 @@ def trials(
 
 def _trial(renderer: Renderer, problem: Problem, searching: Task[Tree], sampling: Sampling, place: int) -> Task[Trial]:
     tree = yield from searching
-    left, found = sum(spent(tree)), list[Completion]()
+    left, found = sum(tree.spent()), list[Completion]()
+    ids = renderer.reasoning(problem.prompt)
     while not found or left > 0:
-        found.append((yield from solve(renderer, problem, sampling, place + len(found))))
-        left -= found[-1].tokens
-        if found[-1].finish == "context":  # nothing was run, and nothing ever will be
-            break
+        surely = max(1, math.ceil(left / sampling.max_tokens))  # as many at once as will be taken, however long each is
+        drawn = yield samples(renderer, ids, sampling, surely, place + len(found))
+        if drawn[0].finish == "context":  # nothing was run, and nothing ever will be
+            return Trial(tree, (drawn[0],))
+        found += [with_marker(1, solution) for solution in drawn]
+        left -= sum(solution.tokens for solution in drawn)
     return Trial(tree, tuple(found))
 
 
@@ -73,12 +76,6 @@ def solutions(problems: Sequence[Problem], found: Mapping[str, Trial]) -> tuple[
     """The sampled solutions of all trials in the order of the problems, after the problem of each."""
     asked = [(problem, solution) for problem in problems for solution in found[problem.problem_id].solutions]
     return [problem for problem, _ in asked], [solution for _, solution in asked]
-
-
-def spent(tree: Tree) -> tuple[int, int]:
-    """Tokens that a search sampled for candidate steps and for judgments, also at states that were rolled back."""
-    candidates = sum(candidate.tokens for state in tree.states for candidate in state.candidates)
-    return candidates, sum(verdict.tokens for state in tree.states for verdict in state.verdicts)
 
 
 def search_answers(
@@ -99,7 +96,7 @@ def search_answers(
             a,
             problem.answer or "",
             g.value,
-            sum(spent(tree)),
+            sum(tree.spent()),
         )
         for problem, tree, a, g in zip(problems, found, extracted, grades, strict=True)
     ]
@@ -162,7 +159,7 @@ def comparison(
         tokens = [sum(one.tokens for one in found) for found in bought]
         counted = _mean("samples", [len(found) for found in bought]) | _mean("tokens", tokens)
         shares[name] = counted | _accuracy("", voted)
-    candidates, judgments = zip(*map(spent, trees), strict=True)
+    candidates, judgments = zip(*(tree.spent() for tree in trees), strict=True)
     return {
         **against_greedy(searched, greedy),
         **_accuracy("majority_", voted),

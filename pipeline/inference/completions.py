@@ -32,6 +32,8 @@ async def ask(server: Server, request: Request, count: int) -> list[Completion]:
     if request.labels:
         sent |= {"logprobs": len(request.labels), "logprob_token_ids": list(request.labels)}
         sent["return_tokens_as_token_ids"] = True
+    if request.form:
+        sent["structured_outputs"] = {"regex": request.form}
     said = await server.said("POST", "/v1/completions", json=sent)
     try:
         choices = sorted(said["choices"], key=lambda choice: choice["index"])

@@ -18,7 +18,7 @@ from pipeline.inference.settings import Inference
 
 @contextmanager
 def open_engines(models: Mapping[str, Path], params: Inference, here: machine.Inference) -> Iterator[dict[str, Engine]]:
-    """Engines of a stage by name, closed at the end of the block; waits where another stage has the GPUs.
+    """Engines of a stage by name, ready to work, closed at the end of the block; waits for GPUs that another stage has.
 
     Models that share GPUs start one after the other, since vLLM measures what is free. Raises PipelineError for what
     cannot be placed, a server that does not start, and endpoints of which none serves a model.
@@ -42,4 +42,7 @@ def open_engines(models: Mapping[str, Path], params: Inference, here: machine.In
             else:
                 running = [servers.Server(url, here.timeout) for url in here.endpoints]
             found[name] = stack.enter_context(closing(ServedEngine(model, params, mine, running)))
+        for started in found.values():
+            if isinstance(started, PooledEngine):
+                started.wait_until_ready()  # so that whoever counts work counts no start
         yield found

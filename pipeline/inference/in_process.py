@@ -76,6 +76,7 @@ class InProcessEngine:
     def submit(self, key: str, request: Request, group: int) -> None:
         """Queue one request; one that does not fit the context comes back as `context`, unrun."""
         from vllm import SamplingParams
+        from vllm.sampling_params import StructuredOutputsParams
 
         if len(request.prompt_ids) + request.max_tokens > self.max_model_len:
             self._early.append((key, Completion("", "context", 0)))
@@ -89,6 +90,7 @@ class InProcessEngine:
             seed=request.seed if request.temperature > 0 else None,
             logprobs=len(request.labels) or None,
             logprob_token_ids=list(request.labels) or None,
+            structured_outputs=StructuredOutputsParams(regex=request.form) if request.form else None,
         )
         self._llm.llm_engine.add_request(key, {"prompt_token_ids": list(request.prompt_ids)}, params)
         self._labels[key] = request.labels

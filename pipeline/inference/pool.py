@@ -60,12 +60,13 @@ class PooledEngine:
         from transformers import AutoTokenizer  # while the children start
 
         self.tokenizer: Any = AutoTokenizer.from_pretrained(str(model), trust_remote_code=False)
+        self._starting = list(range(len(self._connections)))
         self._outgoing: list[list[tuple[str, Request, int]]] = [[] for _ in self._connections]
 
     def wait_until_ready(self) -> None:
         """Return when every replica has its memory, which it says with its first message. Call before any request."""
-        for number in range(len(self._connections)):
-            self._receive(number)
+        while self._starting:
+            self._receive(self._starting.pop())
 
     def submit(self, key: str, request: Request, group: int) -> None:
         """Queue one request for the replica that serves its group."""

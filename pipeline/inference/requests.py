@@ -21,7 +21,8 @@ class Request:
     prompt_ids: token ids. max_tokens: cap of the completion. stop: texts at which sampling ends (not returned).
     seed: of this request alone, so that its completion does not depend on order or batch. ends: ids of tokens that end
     the model's turn, beside the model's own. labels: token ids whose log-probabilities at the first position are wanted
-    (the PRM's "+" and "-"). model: which engine.
+    (the PRM's "+" and "-"). form: regular expression that the completion matches, if max_tokens suffice; "": free.
+    model: which engine.
     """
 
     prompt_ids: tuple[int, ...]
@@ -32,15 +33,16 @@ class Request:
     seed: int = 0
     ends: tuple[int, ...] = ()
     labels: tuple[int, ...] = ()
+    form: str = ""
     model: str = "policy"
 
 
 def sampled(
-    renderer: Renderer, ids: Sequence[int], sampling: Sampling, seed: int, stop: tuple[str, ...] = ()
+    renderer: Renderer, ids: Sequence[int], sampling: Sampling, seed: int, stop: tuple[str, ...] = (), form: str = ""
 ) -> Request:
     """One completion of `ids` as `sampling` says; it ends with the model's turn."""
     how = (sampling.temperature, sampling.top_p)
-    return Request(tuple(ids), sampling.max_tokens, *how, stop, seed, renderer.ends)
+    return Request(tuple(ids), sampling.max_tokens, *how, stop, seed, renderer.ends, form=form)
 
 
 def samples(

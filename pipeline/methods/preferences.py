@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,11 @@ from pipeline.core.products import SEARCHED, Shares, nothing_left, require_share
 from pipeline.core.records import Dropped, Preference
 
 Found = Preference | Dropped  # a pair, or what gave none
+_COSTS = {
+    "tokens_per_pair": "sampled_tokens",
+    "judge_tokens_per_pair": "judge_tokens",
+    "judge_calls_per_pair": "judge_calls",
+}
 
 
 class Statistics:
@@ -76,6 +81,14 @@ def write(
         if first and not kept.count:
             raise nothing_left(stage, statistics.reasons, first, SEARCHED)
     return statistics.values()
+
+
+def cost_of_a_pair(searched: Mapping[str, int], pairs: int) -> dict[str, float | None]:
+    """Sampled tokens, those of judgments, and judge calls for each kept pair, from the statistics of its search.
+
+    None without pairs, and for what the method's statistics do not count.
+    """
+    return {name: searched[of] / pairs if pairs and of in searched else None for name, of in _COSTS.items()}
 
 
 def statistics(found: Iterable[Found]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ MEANING = {
     "candidates": "distinct candidates of an expanded node, at most the width",
     "compared": "share of a state's width * (width - 1) / 2 pairs of candidates that are different and compared",
     "needed": "share of their verdicts that can change best, worst or their wins, where not judged in full",
+    "varied": "share of states whose first wave of candidates is not all equal",
     "revisited": "states visited again after a tie, for each step of a solution",
     "expanded": "share of the iterations of a tree search that expand a node",
     "layers": "share of the expanded nodes with two different candidates",
@@ -37,7 +38,8 @@ MEANING = {
 }
 DEFAULTS = {
     "problem": 90.0, "steps": 8.0, "step": 62.0, "characters": 3.0, "judgment": 300.0, "scoring": 250.0,
-    "thinking": 1000.0, "candidates": 5.0, "compared": 0.8, "needed": 0.75, "revisited": 0.1, "expanded": 0.9,
+    "thinking": 1000.0, "candidates": 5.0, "compared": 0.8, "needed": 0.75, "varied": 0.95, "revisited": 0.1,
+    "expanded": 0.9,
     "layers": 0.95, "decided": 0.5, "pairs": 0.6, "later_pairs": 0.6, "rated": 67.0,
     "solutions": 1.0, "pairs_of_problem": 0.8, "readable": 0.8,
     "prefill": 0.05, "rows": 1000.0,

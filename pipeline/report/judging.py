@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pipeline.report.chart import SERIES, Chart, Point, Series
 from pipeline.report.grid import Grid, Table, counted, grid, measured, number, percent, words
 from pipeline.report.metrics import Lineage, Metrics
@@ -14,11 +16,13 @@ _WAYS = {
 
 
 def accuracy(metrics: Metrics, paper: Grid) -> Table:
-    """Every model that judged the held-out pairs."""
+    """Every model that judged the held-out pairs, and beside it the verdicts of its own search."""
+    searches = [found["verdicts"] for found in metrics.values() if found.get("verdicts", {}).get("verdicts")]
     rows = []
     for model, found in metrics.items():
         if judge := found.get("judge-psrlm"):
             pairs = judge["pairs"]
+            own: dict[str, Any] = next((said for said in searches if said["judge"] == model), {})
             rows.append(
                 [
                     words(model),
@@ -29,13 +33,17 @@ def accuracy(metrics: Metrics, paper: Grid) -> Table:
                     measured(judge, "consistency"),
                     counted(judge.get("ties"), pairs),
                     counted(judge["unreadable"], pairs),
+                    number(own.get("verdicts")),
+                    *(measured(own, name) for name in ("consistency", "ties", "unreadable")),
                 ]
             )
     header = ["model", "shots", "pairs", "accuracy", "accuracy, swapped", "consistency", "ties", "unreadable"]
+    header += [f"on policy: {name}" for name in ("verdicts", "consistency", "ties", "unreadable")]
     note = (
         "Each model as a judge of held-out pairs of steps, percent with one standard error. A tie and an unreadable "
         "verdict count as wrong. Consistency: the same verdict when the two candidates change places. The paper's M0 "
-        "is measured 3-shot, as ours where shots says so."
+        "is measured 3-shot, as ours where shots says so. On policy: the verdicts of the round it searched. Of a "
+        "held-out pair one step is right; a search asks where its model wavers, often about two wrong ones."
     )
     return Table("3-judge", "Table 3. Accuracy of the judge", note, grid(header, rows), paper)
 

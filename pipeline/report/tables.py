@@ -127,11 +127,15 @@ def _rounds(metrics: Metrics) -> Table:
                     number(search.get("problems")),
                     number(search.get("states")),
                     number(pairs["pairs"]),
+                    *(number(pairs.get(f"{what}_per_pair")) for what in ("tokens", "judge_tokens", "judge_calls")),
                     number(sum(pairs["dropped"].values())),
                     words(", ".join(f"{reason} {count}" for reason, count in reasons) or "–"),
                 ]
             )
-    header = ["model", "problems", "states", "pairs", "no pair", "why"]
-    return Table(
-        "rounds", "What the rounds made", "Preference pairs that each model was trained on.", grid(header, rows)
+    costs = ["tokens a pair", "judge tokens a pair", "judge calls a pair"]
+    header = ["model", "problems", "states", "pairs", *costs, "no pair", "why"]
+    note = (
+        "Preference pairs that each model was trained on, and what its search sampled and asked its judge for each of "
+        "them; a variant has its pairs from another round's search."
     )
+    return Table("rounds", "What the rounds made", note, grid(header, rows))

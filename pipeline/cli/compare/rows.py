@@ -49,7 +49,7 @@ def rows_of(
         (JUDGE, "Judge on held-out pairs, %", {"judge_accuracy": 100, "consistency": 100, "unreadable": 100}),
         ("scale", "Step search at evaluation, %", {"accuracy": 100, "gain": 100, "over_majority": 100}),
         ("search", "Search of the round", {"problems": 1, "states": 1, "candidates_per_state": 1, "consistency": 1}),
-        ("pairs", "Pairs of the round", {"pairs": 1, "problems": 1, "terminal": 1}),
+        ("pairs", "Pairs of the round", {"pairs": 1, "problems": 1, "terminal": 1, "tokens_per_pair": 1}),
         ("dpo", "Step-wise DPO", {"reward_accuracy": 1, "reward_margin": 1, "last_loss": 1}),
     ):
         sides = before.get(section, {}), after.get(section, {})

@@ -11,7 +11,6 @@ from typing import Any
 from pipeline.core import config, files, plugins
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import Dropped, Preference, Tree
-from pipeline.evaluation import scale
 from pipeline.methods import preferences
 
 METHODS = "pipeline.methods"
@@ -94,7 +93,7 @@ def miscounted(pairs: Path, dropped: Path, stats: Path) -> Iterator[str]:
 
 def unspent(trees: Path, stats: Path) -> Iterator[str]:
     """Tokens of searches at evaluation that are not the sum of those of their candidates and verdicts."""
-    spent = [scale.spent(tree) for tree in rows_of(trees, Tree)]
+    spent = [tree.spent() for tree in rows_of(trees, Tree)]
     candidates, judgments = (sum(parts) / len(spent) for parts in zip(*spent, strict=True))
     made = {"candidates": candidates, "judgments": judgments, "search": candidates + judgments}
     yield from _unequal(made, files.read_json(stats)["tokens"], stats)

@@ -80,13 +80,20 @@ class Tree:
     steps: tuple[str, ...]
     end: str
 
+    def spent(self) -> tuple[int, int]:
+        """Tokens sampled for candidate steps and for judgments, also at states that were rolled back."""
+        candidates = sum(candidate.tokens for state in self.states for candidate in state.candidates)
+        return candidates, sum(verdict.tokens for state in self.states for verdict in state.verdicts)
+
 
 @dataclass(frozen=True)
 class Scoring:
-    """One scoring call (SRLM): the model's words and its score, 0 to 5, or None where none can be read."""
+    """One scoring call (SRLM): the model's words and their number of tokens, and its score, 0 to 5, or None where none
+    can be read."""
 
     text: str
     score: int | None
+    tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,8 @@ class SampledSolution:
     """One distinct whole solution. votes: how many of the samples had this text.
 
     finish: `answer` (boxed, then the sequence ended), `no_answer` (ended without a box), `length` (the cap came first)
-    or `context`; only ended ones are scored. score: mean of the readable scores, None if there is none.
+    or `context`; only ended ones are scored. score: mean of the readable scores, None if there is none. tokens: sampled
+    for it, in all of its votes together.
     """
 
     text: str
@@ -102,6 +110,7 @@ class SampledSolution:
     finish: str
     scorings: tuple[Scoring, ...]
     score: float | None
+    tokens: int = 0
 
     @property
     def ended(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 from pipeline.core.config import Sampling
@@ -10,6 +10,7 @@ from pipeline.core.records import Candidate
 from pipeline.inference.requests import Completion, Request, samples
 from pipeline.language import markers, steps
 from pipeline.language.renderer import Renderer
+from pipeline.methods.psrlm.settings import Search
 
 
 def sample(
@@ -18,6 +19,22 @@ def sample(
     """Requests for `width` candidate next steps after the steps `done`."""
     ids = renderer.reasoning(problem, done)
     return samples(renderer, ids, sampling, width, place, stop=(steps.STOP,))
+
+
+def in_waves(
+    renderer: Renderer, problem: str, done: Sequence[str], settings: Search, place: int
+) -> Generator[list[Request], list[Completion], tuple[Candidate, ...]]:
+    """The distinct candidates of `settings.width` samples, or of the first wave where that holds one usable step alone.
+
+    A sample has the seed of its number in either wave, so that a second wave makes the candidates of one wave.
+    """
+    first = settings.first_wave or settings.width
+    answers = yield sample(renderer, problem, done, first, settings.sampling, place)
+    found = merge(renderer, answers, number=len(done) + 1)
+    if first == settings.width or (len(found) == 1 and found[0].finish == "step"):
+        return found
+    more = yield sample(renderer, problem, done, settings.width - first, settings.sampling, place + first)
+    return merge(renderer, [*answers, *more], number=len(done) + 1)
 
 
 def merge(renderer: Renderer, answers: Sequence[Completion], number: int) -> tuple[Candidate, ...]:

@@ -1,7 +1,7 @@
 """What PSRLM asks for one problem, counted from its settings and from lengths; nothing is run.
 
 assumed: `candidates`, `compared`, `needed`, `revisited`, `expanded`, `layers`, `decided`, `pairs`, `later_pairs`,
-`readable`, `judgment` (see pipeline/planning/assumptions.py).
+`readable`, `judgment`, `varied` (see pipeline/planning/assumptions.py).
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def _states(settings: Settings, sizes: Sizes) -> float:
 def cost_of_search(settings: Settings, sizes: Sizes) -> Work:
     """The search of one problem: candidates of every state, and the verdicts on their pairs."""
     prompt = sizes.prompt("reasoning") + sizes.problem + sizes.prefix
-    sampled = asked(settings.search.width, prompt, sizes.step)
+    first = settings.search.first_wave or settings.search.width
+    others = (settings.search.width - first) * sizes.assumed["varied"]
+    sampled = asked(first + others, prompt, sizes.step)
     return (sampled + cost_of_verdicts(settings, sizes)) * _states(settings, sizes)
 
 

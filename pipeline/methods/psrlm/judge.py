@@ -22,6 +22,7 @@ from pipeline.methods.psrlm.comparisons import SCHEDULES, Comparisons, Shown, or
 from pipeline.methods.psrlm.settings import Judge
 
 VERDICT = re.compile(r"\[\[([ABC])\]\]")
+FORM = r"([^\[]|\[[^\[])*\[\[[ABC]\]\]"  # any words and one verdict at their end
 _PROMPT, _REPLY = "step_judge", (VERDICT, r"[\1]")
 
 
@@ -70,7 +71,8 @@ def ask(renderer: Renderer, prompts: Sequence[str], seeds: Sequence[int], settin
     sampling, short = settings.sampling, settings.verdict == "explain-short"
     if short:
         sampling = sampling.model_copy(update={"max_tokens": min(sampling.max_tokens, settings.max_explanation)})
-    answers = yield [sampled(renderer, one, sampling, seed) for one, seed in zip(ids, seeds, strict=True)]
+    form = FORM if settings.structured else ""
+    answers = yield [sampled(renderer, one, sampling, seed, form=form) for one, seed in zip(ids, seeds, strict=True)]
     verdicts = [Verdict(0, 1, answer.text, parse(answer.text), answer.tokens) for answer in answers]
     cut = [k for k, answer in enumerate(answers) if answer.finish == "length" and not VERDICT.search(answer.text)]
     if short and cut:

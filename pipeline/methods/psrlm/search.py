@@ -1,9 +1,9 @@
 """Step-wise search in which the model judges its own candidate steps (paper, section 3.3).
 
-One generator a problem; the engine's event loop interleaves them. At a state `width` next steps are sampled,
-equal ones merged, their pairs judged as far as best and worst depend on them. Best = most wins, worst = fewest;
-the best is appended and the two are the state's pair. If all have equally many, the previous step and its pair
-are discarded and the search rolls back.
+One generator a problem; the engine's event loop interleaves them. At a state `width` next steps are sampled (in two
+waves, if so set), equal ones merged, their pairs judged as far as best and worst depend on them. Best = most wins,
+worst = fewest; the best is appended and the two are the state's pair. If all have equally many, the previous step and
+its pair are discarded and the search rolls back.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pipeline.language import steps
 from pipeline.language.renderer import Renderer
 from pipeline.methods import verdicts
 from pipeline.methods.psrlm import judge
-from pipeline.methods.psrlm.candidates import merge, sample
+from pipeline.methods.psrlm.candidates import in_waves
 from pipeline.methods.psrlm.settings import FILE as FILE
 from pipeline.methods.psrlm.settings import Search
 
@@ -34,8 +34,7 @@ def search(renderer: Renderer, problem: Problem, settings: Search, seed: int) ->
     for visit in range(settings.max_steps):
         done = tuple(_chosen(states[index]) for index in path)
         place = seed_of(seed, problem.problem_id, len(done), visit)
-        answers = yield sample(renderer, problem.prompt, done, settings.width, settings.sampling, place)
-        candidates = merge(renderer, answers, number=len(done) + 1)
+        candidates = yield from in_waves(renderer, problem.prompt, done, settings, place)
         eligible = [index for index, candidate in enumerate(candidates) if candidate.finish == "step"]
         if not eligible:
             states.append(State(done, candidates, (), "none", None, None, False))
@@ -113,6 +112,9 @@ def statistics(trees: Sequence[Tree]) -> dict[str, Any]:
         "candidates": sum(len(state.candidates) for state in states),
         "candidates_per_state": sum(len(state.candidates) for state in states) / len(states),
         "unusable": counts([c.finish for state in states for c in state.candidates if c.finish != "step"]),
+        "sampled_tokens": sum(sum(tree.spent()) for tree in trees),
+        "judge_tokens": sum(verdict.tokens for verdict in judgments),
+        "judge_calls": sum(verdict.tokens > 0 for verdict in judgments),
         "verdicts": len(judgments),
         "reused": sum(verdict.reused for verdict in judgments),
         "not_needed": sum(state.not_needed for state in states),

@@ -56,6 +56,9 @@ class Judge(Section):
     max_explanation: Positive = Field(description="explain-short: tokens")
     margin: float = Field(ge=0, description="log-odds (natural) up to which a pair is a tie")
     rankings: Positive = Field(description="listwise: how many, each in an order drawn by hash; most must agree")
+    structured: bool = Field(
+        default=False, description="the engine lets nothing but words that end in a verdict be sampled"
+    )
     sampling: Sampling
 
     @model_validator(mode="after")
@@ -69,10 +72,19 @@ class Search(Section):
     """Step-wise search with the model's own judgments (paper, section 3.3)."""
 
     width: Positive = Field(description="candidates a step")
+    first_wave: Count = Field(
+        default=0, description="sampled first; the others only where these are not all equal; 0: all at once"
+    )
     max_steps: Positive = Field(description="states visited, rollbacks included")
     rollbacks: Count = Field(description="at most, where all candidates have equally many wins")
     sampling: Sampling
     judge: Judge
+
+    @model_validator(mode="after")
+    def _two_waves(self) -> Search:
+        if self.first_wave and not 1 < self.first_wave < self.width:
+            raise ValueError(f"first_wave must be 0, or above 1 and below width ({self.width})")
+        return self
 
 
 class Pairs(Section):

@@ -75,11 +75,12 @@ def quality(found: Sequence[Estimate]) -> dict[str, Any]:
 
 def _ordered(found: Sequence[Estimate]) -> list[list[bool]]:
     """By problem, for each two solutions that the annotator scored differently: whether the model's means agree."""
-    agreeing: dict[str, list[bool]] = {}
-    for first, second in itertools.combinations(found, 2):
-        if first.problem_id == second.problem_id and first.score != second.score:
-            low, high = sorted((first, second), key=lambda e: e.score)
-            below, above = scoring.mean(low.scorings), scoring.mean(high.scorings)
-            agrees = below is not None and above is not None and below < above
-            agreeing.setdefault(first.problem_id, []).append(agrees)
-    return list(agreeing.values())
+    problems: dict[str, list[Estimate]] = {}
+    for estimate in found:
+        problems.setdefault(estimate.problem_id, []).append(estimate)
+    agreeing = []
+    for estimates in problems.values():
+        means = [(e.score, scoring.mean(e.scorings)) for e in sorted(estimates, key=lambda e: e.score)]
+        ordered = [(low, high) for low, high in itertools.combinations(means, 2) if low[0] < high[0]]
+        agreeing.append([low[1] is not None and high[1] is not None and low[1] < high[1] for low, high in ordered])
+    return [one for one in agreeing if one]

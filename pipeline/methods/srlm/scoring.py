@@ -65,7 +65,7 @@ def score(
         place = seed_of(seed, "score", text)
         requests += samples(renderer, renderer.turn(text), settings.sampling, settings.samples, place)
     answers = yield requests
-    found = [Scoring(answer.text, parse(answer.text)) for answer in answers]
+    found = [Scoring(answer.text, parse(answer.text), answer.tokens) for answer in answers]
     return [tuple(found[i : i + settings.samples]) for i in range(0, len(found), settings.samples)]
 
 

@@ -29,7 +29,7 @@ def sample(renderer: Renderer, problem: Problem, count: int, sampling: Sampling,
     for answer in (with_marker(1, answer) for answer in answers):
         text, finish = answer.text.strip(), _finish(renderer, answer)
         before = found.get((text, finish), SampledSolution(text, 0, finish, (), None))
-        found[text, finish] = replace(before, votes=before.votes + 1)
+        found[text, finish] = replace(before, votes=before.votes + 1, tokens=before.tokens + answer.tokens)
     return SampleSet(problem.problem_id, problem.prompt, tuple(found.values()))
 
 
@@ -60,6 +60,7 @@ def statistics(samples: Sequence[SampleSet]) -> dict[str, Any]:
     """
     found = [solution for one in samples for solution in one.solutions]
     scorings = [scored for solution in found for scored in solution.scorings]
+    judging = sum(scored.tokens for scored in scorings)
     agreeing = [
         len({scored.score for scored in solution.scorings}) == 1 and solution.score is not None
         for solution in found
@@ -72,6 +73,9 @@ def statistics(samples: Sequence[SampleSet]) -> dict[str, Any]:
         "candidates": len(found),
         "unusable": counts([solution.finish for solution in found if not solution.ended]),
         "candidates_per_state": len(found) / len(samples),
+        "sampled_tokens": sum(solution.tokens for solution in found) + judging,
+        "judge_tokens": judging,
+        "judge_calls": sum(scored.tokens > 0 for scored in scorings),
         "verdicts": len(scorings),
         "scores": counts([str(scored.score) for scored in scorings if scored.score is not None]),
         "unreadable": sum(scored.score is None for scored in scorings),

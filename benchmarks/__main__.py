@@ -1,0 +1,134 @@
+"""What this machine makes of each part of the pipeline, beside the simplest way to do the same (`make bench`).
+
+    python -m benchmarks                        # all parts, about a quarter of an hour on two quiet cores
+    python -m benchmarks --parts loops training --problems 10 --rounds 1
+
+Ways of one thing are measured in turn, several times; a ratio (x) is of one round. Prints a Markdown table and writes
+it with all values to `--output` (.md and .json). Parts: `loops` (the event loop beside flat replay, lockstep and one
+problem at a time; prefix cache; start), `training` (SFT and DPO beside a bare PyTorch loop), `grading`, `graph` (`dvc
+repro` of a finished run), `rows` (memory.py and decontaminate.py at two sizes, which print their own tables).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+
+from benchmarks import bare, graph, loops
+from benchmarks.sides import HEADER, Line, plain
+from pipeline.core import config, machine
+from pipeline.core.files import replacing
+from pipeline.core.records import Problem
+from pipeline.core.terminal import markdown
+from pipeline.domains.arithmetic import problems
+from pipeline.domains.arithmetic.settings import Settings
+from pipeline.domains.math.grading import Grader
+from pipeline.inference.settings import Inference
+from pipeline.methods.psrlm.settings import Search
+from pipeline.params.profiles import profile
+
+PARTS = ("loops", "training", "grading", "graph", "rows")
+_SECONDS = 600  # of one benchmark of rows, at most
+
+
+def generated(name: str, count: int) -> list[Problem]:
+    """Problems of two to seven steps."""
+    settings = config.build(Settings, profile("tiny")["arithmetic"], "tiny: arithmetic")
+    return problems.training(settings, 1, name, count, set())
+
+
+def searches(options: argparse.Namespace) -> list[Line]:
+    """The loops on a pool with seats to spare and saturated, and on one server."""
+    found: list[Line] = []
+    search = config.build(Search, profile("tiny")["psrlm"]["search"], "tiny: psrlm.search")
+    params = Inference(dtype="float32", max_model_len=1024)
+    for seats, server in ((128, False), (8, False), (128, True)):
+        here = machine.Inference(replicas=1 if server else 0, max_num_seqs=seats, serve=loops.SERVE if server else "")
+        setting = loops.Setting(options.model, generated("round", options.problems), params, here, search)
+        found += loops.lines(setting, options.rounds, server)
+    return found
+
+
+def trainings(options: argparse.Namespace) -> list[Line]:
+    """SFT and DPO on rows of up to 256 tokens."""
+    return bare.lines(options.model, options.rounds, options.rows, threads=len(os.sched_getaffinity(0)))
+
+
+def grading(options: argparse.Namespace) -> list[Line]:
+    """Answers a second, half of them right, in the forms that models give; the workers' start is a line of its own."""
+    rng, found, starts = random.Random(1), list[float](), list[float]()
+    for _ in range(options.rounds):
+        asked = []
+        for _ in range(options.answers):
+            gold = Fraction(rng.randrange(1, 9999), rng.randrange(2, 99))
+            said = gold + rng.randrange(2)
+            forms = (f"\\frac{{{said.numerator}}}{{{said.denominator}}}", f"{float(said):.6f}", f"x = {said}")
+            asked.append((rng.choice(forms), str(gold)))
+        with Grader() as grader:
+            begun = time.perf_counter()
+            grader.grade([("x^2+1", "1+x^2")])
+            starts.append(time.perf_counter() - begun)
+            begun = time.perf_counter()
+            grader.grade(asked)
+            found.append(len(asked) / (time.perf_counter() - begun))
+    return [Line("grading", tuple(found), "answers/s"), Line("grading: start", tuple(starts), "s")]
+
+
+def rows(options: argparse.Namespace) -> str:
+    """What memory.py and decontaminate.py print, at the smaller and the larger of two sizes."""
+    said = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, count in (("evaluation", 1000), ("clean", 7000)):
+            texts = [json.dumps({"question": problem.prompt}) for problem in generated(name, count)]
+            Path(folder, f"{name}.jsonl").write_text("\n".join(texts), encoding="utf-8")
+        paths = ["--evaluation", f"{folder}/evaluation.jsonl", "--clean", f"{folder}/clean.jsonl"]
+        for size in (options.size // 10, options.size):
+            for module, more in (("memory", ["--pairs", str(size)]), ("decontaminate", [*paths, "--rows", str(size)])):
+                command = [sys.executable, "-m", f"benchmarks.{module}", *more]
+                done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=_SECONDS)
+                said.append(f"`python -m benchmarks.{module}`, {size:,} rows:\n\n{done.stdout}")
+    return "\n".join(said)
+
+
+def main() -> None:
+    """Run the parts that are asked for, and write what they say."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--model", type=Path, default=Path("pipeline/domains/arithmetic/shipped"))
+    parser.add_argument("--rounds", type=int, default=3, help="how often each way is measured")
+    parser.add_argument("--problems", type=int, default=30, help="searched by each way")
+    parser.add_argument("--rows", type=int, default=640, help="of a training")
+    parser.add_argument("--answers", type=int, default=2000, help="graded")
+    parser.add_argument("--size", type=int, default=1_000_000, help="rows of the larger data set; the other: a tenth")
+    parser.add_argument("--output", type=Path, default=Path("reports/bench"), help="without .md and .json")
+    options = parser.parse_args()
+    made = {"loops": searches, "training": trainings, "grading": grading, "graph": lambda o: graph.lines(o.rounds)}
+    begun = time.perf_counter()
+    found = [line for part in options.parts if part in made for line in made[part](options)]
+    tables = rows(options) if "rows" in options.parts else ""
+    cpu = next((line.partition(": ")[2] for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "")
+    where = f"{cpu or platform.machine()}, {len(os.sched_getaffinity(0))} cores, {datetime.now(UTC):%Y-%m-%d}"
+    text = f"{where}; {time.perf_counter() - begun:.0f} s.\n\n{markdown(HEADER, [line.cells() for line in found])}\n"
+    with replacing(options.output.with_suffix(".md")) as path:
+        path.write_text(f"# Benchmarks\n\n{text}\n{tables}", encoding="utf-8")
+    with replacing(options.output.with_suffix(".json")) as path:
+        path.write_text(json.dumps({"machine": where, "lines": plain(found)}, indent=1), encoding="utf-8")
+    print(text, tables, sep="\n")
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text(encoding="utf-8").splitlines() if Path(path).is_file() else []
+
+
+if __name__ == "__main__":
+    main()
