@@ -8,7 +8,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 
 bin = PATH="$(abspath $(VENV))/bin:$$PATH"
 
-.PHONY: help install repro gates judging push bench test test-slow lint lock clean
+.PHONY: help install repro gates judging push bench test test-slow chaos lint lock clean
 .DEFAULT_GOAL := help
 
 help: ## print the targets
@@ -40,6 +40,9 @@ test: lint ## lint, then the tests with an end-to-end run
 
 test-slow: install ## the tests that `make test` leaves out: every command of the documents, servers that die, a toy method
 	@$(bin) python -m pytest -m slow
+
+chaos: install ## kill a small run at random moments of every longer stage (docs/chaos.md): `make chaos OPTIONS="--kills 12"`
+	@$(bin) python -m benchmarks.chaos $(OPTIONS)
 
 lint: install ## ruff, mypy, import-linter
 	@$(bin) ruff check .

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+from transformers import LlamaTokenizer
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
@@ -23,6 +27,11 @@ from pipeline.language.renderer import Renderer  # noqa: E402
 from pipeline.methods.psrlm.settings import Judge  # noqa: E402
 
 Answer = Callable[[str, Request], Completion]
+
+# The same examples in every run; `pytest --hypothesis-profile long tests/test_properties*.py` draws many new ones.
+hypothesis.settings.register_profile("short", derandomize=True, max_examples=40, deadline=None)
+hypothesis.settings.register_profile("long", max_examples=2000, deadline=None)
+hypothesis.settings.load_profile("short")
 
 
 def phase(documents: int, **shares: float) -> Phase:
@@ -49,6 +58,14 @@ def words() -> Any:
 def renderer(words: Any) -> Renderer:
     """The prompts of the family `arithmetic` as ids of the tiny tokenizer; a boxed answer ends a solution."""
     return Renderer(words, "arithmetic", answer_end=final.end)
+
+
+@pytest.fixture(scope="session")
+def mistral(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Mistral-7B's own tokenizer (sentencepiece, a space before the first text, BOS)."""
+    folder = tmp_path_factory.mktemp("mistral")
+    shutil.copy(str(files("mistral_common") / "data" / "tokenizer.model.v1"), folder / "tokenizer.model")
+    return LlamaTokenizer.from_pretrained(str(folder), add_bos_token=True)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.resources import files
@@ -16,7 +15,7 @@ from typing import Any
 
 import pytest
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import AutoTokenizer, LlamaTokenizer, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from pipeline.core.records import JudgedPair, LabelledSolution, Preference, Solution
 from pipeline.language import prompts, steps
@@ -84,14 +83,6 @@ def finished(made: Tokenizer, special: Sequence[str], end: str, bos: str | None)
     found = PreTrainedTokenizerFast(tokenizer_object=made, **named)
     found.add_special_tokens({"additional_special_tokens": more} if more else {})
     return found
-
-
-@pytest.fixture(scope="module")
-def mistral(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Mistral-7B's own tokenizer (sentencepiece, a space before the first text, BOS)."""
-    folder = tmp_path_factory.mktemp("mistral")
-    shutil.copy(str(files("mistral_common") / "data" / "tokenizer.model.v1"), folder / "tokenizer.model")
-    return LlamaTokenizer.from_pretrained(str(folder), add_bos_token=True)
 
 
 def respelled(mistral: Any, legacy: bool) -> Tokenizer:

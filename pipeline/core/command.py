@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from pipeline.core import config, fingerprint, machine, plan, plugins
 from pipeline.core.config import Part
-from pipeline.core.errors import PipelineError
+from pipeline.core.errors import STORAGE, PipelineError
 from pipeline.core.redact import redacted
 
 RUNS = Path(".work") / "runs.jsonl"  # outside the DVC outs: times differ from run to run, data must not
@@ -94,6 +94,7 @@ class Stage:
 
 def run(main: Callable[[Stage], None], reads: Sequence[str] = (), writes: Sequence[str] = ()) -> None:
     """Run a stage's `main`; it dies with its parent, and a PipelineError becomes one line (a fault) and exit code 1.
+    So does a full disk, or one that cannot be written.
 
     reads, writes: names of its paths, each an argument `--<name>`; the paths stand in dvc.yaml. Everything unexpected
     propagates with its traceback. A stage that DVC started and that ends well gets a line in `RUNS`: its name in the
@@ -114,6 +115,11 @@ def run(main: Callable[[Stage], None], reads: Sequence[str] = (), writes: Sequen
             _append(name, begun, time.monotonic() - started)
     except PipelineError as error:
         print_error(error)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in STORAGE:
+            raise
+        print_error(PipelineError(f"{error}; make room or give the rights and run again, finished work is kept"))
         sys.exit(1)
 
 

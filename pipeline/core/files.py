@@ -79,9 +79,13 @@ class Writer(Generic[Row]):
         self._waiting.clear()
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        if kind is None and self._waiting:
-            self._flush()
-        self._file.close()
+        try:
+            if kind is None and self._waiting:
+                self._flush()
+            self._file.close()
+        except BaseException as failure:  # as where the disk is full: the temporary file goes then too
+            self._place.__exit__(type(failure))
+            raise
         self._place.__exit__(kind, *error)
 
 
@@ -206,10 +210,8 @@ def require_weights(model: Path) -> None:
 
 
 class Content:
-    """A short hash of records that changes with any of their values, but not with their order or the file's layout.
-
-    The sum of the rows' own hashes, so that none is held.
-    """
+    """A short hash of records that changes with any of their values, but not with their order or the file's layout:
+    the sum of the rows' own hashes, so that none is held."""
 
     def __init__(self) -> None:
         self._sum = 0

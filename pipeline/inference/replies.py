@@ -44,7 +44,12 @@ def read(said: Any, api: str) -> Answer:
         raise ValueError(said)
     if not text and finish == "content_filter":
         refused = refused or finish
-    return Answer(keyless(text), total, finish, sampled, line(refused))
+    return Answer(_characters(keyless(text)), total, _characters(finish), sampled, line(refused))
+
+
+def _characters(text: str) -> str:
+    """The text with U+FFFD for half of a surrogate pair, which JSON can escape and no file of ours can hold."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _message(message: Any, finish: str) -> tuple[Any, str]:
@@ -68,5 +73,5 @@ def reason(error: openai.APIStatusError) -> str:
 
 def line(value: object) -> str:
     """Text of a server on one short line, without secrets."""
-    text = redacted(" ".join(str(value)[: 20 * _SHOWN].split()))
+    text = redacted(" ".join(_characters(str(value)[: 20 * _SHOWN]).split()))
     return text[:_SHOWN]

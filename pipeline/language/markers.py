@@ -24,7 +24,7 @@ def normal(text: str) -> str:
 
     What stands before the first marker goes into the first step.
     """
-    text = text.replace("\r\n", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     found = list(_MARKER.finditer(text))
     numbers = [int(match["number"]) for match in found]
     counted = bool(numbers) and numbers[0] < 2 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))

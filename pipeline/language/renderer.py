@@ -20,7 +20,7 @@ from pipeline.language.steps import cut, marker
 
 _CONTENT = "[the content of this turn]"
 _ANCHORS = ("\n", "1", "=")  # before a text that is no beginning
-_NEXT_STEP = re.compile(r"\n(?=Step \d+:)")
+_NEXT_STEP = re.compile(r"\n(?=Step \d+:)", re.ASCII)
 
 
 def _no_answer(text: str) -> int | None:

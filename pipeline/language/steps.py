@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-MARKER = re.compile(r"^Step (\d+): ?", re.MULTILINE)
+MARKER = re.compile(r"^Step (\d+): ?", re.MULTILINE | re.ASCII)
 STOP = "\nStep "  # sampling stops where the next step's marker begins
 
 
@@ -34,9 +34,9 @@ def split(solution: str) -> list[str]:
         raise ValueError("no `Step n: ` marker")
     if solution[: starts[0]].strip():
         raise ValueError("text before the first step")
-    numbers = [int(match[1]) for match in MARKER.finditer(solution)]
-    if numbers != list(range(1, len(numbers) + 1)):
-        raise ValueError(f"step numbers {numbers} are not 1..{len(numbers)}")
+    numbers = [match[1] for match in MARKER.finditer(solution)]
+    if numbers != [str(number) for number in range(1, len(numbers) + 1)]:
+        raise ValueError(f"step numbers {', '.join(numbers)} are not 1..{len(numbers)}")
     ends = [*starts[1:], len(solution)]
     return [solution[start:end].rstrip("\n") for start, end in zip(starts, ends, strict=True)]
 

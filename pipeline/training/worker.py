@@ -6,7 +6,6 @@ The folder holds the job (launch.py writes it): `job.json` and the token rows. T
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import sys
@@ -17,9 +16,7 @@ from typing import Any
 
 from pipeline.core import machine
 from pipeline.core.command import die_with_parent, print_error, redact_tracebacks
-from pipeline.core.errors import PipelineError
-
-_STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+from pipeline.core.errors import STORAGE, PipelineError
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ def train(place: Path) -> None:
             "lower training.micro_batch, turn on training.gradient_checkpointing (machine.yaml), or see docs/gpu.md"
         ) from error
     except (OSError, SafetensorError) as error:
-        if isinstance(error, OSError) and error.errno not in _STORAGE:
+        if isinstance(error, OSError) and error.errno not in STORAGE:
             raise
         raise PipelineError(f"{place} or {job.folder} cannot be written ({error}); checkpoints are kept") from error
 

@@ -17,12 +17,14 @@ _TOKEN = re.compile(
     r"|\\.|(?P<brace>[{}])",
     re.DOTALL,
 )
-_GROUP = r"\{(?:[^{}\n]|\{(?:[^{}\n]|\{[^{}\n]{0,80}\}){0,80}\}){0,80}\}"  # braces nested twice
+_PLAIN = r"(?:[^{}\\\n]|\\.)"  # or a printed brace
+_GROUP = rf"\{{(?:{_PLAIN}|\{{(?:{_PLAIN}|\{{{_PLAIN}{{0,80}}\}}){{0,80}}\}}){{0,80}}\}}"  # braces nested twice
 _ARGUMENT = rf"\s*(?:[A-Za-z0-9]|{_GROUP})"
 # Without a brace: one term, as TeX would box it and a little more, but no word of prose ("in a \boxed format").
 _TERM = re.compile(
     rf"(?![a-z]{{2}})(?:\\[dtc]?frac{_ARGUMENT}{_ARGUMENT}|\\sqrt{_ARGUMENT}|\\(?!{_NAMES})[A-Za-z]+|\\[%$#&]|{_GROUP}"
-    r"|\\\{[^{}\n$]{0,80}\\\}|[(\[][^()\[\]\n$\\]{0,80}[)\]]|(?<=\d),(?=\d)|[^\s\\{}$()\[\],;])+"
+    rf"|\\\{{[^{{}}\n$]{{0,80}}\\\}}|[(\[](?:[^(){{}}\[\]\n$\\]|{_GROUP}){{0,80}}[)\]]"
+    r"|(?<=\d),(?=\d)|[^\s\\{}$()\[\],;])+"
 )
 _SPACE = re.compile(r"[\s$~&]|\\[()\[\],;:! ]|\\q?quad(?![A-Za-z])")
 _AND, _OR = (rf"(?:{word}|\\(?:text|mbox|textrm) ?\{{ ?,? ?{word} ?\}})" for word in ("and", "or"))
