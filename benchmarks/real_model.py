@@ -4,8 +4,9 @@
         --ratings prm800k.parquet --run FOLDER
 
 train, test: GSM8K as OpenAI published it. ratings: PRM800K, one candidate step a row. run: is made; a second call goes
-on there. Prints the seconds of every stage, what each kept and dropped, and one prompt of each kind with its completion
-as the model saw and wrote it, special tokens and all (docs/real-model.md keeps the last one).
+on there. The annotator is the model itself; as it copies no solution, the stage `ift` is run once with it for show, and
+the graph with the rule. Prints the seconds of every stage, what each kept and dropped, and one prompt of each kind with
+its completion as the model saw and wrote it, special tokens and all (docs/real-model.md keeps the last one).
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from transformers import AutoTokenizer
 
 from pipeline.core import files
 from pipeline.core.config import read_yaml
-from pipeline.core.records import JudgedPair, LabelledSolution, Preference, Solution, Tree
+from pipeline.core.records import JudgedPair, LabelledSolution, Preference, Problem, Solution, Tree
+from pipeline.language import prompts
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import prm, rows
 from pipeline.params.profiles import profile
@@ -32,7 +34,7 @@ from pipeline.params.profiles import profile
 ROOT = Path(__file__).parent.parent
 
 
-def prepare(options: argparse.Namespace) -> None:
+def prepare(options: argparse.Namespace, segmenter: str) -> None:
     """A clone with the data in data/sources and the profile's params.yaml, pointed at them."""
     run: Path = options.run
     if not run.exists():
@@ -53,7 +55,29 @@ def prepare(options: argparse.Namespace) -> None:
     problems["prm"] |= {"path": here["ratings"], "format": "prm800k"}
     problems["ratings"] = here["ratings"]
     params["base"]["model"] = "data/sources/model"
+    params["ift"]["segmenter"] = segmenter
     (run / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+
+
+def repro(run: Path, *target: str, stderr: int | None = None) -> subprocess.CompletedProcess[str]:
+    """`dvc repro` in the clone."""
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": ""}
+    return subprocess.run(["dvc", "repro", *target], cwd=run, env=environment, check=False, stderr=stderr, text=True)
+
+
+def segmentation(run: Path) -> str:
+    """The annotator's first segmentation with its prompt, and what the stage `ift` says of them all."""
+    lines = repro(run, "ift", stderr=subprocess.PIPE).stderr.splitlines()
+    said = [line for line in lines if line.startswith("error: ")] or [
+        "usable: see data/dropped/ift.parquet for the others"
+    ]
+    journal = min((run / ".work/ift").glob("*.jsonl"), key=lambda path: path.stat().st_mtime)
+    first = json.loads(journal.read_text(encoding="utf-8").splitlines()[0])
+    (problem,) = (p for p in files.read(run / "data/problems/ift.parquet", Problem) if p.problem_id == first["key"])
+    renderer = Renderer(AutoTokenizer.from_pretrained(run / "data/sources/model"), "math")
+    text = prompts.fill("math", "segmentation", problem=problem.prompt, solution=problem.solution or "")
+    shown = renderer.tokenizer.decode(renderer.turn(text))
+    return f"### Segmentation\n\n```\n{shown}⟦{first['row']['text']}⟧\n```\n\n{said[-1]}"
 
 
 def seconds(run: Path) -> str:
@@ -86,11 +110,11 @@ def examples(run: Path) -> str:
             show("Reasoning (a sampled step)", renderer.reasoning(tree.prompt, state.steps), text)
     for pair in files.read(run / "data/eft/psrlm/train.parquet", JudgedPair)[:1]:
         show("Judgment", *rows.token_ids(renderer, pair))
-    for rated in files.read(run / "data/prm/steps/train.parquet", LabelledSolution)[:1]:
+    every = files.read(run / "data/prm/steps/train.parquet", LabelledSolution)
+    for rated in [row for row in every if len(set(row.labels)) == 2][:1]:
         row = prm.training_row(renderer, rated)
-        show("PRM rating (the labels alone are trained)", row["input_ids"], [n for n in row["labels"] if n >= 0])
-    text = "\n".join(solution.steps)
-    show("Segmentation", renderer.prompt("segmentation", problem=solution.prompt, solution=text), [])
+        labels = [n for n in row["labels"] if n >= 0]
+        show("PRM rating (a label after each step's mark, the blank lines)", row["input_ids"][:-1], labels)
     for chosen in files.read(run / "data/m2/pairs/train.parquet", Preference)[:1]:
         ids = renderer.completion(chosen.chosen, len(chosen.steps) + 1, terminal=chosen.chosen_terminal)
         show("A pair's prompt and chosen step", renderer.reasoning(chosen.prompt, chosen.steps), ids)
@@ -103,15 +127,16 @@ def main() -> None:
     for name in ("model", "train", "test", "ratings", "run"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     options = parser.parse_args()
-    prepare(options)
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": ""}
-    code = subprocess.run(["dvc", "repro"], cwd=options.run, env=environment, check=False).returncode
+    prepare(options, "annotator")
+    shown = segmentation(options.run)
+    prepare(options, "rule")
+    code = repro(options.run).returncode
     print(seconds(options.run))
     if code:
         sys.exit(code)
     print((options.run / "reports/table.md").read_text(encoding="utf-8").partition("The paper")[0])
     print((options.run / "reports/ledger.csv").read_text(encoding="utf-8"))
-    print(examples(options.run))
+    print(examples(options.run), shown, sep="\n\n")
 
 
 if __name__ == "__main__":

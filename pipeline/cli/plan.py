@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ def add_command(commands: Any) -> None:
         "plan",
         help="requests, tokens, hours, memory, disk and spending of every stage, before a run",
         description="Reads params.yaml, machine.yaml, and where they are at hand a few problems and the base model's "
-        "tokenizer and config.json; writes nothing. What no file says is assumed and printed below the table.",
+        "tokenizer and config.json; writes nothing. What no file says is assumed and printed below the table. Prompt, "
+        "sampled and trained are tokens, GiB what one device needs; a server's work is no part of `own engines`.",
     )
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="the file to read (params.yaml)")
     parser.add_argument("--machine", type=Path, default=machine.FILE, help="the machine's settings (machine.yaml)")
@@ -89,10 +91,12 @@ def as_json(plan: Estimate, runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
             "flops": sum(line.flops for line in plan.lines),
             "hours": sum(line.hours or 0 for line in plan.lines),
             "disk": plan.disk,
+            "disk_while_training": plan.unfinished,
             "paid": dataclasses.asdict(plan.paid),
             "spending": plan.spending,
         },
         "does_not_fit": plan.unfit(),
+        "capped": list(plan.capped),
         "assumptions": list(plan.notes),
     }
 
@@ -106,37 +110,54 @@ def as_text(plan: Estimate, runs: dict[str, dict[str, Any]]) -> str:
     judging = sum(line.planned.work.judge_calls for line in plan.lines)
     flops, hours = sum(line.flops for line in plan.lines), sum(line.hours or 0 for line in plan.lines)
     cells = [total["requests"], judging, total["prompt_tokens"], total["sampled_tokens"], total["trained_tokens"]]
-    table.append(["sum", "", *map(_count, cells), _count(flops / 1e15), f"{hours:.2f}" if hours else "-", "", ""])
+    table.append(
+        ["own engines", "", *map(_count, cells), _count(flops / 1e15), f"{hours:.2f}" if hours else "-", "", ""]
+    )
     widths = [max(len(row[i]) for row in table if i < len(row)) for i in range(len(table[0]))]
     text = ["  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=False)))
             for row in table]  # fmt: skip
     paid = plan.paid
-    text += ["", f"disk: {plan.disk / 1e9:.2f} GB of checkpoints and data"]
+    text += ["", f"disk: {plan.disk / 1e9:.2f} GB of checkpoints and data at the end"]
+    if plan.unfinished:
+        text[-1] += f", {plan.unfinished / 1e9:.2f} GB more while a training runs (training.save_steps)"
     if paid.requests:
         price = "" if plan.spending is None else f", {plan.spending:,.0f} at these prices"
         text.append(
             f"servers: {paid.requests:,.0f} requests ({paid.judge_calls:,.0f} judging), {_count(paid.prompt_tokens)} "
             f"tokens in, {_count(paid.sampled_tokens)} out{price or ' (--price-in and --price-out give the spending)'}"
         )
-    text += plan.unfit() or (["everything fits"] if plan.model else [])
+    text += [*plan.capped, *_memory(plan.lines), *(plan.unfit() or (["everything fits"] if plan.model else []))]
     return "\n".join([*text, "", "assumptions:", *(f"  {note}" for note in plan.notes)])
 
 
+def _memory(lines: Sequence[Line]) -> list[str]:
+    """What takes the memory of one device, each distinct sum once."""
+    stages: dict[str, list[str]] = {}
+    for line in lines:
+        if line.need:
+            parts = f"{line.need.memory} of {line.need.room / GIB:.1f}"
+            stages.setdefault(parts, []).append(line.planned.stage)
+    return [f"GiB of a device, {names[0]}{', ...' * (len(names) > 1)}: {parts}" for parts, names in stages.items()]
+
+
 def _cells(line: Line) -> list[str]:
-    numbers = line.counts()
-    need = line.need
+    """A row of the table; what a server is asked stands in the place of our engines' work."""
+    need, work = line.need, line.planned.work + line.planned.paid
+    fits = {None: "server" if line.planned.paid.requests else "-", True: "yes", False: "NO"}[
+        need.fits if need else None
+    ]
     return [
         line.planned.stage,
         _count(line.planned.items),
-        _count(numbers["requests"]),
-        _count(line.planned.work.judge_calls),
-        _count(numbers["prompt_tokens"]),
-        _count(numbers["sampled_tokens"]),
-        _count(numbers["trained_tokens"]),
+        _count(work.requests),
+        _count(work.judge_calls),
+        _count(work.prompt_tokens),
+        _count(work.sampled_tokens),
+        _count(line.planned.trained_tokens),
         _count(line.flops / 1e15),
         "-" if line.hours is None else f"{line.hours:.2f}",
         f"{need.memory.total / GIB:.2f}" if need else "-",
-        {None: "-", True: "yes", False: "NO"}[need.fits if need else None],
+        fits,
     ]
 
 

@@ -66,6 +66,11 @@ class Inference(Section):
     )
     timeout: float = Field(default=600.0, gt=0, description="seconds of one request to a server")
 
+    @property
+    def engines(self) -> int:
+        """Engines of one model: one at each endpoint, or the replicas."""
+        return len(self.endpoints) or self.replicas
+
     @model_validator(mode="after")
     def _agree(self) -> Inference:
         if self.endpoints and self.replicas > 1:
@@ -91,7 +96,7 @@ class Training(Section):
     config: str = Field(
         default="fsdp2", description="of accelerate: ddp, fsdp2, zero3 (pipeline/training/launchers) or your own file"
     )
-    processes: Positive = Field(default=1, description="of accelerate, one a device")
+    processes: Positive = Field(default=1, description="of accelerate, or that another launcher starts; one a device")
     micro_batch: Count = Field(default=0, description="rows that a device takes at once; 0: its share of batch_size")
     gradient_checkpointing: bool = Field(default=False, description="less memory, a third more time")
     report_to: Literal["none", "tensorboard", "wandb", "mlflow", "trackio"] = Field(

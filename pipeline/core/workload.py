@@ -51,10 +51,14 @@ class Shape:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Lengths of problems in tokens. prompt: of a template by its name, fields empty; assumed: values by name."""
+    """Lengths of problems in tokens. prompt: of a template by its name, fields empty; assumed: values by name.
+
+    marker: of `Step n:`, with which a step is counted here, but which ends its prompt and is not sampled.
+    """
 
     shapes: tuple[Shape, ...]
     prompt: Callable[[str], float]
+    marker: float
     assumed: Mapping[str, float]
 
     def mean(self, of: Callable[[Shape], float]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from pipeline.planning.hardware import Devices, Need
 from pipeline.planning.sizes import shape_of_base, sizes
 from pipeline.planning.stages import Planned, Stages
 
-_MOMENTS = 12  # of an unfinished training's: weight and Adam's moments
+_UNFINISHED = 2 * 12  # bytes a parameter of a training to go on from: fp32 weight and moments, the last and the next
 _TEXT = 4  # bytes of a sampled token's text in a tree, compressed with what stands beside it
 COUNTS = ("requests", "prompt_tokens", "sampled_tokens", "trained_tokens")
 
@@ -57,12 +57,17 @@ class Line:
 
 @dataclass(frozen=True)
 class Estimate:
-    """All lines, what is sent to servers, and lines on assumptions."""
+    """All lines, and lines on assumptions. unfinished: bytes of disk beside `disk` while a training runs.
+
+    capped: a line for each of the annotator's caps that is less than what is counted.
+    """
 
     lines: tuple[Line, ...]
     notes: tuple[str, ...]
     model: Architecture | None
     spending: float | None
+    unfinished: float
+    capped: tuple[str, ...]
 
     @property
     def paid(self) -> Work:
@@ -71,8 +76,8 @@ class Estimate:
 
     @property
     def disk(self) -> float:
-        """Bytes of data and checkpoints at the end."""
-        return sum(line.disk for line in self.lines)
+        """Bytes of data and checkpoints at the end, the base's copy (M0, in bf16) with them."""
+        return sum(line.disk for line in self.lines) + (2.0 * self.model.parameters if self.model else 0)
 
     def unfit(self) -> list[str]:
         """A line for each stage that does not fit, with what to change; those of one reason once."""
@@ -97,8 +102,12 @@ def estimate(
     if rates.price_in is not None and rates.price_out is not None:
         spending = (paid.prompt_tokens * rates.price_in + paid.sampled_tokens * rates.price_out) / 1e6
     notes = [*said, _on_model(found, model), f"device: {there}", *_on_rates(rates, here)]
+    if found.problems.ratings:
+        notes.append("people's pairs (problems.ratings): not counted, in EFT data and SFT")
     notes += [f"{name} {value:g}: {MEANING.get(name, '')}" for name, value in lengths.assumed.items()]
-    return Estimate(lines, tuple(notes), model, spending)
+    whole = any(not settings.lora.rank for settings in (found.prm, found.sft, found.dpo))
+    unfinished = _UNFINISHED * model.parameters if model and whole and here.training.save_steps else 0
+    return Estimate(lines, tuple(notes), model, spending, unfinished, tuple(_capped(found, lines)))
 
 
 def _line(
@@ -113,15 +122,24 @@ def _line(
     flops = hardware.flops(stage, model) if model else 0.0
     tokens, hours = hardware.engine_tokens(stage, assumed["prefill"]), None
     if tokens and rates.tokens:
-        hours = tokens / rates.tokens / here.inference.replicas / 3600
+        hours = tokens / rates.tokens / here.inference.engines / 3600
     if flops and rates.tflops:
         hours = flops / rates.tflops / 1e12 / here.training.processes / 3600
     saved = BYTES[getattr(found, stage.section).saved_dtype] if stage.section else 0
     checkpoint = float(model.parameters * saved) if model else 0.0
-    if model and stage.section and here.training.save_steps:
-        checkpoint += model.parameters * _MOMENTS
     needed = hardware.need(stage, found, here, there, model) if model else None
     return Line(stage, flops, hours, needed, checkpoint + _TEXT * stage.work.sampled_tokens)
+
+
+def _capped(found: Common, lines: Sequence[Line]) -> Iterator[str]:
+    annotated = [line.planned.paid for line in lines if line.planned.stage.startswith(("ift", "eft@"))]
+    work = sum(annotated, Work())
+    for name, counted in (
+        ("max_requests", work.requests),
+        ("max_tokens_spent", work.prompt_tokens + work.sampled_tokens),
+    ):
+        if 0 < getattr(found.annotator, name) < counted:
+            yield f"annotator.{name}: {getattr(found.annotator, name):,} end before the {counted:,.0f} that are counted"
 
 
 def _on_model(found: Common, model: Architecture | None) -> str:
@@ -133,7 +151,7 @@ def _on_model(found: Common, model: Architecture | None) -> str:
 def _on_rates(rates: Rates, here: Machine) -> list[str]:
     said = []
     said.append(
-        f"engine hours: {rates.tokens:g} sampled tokens/s a replica, {here.inference.replicas} replica(s)"
+        f"engine hours: {rates.tokens:g} sampled tokens/s a replica, {here.inference.engines} replica(s)"
         if rates.tokens
         else "engine hours: unknown; give --tokens-per-second of one replica, or --measured"
     )
@@ -165,4 +183,4 @@ def rates_of(runs: Mapping[str, Mapping[str, Any]], lines: Sequence[Line], here:
         if (run := runs.get(line.planned.stage)) and run.get("trained_tokens") and line.planned.trained_tokens
     ]
     speed, work = (sum(a for a, _ in x) / sum(b for _, b in x) if x else None for x in (engine, trained))
-    return Rates(speed and speed / here.inference.replicas, work and work / 1e12 / here.training.processes)
+    return Rates(speed and speed / here.inference.engines, work and work / 1e12 / here.training.processes)

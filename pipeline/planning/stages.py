@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline import methods
@@ -11,7 +11,7 @@ from pipeline.core import plugins
 from pipeline.core.config import Section, laid_over
 from pipeline.core.errors import PipelineError
 from pipeline.core.plan import PRM
-from pipeline.core.workload import Sizes, Work, asked
+from pipeline.core.workload import Shape, Sizes, Work, asked
 from pipeline.data.settings import GENERATED
 from pipeline.methods import pairings
 from pipeline.params.schema import Common
@@ -91,26 +91,25 @@ class Stages:
             return
         cost = self._cost(next(method for method, entry in found.eft.items() if entry.value == PRM))
         count = rows(found, found.problems.prm, sizes.assumed)
-        whole = cost.labelled(sizes)
         if found.prm.labels == "people":  # a row is a rated step with those before it
             count *= sizes.assumed["rated"]
-            whole -= sizes.solution - sizes.prefix - sizes.step
+            steps = (sizes.assumed["rated_step"],) * round(sizes.assumed["rated_steps"])
+            sizes = replace(sizes, shapes=(Shape(sizes.problem, steps),))
         elif found.prm.labels == "rollouts":
             yield Planned("prm_data", count, self._rolled_out() * count, models=1)
             count *= found.prm.rollouts.solutions
         if not found.prm.published.model:
-            tokens = 0.9 * count * whole * found.prm.epochs
+            tokens = 0.9 * count * cost.labelled(sizes) * found.prm.epochs
             yield Planned("prm", 0.9 * count, trained_tokens=tokens, section="prm")
         yield Planned("prm_eval", 0.1 * count, cost.rated(sizes) * (0.1 * count), models=1)
 
     def _rolled_out(self) -> Work:
         """Solutions of one problem, and continuations from each of their steps but the last, half a solution long."""
         how, sizes = self.found.prm.rollouts, self.sizes
-        prompt = sizes.prompt("reasoning") + sizes.problem
+        prompt = sizes.prompt("reasoning") + sizes.problem + sizes.marker
         continued = how.solutions * max(sizes.steps - 1, 0) * how.continuations
-        return asked(how.solutions, prompt, sizes.solution) + asked(
-            continued, prompt + sizes.prefix, sizes.solution / 2
-        )
+        whole = asked(how.solutions, prompt, sizes.solution - sizes.marker)
+        return whole + asked(continued, prompt + sizes.prefix, sizes.solution / 2)
 
     def _eft(self) -> Iterator[Planned]:
         for method, entry in self.found.eft.items():
@@ -133,7 +132,8 @@ class Stages:
         for model, entry in found.rounds.items():
             cost, settings = self._cost(entry.method), self._settings(entry.method, entry.search)
             count = entry.problems or found.problems.rounds.rows
-            yield Planned(f"search@{model}", count, cost.cost_of_search(settings, sizes) * count, models=1)
+            work = cost.cost_of_search(settings, sizes, found.iteration(model)) * count
+            yield Planned(f"search@{model}", count, work, models=1)
             yield self._dpo(f"dpo@{model}", model, entry.dpo)
         for model, variant in found.variants.items():
             number, _ = self._pairs(variant.of)
@@ -157,7 +157,7 @@ class Stages:
 
     def _measured(self) -> Iterator[Planned]:
         found, sizes, all_of_them = self.found, self.sizes, sum(self._splits)
-        once = asked(1, sizes.prompt("reasoning") + sizes.problem, sizes.solution)
+        once = asked(1, sizes.prompt("reasoning") + sizes.problem + sizes.marker, sizes.solution - sizes.marker)
         work = once * (all_of_them + self._averaged * self._average.samples)
         for model in found.models:
             yield Planned(f"evaluate@{model}", all_of_them, work, models=1)
@@ -172,10 +172,10 @@ class Stages:
                 f"judge_eval@{key}", held_out, cost.cost_of_measure(settings, sizes, judge.shots) * held_out, models=1
             )
         scaled = self._settings("psrlm", found.scale.search.model_dump())
-        search = self._cost("psrlm").cost_of_search(scaled, sizes)
-        trial = search + once * (search.sampled_tokens / sizes.solution)  # a vote at equal tokens
         count = sum(min(found.scale.problems, n) for n in self._of_splits())
         for model in found.scale.models:
+            search = self._cost("psrlm").cost_of_search(scaled, sizes, found.iteration(model) + 1)
+            trial = search + once * (search.sampled_tokens / once.sampled_tokens)  # a vote at equal tokens
             yield Planned(f"scale@{model}", count, trial * count, models=1)
 
     def _of_splits(self) -> list[float]:

@@ -113,6 +113,8 @@ def _command(here: machine.Training, place: Path) -> tuple[list[str], str]:
             f"machine.yaml: training.config: {here.config!r} is no accelerate configuration ({error}); give one of "
             f"{known}, or a file that `accelerate config` wrote"
         ) from error
+    if kind == "MULTI_GPU" and not visible_gpus():
+        kind = "MULTI_CPU"  # what accelerate makes of it without GPUs
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

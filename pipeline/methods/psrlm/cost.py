@@ -1,7 +1,7 @@
 """What PSRLM asks for one problem, counted from its settings and from lengths; nothing is run.
 
-assumed: `candidates`, `compared`, `needed`, `revisited`, `expanded`, `layers`, `decided`, `pairs`, `later_pairs`,
-`readable`, `judgment`, `varied` (see pipeline/planning/assumptions.py).
+assumed: `candidates`, `compared`, `later_compared`, `needed`, `revisited`, `expanded`, `layers`, `decided`, `pairs`,
+`later_pairs`, `readable`, `judgment`, `varied` (see pipeline/planning/assumptions.py).
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ def _expansions(settings: Settings, sizes: Sizes) -> float:
 
 def cost_of_eft_search(settings: Settings, sizes: Sizes) -> Work:
     """The tree search of one problem: expansions at all depths alike, each with a simulation, every step rated."""
-    chosen, before = settings.eft_search, sizes.problem + sizes.prefix
-    rating = sizes.prompt("step_label") + before + sizes.step
+    chosen = settings.eft_search
+    rating = sizes.prompt("step_label") + sizes.problem + sizes.prefix + sizes.step
     further = (chosen.depth - 1) * (1 - 1 / sizes.steps)  # a last step is not continued
-    steps = asked(chosen.width + further, sizes.prompt("reasoning") + before, sizes.step)
+    steps = _steps(chosen.width + further, sizes)
     ratings = asked(_candidates(chosen.width, sizes) + further, rating, 1)
     return (steps + ratings) * _expansions(settings, sizes)
 
@@ -52,19 +52,27 @@ def _states(settings: Settings, sizes: Sizes) -> float:
     return min(sizes.steps * (1 + sizes.assumed["revisited"]), settings.search.max_steps)
 
 
-def cost_of_search(settings: Settings, sizes: Sizes) -> Work:
-    """The search of one problem: candidates of every state, and the verdicts on their pairs."""
-    prompt = sizes.prompt("reasoning") + sizes.problem + sizes.prefix
+def cost_of_search(settings: Settings, sizes: Sizes, iteration: int) -> Work:
+    """The search of one problem: candidates of every state, and the verdicts on their pairs.
+
+    iteration: of the model that the search is for; 2: it starts from a root, whose candidates differ most.
+    """
     first = settings.search.first_wave or settings.search.width
-    others = (settings.search.width - first) * sizes.assumed["varied"]
-    sampled = asked(first + others, prompt, sizes.step)
-    return (sampled + cost_of_verdicts(settings, sizes)) * _states(settings, sizes)
+    sampled = _steps(first + (settings.search.width - first) * sizes.assumed["varied"], sizes)
+    return (sampled + cost_of_verdicts(settings, sizes, iteration)) * _states(settings, sizes)
 
 
-def cost_of_verdicts(settings: Settings, sizes: Sizes) -> Work:
-    """The judgments on the candidates of one state."""
+def _steps(count: float, sizes: Sizes) -> Work:
+    """Steps sampled in one state."""
+    prompt = sizes.prompt("reasoning") + sizes.problem + sizes.prefix + sizes.marker
+    return asked(count, prompt, sizes.step - sizes.marker)
+
+
+def cost_of_verdicts(settings: Settings, sizes: Sizes, iteration: int = 2) -> Work:
+    """The judgments on the candidates of one state; iteration: see `cost_of_search`."""
     width, way = settings.search.width, settings.search.judge
-    compared = sizes.assumed["compared"] * width * (width - 1) / 2
+    share = sizes.assumed["compared" if iteration <= 2 else "later_compared"]
+    compared = share * width * (width - 1) / 2
     candidates = (1 + math.sqrt(1 + 8 * compared)) / 2  # that make as many pairs
     if way.schedule == "listwise":
         prompt = sizes.prompt("step_ranking") + sizes.problem + sizes.prefix + candidates * sizes.step
@@ -89,9 +97,9 @@ def _judgment(way: Judge, sizes: Sizes) -> float:
 def expected_pairs(settings: Settings, sizes: Sizes, iteration: int) -> tuple[float, float]:
     """Preference pairs of one problem, and tokens of each in training (prompt twice, chosen, rejected).
 
-    iteration: 2 for a round that starts from a root, whose candidates differ most.
+    iteration: see `cost_of_search`.
     """
-    share = sizes.assumed["pairs" if iteration == 2 else "later_pairs"]
+    share = sizes.assumed["pairs" if iteration <= 2 else "later_pairs"]
     tokens = 2 * (sizes.prompt("reasoning") + sizes.problem + sizes.prefix + sizes.step)
     return _states(settings, sizes) * share, tokens
 

@@ -14,7 +14,8 @@ def _score_prompt(sizes: Sizes) -> float:
 
 
 def _whole(count: int, sizes: Sizes) -> Work:
-    return asked(count, sizes.prompt("reasoning") + sizes.problem, sizes.solution)
+    prompt = sizes.prompt("reasoning") + sizes.problem + sizes.marker
+    return asked(count, prompt, sizes.solution - sizes.marker)
 
 
 def cost_of_eft_search(settings: Settings, sizes: Sizes) -> Work:
@@ -36,7 +37,7 @@ def expected_eft_rows(settings: Settings, sizes: Sizes, problems: float) -> tupl
     return train, _score_prompt(sizes) + sizes.assumed["scoring"], test
 
 
-def cost_of_search(settings: Settings, sizes: Sizes) -> Work:
+def cost_of_search(settings: Settings, sizes: Sizes, iteration: int) -> Work:
     """Whole solutions of one problem, and the scores of each distinct one."""
     chosen = settings.search
     distinct = max(1.0, chosen.samples * sizes.assumed["solutions"])
