@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import ROOT
 
 from pipeline.core import config, journal
 from pipeline.core.command import Stage
@@ -207,3 +210,78 @@ def test_an_annotator_that_cannot_write_is_one_line() -> None:
         annotator.answers(stage("ift"), PROMPTS, settings("", kind="oracle"))
     with pytest.raises(PipelineError, match=r"machine\.yaml: endpoints\.concurrency: must be greater"):
         config.build(Machine, {"endpoints": {"concurrency": 0}}, "machine.yaml: ")
+
+
+def test_the_answers_lie_in_the_repository_that_dvc_names(serve, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(journal, "FOLDER", Path(".work"))
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "repository"))
+    (tmp_path / "copy").mkdir()
+    monkeypatch.chdir(tmp_path / "copy")
+    annotator.answers(stage(), PROMPTS, settings(serve(lambda prompt, count: completion("yes")).url))
+    assert len(list((tmp_path / "repository/.work/annotator").iterdir())) == 1 and not list(Path().iterdir())
+
+
+def test_runs_that_share_answers_wait_for_each_other_and_see_what_the_other_paid_for(serve) -> None:
+    others: list[threading.Thread] = []
+    found: list[annotator.Texts] = []
+
+    def reply(prompt: str, count: int) -> Reply:
+        if not others:
+            others.append(threading.Thread(target=ask))
+            others[0].start()
+            time.sleep(0.2)
+        return completion("yes")
+
+    def ask() -> None:
+        found.append(annotator.answers(stage(concurrency=1), PROMPTS, settings(server.url)))
+
+    server = serve(reply)
+    ask()
+    others[0].join()
+    assert len(found) == 2 and found[0] == found[1] and len(server.asked) == len(PROMPTS)
+
+
+ASK = """
+import sys
+from pathlib import Path
+sys.path[:0] = [{root!r}, {tests!r}]
+from test_annotator import PROMPTS, settings, stage
+from pipeline.core.config import read_yaml
+from pipeline.inference import annotator
+count = read_yaml(Path("params.yaml"))["prompts"]
+found = annotator.answers(stage(), dict([*PROMPTS.items()][:count]), settings({url!r}))
+Path("answers").write_text(repr(found))
+"""
+
+
+@pytest.mark.slow
+def test_an_experiment_pays_for_no_answer_again_nor_is_one_of_its_own_paid_again(serve, tmp_path: Path) -> None:
+    server = serve(lambda prompt, count: completion("yes"))
+    place = tmp_path / "project"
+    place.mkdir()
+    command = {"cmd": f"{sys.executable} ask.py", "params": ["prompts"], "outs": ["answers"]}
+    texts = {
+        ".gitignore": ".work\n",
+        "params.yaml": "prompts: 4\n",
+        "dvc.yaml": json.dumps({"stages": {"ask": command}}),
+        "ask.py": ASK.format(root=str(ROOT), tests=str(ROOT / "tests"), url=server.url),
+    }
+    for name, text in texts.items():
+        (place / name).write_text(text)
+
+    def run(*words: str) -> None:
+        subprocess.run(words, cwd=place, check=True)
+
+    run("git", "init", "--quiet")
+    run("git", "config", "user.email", "a@b.c")
+    run("git", "config", "user.name", "a")
+    run("dvc", "init", "--quiet")
+    run("dvc", "repro", "--quiet")
+    run("git", "add", "--all")
+    run("git", "commit", "--quiet", "--message", "run")
+    assert len(server.asked) == 4
+    run("dvc", "exp", "run", "--quiet", "--temp", "--set-param", "prompts=8")
+    assert len(server.asked) == 8 and len(set(server.asked)) == 8
+    (place / "params.yaml").write_text("prompts: 9\n")
+    run("dvc", "repro", "--quiet")
+    assert len(server.asked) == 9 == len(set(server.asked))

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import re
+import socket
 import subprocess
 import sys
-from dataclasses import replace
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +23,9 @@ from test_train import FAMILY, LAST, PAIR, SOLUTION, TRAINING, dpo
 
 from pipeline.core import journal, machine
 from pipeline.core.errors import PipelineError
+from pipeline.core.records import LabelledSolution
 from pipeline.language.renderer import Renderer
+from pipeline.methods.psrlm import prm
 from pipeline.training import worker
 from pipeline.training.common import StageProgress, rows_at_once
 from pipeline.training.dpo import StepDPOTrainer
@@ -28,6 +36,7 @@ from pipeline.training.supervised import Trained, solution_row, train_supervised
 
 TRAINER = ROOT / "tests" / "launched.py"
 SETTINGS = TRAINING.model_copy(update={"epochs": 3, "learning_rate": 1e-3})
+DISTRIBUTED = {"ddp": "MULTI_CPU", "fsdp": "FSDP"}
 ROWS = 10  # three updates an epoch, of 4, 4 and 2 rows
 
 
@@ -38,15 +47,17 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def launched(kind: str, ranks: int, die: Path | str = "never", **other: Any) -> machine.Training:
-    """The trainer of tests by torchrun: `ddp` or `fsdp`. die: a file with the update after which the last rank is
-    killed."""
-    own = f"{TRAINER} {kind} {die} {{job}}"
-    command = f"{sys.executable} -m torch.distributed.run --standalone --nproc-per-node {ranks} {own}"
-    return machine.Training(launcher=command, **other)
+    """The trainers of tests: `ddp` or `fsdp`. die: see launched.py."""
+    return machine.Training(launcher=f"{sys.executable} {TRAINER} {kind} {die} {{job}} {ranks}", **other)
 
 
 def train(kind: str, here: machine.Training, renderer: Renderer, start: Path, folder: Path, **other: Any) -> Trained:
-    """SFT or DPO with both losses on a few rows."""
+    """SFT, PRM, or DPO with both losses on a few rows."""
+    if kind == "prm":
+        steps, labels = ("Step 1: Ben has 2+1=3.", "Step 2: Cleo has 3+1=5."), (True, False)
+        solutions = [LabelledSolution(str(n), f"Ana has {'2 and ' * n}2 keys.", steps, labels) for n in range(ROWS)]
+        labelled = [prm.training_row(renderer, solution) for solution in solutions]
+        return train_supervised(start, labelled, SETTINGS, here, 1, folder)
     if kind == "sft":
         prompts = [f"Ana has {'2 and ' * n}2 keys." for n in range(ROWS)]
         rows = [solution_row(renderer, replace(SOLUTION, prompt=prompt)) for prompt in prompts]
@@ -90,11 +101,13 @@ def test_the_global_batch_is_exact_or_refused() -> None:
             rows_at_once(batch, micro, ranks)
 
 
+@pytest.mark.parametrize("rank", [0, pytest.param(4, marks=pytest.mark.slow)], ids=["whole", "adapters"])
 @pytest.mark.parametrize("kind", ["sft", "dpo"])
 def test_accumulation_and_two_ranks_give_the_weights_of_one_process(
-    kind: str, renderer: Renderer, tiny_model: Path, tmp_path: Path
+    kind: str, rank: int, renderer: Renderer, tiny_model: Path, tmp_path: Path
 ) -> None:
-    whole = train(kind, machine.Training(), renderer, tiny_model, tmp_path / "one")
+    lora = Lora(rank=rank, alpha=8, dropout=0.0)
+    whole = train(kind, machine.Training(), renderer, tiny_model, tmp_path / "one", lora=lora)
     assert moved(tmp_path / "one", tiny_model) > 1e-3
     layouts = {
         "accumulated": (machine.Training(micro_batch=1), 1, "NO"),
@@ -102,7 +115,7 @@ def test_accumulation_and_two_ranks_give_the_weights_of_one_process(
         "fsdp": (launched("fsdp", 2, micro_batch=1), 2, "FSDP"),
     }
     for name, (here, ranks, distributed) in layouts.items():
-        trained = train(kind, here, renderer, tiny_model, tmp_path / name)
+        trained = train(kind, here, renderer, tiny_model, tmp_path / name, lora=lora)
         assert (trained.outcome.ranks, trained.outcome.distributed) == (ranks, distributed)
         assert_same_weights(tmp_path / "one", tmp_path / name)
         for first, second in zip(whole.outcome.curve, trained.outcome.curve, strict=True):
@@ -132,36 +145,49 @@ def test_a_training_that_breaks_in_any_epoch_goes_on_and_gives_the_same_bytes(
     assert not list((tmp_path / "unfinished" / "train").iterdir())
 
 
-@pytest.mark.parametrize("kind", [pytest.param("sft", marks=pytest.mark.slow), "dpo"])
-def test_so_it_does_on_two_ranks_of_which_one_is_killed(
-    kind: str, renderer: Renderer, tiny_model: Path, tmp_path: Path
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "by"), [("sft", "ddp"), ("prm", "ddp"), ("dpo", "ddp"), ("sft", "fsdp"), ("dpo", "fsdp")]
+)
+def test_so_it_does_on_two_ranks_of_which_one_is_killed_in_every_epoch(
+    kind: str, by: str, renderer: Renderer, tiny_model: Path, tmp_path: Path
 ) -> None:
-    train(kind, launched("ddp", 2), renderer, tiny_model, tmp_path / "whole")
+    train(kind, launched(by, 2), renderer, tiny_model, tmp_path / "whole")
     die = tmp_path / "die"
-    die.write_text("5")
-    here = launched("ddp", 2, die, save_steps=1)
-    with pytest.raises(PipelineError, match="left no reason of its own"):
-        train(kind, here, renderer, tiny_model, tmp_path / "broken")
-    assert str(tmp_path) not in subprocess.run(["ps", "ax"], capture_output=True, text=True, check=True).stdout
-    assert checkpoint(tmp_path) in (4, 5)
+    here = launched(by, 2, die, save_steps=1)
+    for kill_at in (2, 5, 8):
+        die.write_text(str(kill_at))
+        with pytest.raises(PipelineError, match="left no reason of its own"):
+            train(kind, here, renderer, tiny_model, tmp_path / "broken")
+        assert not processes(tmp_path)
+        assert checkpoint(tmp_path) in (kill_at - 1, kill_at)
     die.unlink()
     trained = train(kind, here, renderer, tiny_model, tmp_path / "broken")
+    assert (trained.outcome.ranks, trained.outcome.distributed) == (2, DISTRIBUTED[by])
     assert [update["update"] for update in trained.outcome.curve] == list(range(1, 10))
     whole, broken = (tmp_path / name / "model.safetensors" for name in ("whole", "broken"))
     assert whole.read_bytes() == broken.read_bytes()
 
 
+def processes(folder: Path) -> list[str]:
+    """Lines of `ps` that name a folder."""
+    listed = subprocess.run(["ps", "axww"], capture_output=True, text=True, check=True).stdout.splitlines()
+    return [line for line in listed if str(folder) in line]
+
+
 def checkpoint(tmp_path: Path) -> int:
-    """The update of the only checkpoint of the only broken training."""
-    (place,) = (tmp_path / "unfinished" / "train").glob("*/checkpoint-*")
-    return int(place.name.partition("-")[2])
+    """The update of the newest checkpoint of the only broken training."""
+    (place,) = (tmp_path / "unfinished" / "train").iterdir()
+    return max(int(each.name.partition("-")[2]) for each in place.glob("checkpoint-*"))
 
 
-def test_a_torn_checkpoint_counts_as_none(tmp_path: Path) -> None:
-    for update, text in ((2, "{}"), (10, '{"global_ste')):
+def test_a_torn_checkpoint_counts_as_none_and_so_does_one_without_the_state_of_each_rank(tmp_path: Path) -> None:
+    for update, text, ranks in ((2, "{}", 2), (10, '{"global_ste', 2), (12, "{}", 1)):
         (tmp_path / f"checkpoint-{update}").mkdir()
         (tmp_path / f"checkpoint-{update}" / "trainer_state.json").write_text(text)
-    assert worker.last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-2")
+        for rank in range(ranks):
+            (tmp_path / f"checkpoint-{update}" / f"rng_state_{rank}.pth").touch()
+    assert worker.last_checkpoint(tmp_path, 2) == str(tmp_path / "checkpoint-2")
 
 
 @pytest.mark.parametrize("kind", ["sft", "dpo"])
@@ -230,3 +256,105 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(
     (tmp_path / "unfinished").write_text("a file in the way")
     with pytest.raises(PipelineError, match=r"unfinished.*: cannot be written"):
         train("sft", machine.Training(), renderer, tiny_model, tmp_path / "m")
+
+
+STAGE = """'A stage that trains, on a machine with one GPU that is a file.'
+from pipeline.core import command, journal, lease, machine
+from pipeline.training.settings import Training
+from pipeline.training.supervised import train_supervised
+
+def main(stage):
+    lease.DEVICES = lease.LOCKS = stage.place
+    journal.FOLDER = stage.place / "unfinished"
+    rows = [{"input_ids": [5, 6, 7, n], "labels": [5, 6, 7, n]} for n in range(8)]
+    settings = Training(
+        epochs=1, batch_size=4, learning_rate=1e-3, warmup_ratio=0.0, max_length=9, bf16=False
+    )
+    here = machine.Training(launcher=(stage.place / "launcher").read_text())
+    train_supervised(stage.model, rows, settings, here, 1, stage.place / "m")
+
+command.run(main, reads=("model", "place"))
+"""
+
+
+@contextmanager
+def stage(launcher: str, tiny_model: Path, place: Path) -> Iterator[subprocess.Popen[str]]:
+    """A stage whose training `launcher` starts; its GPU is free again and no process is left after the block."""
+    for name, text in (("stage.py", STAGE), ("launcher", launcher), ("nvidia0", "")):
+        (place / name).write_text(text)
+    command = [sys.executable, str(place / "stage.py"), "--model", str(tiny_model), "--place", str(place)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+    assert not processes(place)
+    with next(place.glob("psr-*-gpu-0.lock")).open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that is in use."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+TORCHRUN = f"{sys.executable} -m torch.distributed.run --nproc-per-node 2"
+RANK = "env RANK=0 LOCAL_RANK=0 WORLD_SIZE=2 MASTER_ADDR=127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("launcher", "line"),
+    [
+        (
+            f"{TORCHRUN} --standalone {TRAINER} ddp {{die}} {{job}}",
+            r"the device of rank 1 has too little memory \(.*; lower",
+        ),
+        (f"{TORCHRUN} --master-port {{taken}} {TRAINER} ddp never {{job}}", "port {taken} of this machine is in use"),
+        (f"{RANK} MASTER_PORT={{taken}} {sys.executable} {TRAINER} ddp never {{job}}", "port {taken} .*is in use"),
+    ],
+    ids=["memory", "port", "MASTER_PORT"],
+)
+def test_a_rank_without_memory_and_a_port_in_use_are_one_line(
+    launcher: str, line: str, taken: int, tiny_model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "die").write_text("memory")
+    words = {"die": str(tmp_path / "die"), "taken": str(taken), "job": "{job}"}
+    with stage(launcher.format(**words), tiny_model, tmp_path) as process:
+        said = process.communicate()[1]
+    (error,) = [text for text in said.splitlines() if text.startswith("error: ")]
+    assert process.returncode == 1 and re.match(f"error: .*{line.format(**words)}", error)
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2 GiB"), "memory (CUDA out of memory.); lower"),
+        (MemoryError(), "memory (MemoryError); lower training.micro_batch"),
+        (RuntimeError("shapes differ"), ""),
+    ],
+)
+def test_no_memory_on_a_device_or_the_host_is_one_line_and_no_other_error_is(
+    error: Exception, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "job.json").write_text(json.dumps(asdict(worker.Job("sft", "m1", "m2", {}, {}, 1, []))))
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(worker, "_train", fail)
+    with pytest.raises(PipelineError if line else RuntimeError) as caught:
+        worker.train(tmp_path)
+    assert line in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_killed_stage_takes_its_trainers_along(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "die").write_text("stall")
+    with stage(f"{sys.executable} {TRAINER} ddp {tmp_path / 'die'} {{job}} 2", tiny_model, tmp_path) as process:
+        assert process.stderr and any("train: 2 processes" in text for text in process.stderr)
+        process.kill()
+        while processes(tmp_path):
+            time.sleep(0.1)

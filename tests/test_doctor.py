@@ -13,7 +13,7 @@ import pytest
 
 from pipeline import params
 from pipeline.cli import __main__ as psr
-from pipeline.cli.doctor import examine, installed, project
+from pipeline.cli.doctor import examine, installed, project, servers
 from pipeline.inference.settings import Annotator
 
 ROOT = Path(__file__).parent.parent
@@ -26,6 +26,8 @@ class Models(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         allowed = self.headers["Authorization"] in ("Bearer good-key-1", "Bearer none")
         answer = {"object": "list", "data": [{"id": "judge", "object": "model", "created": 0, "owned_by": "us"}]}
+        if self.path == "/health":
+            answer = {}
         body = json.dumps(answer if allowed else {"error": {"message": "no"}}).encode()
         self.send_response(200 if allowed else 401)
         self.send_header("Content-Type", "application/json")
@@ -51,18 +53,28 @@ def annotator(url: str, model: str = "judge", key: str = "") -> Annotator:
 
 
 def test_a_server_is_asked_for_its_models_with_our_key(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert project.server("annotator", annotator(url), ["judge"]).level == "ok"
-    other = project.server("annotator", annotator(url), ["gpt"])
+    assert servers.endpoint("annotator", annotator(url), ["judge"]).level == "ok"
+    other = servers.endpoint("annotator", annotator(url), ["gpt"])
     assert other.level == "fault" and other.advice.startswith("has no gpt, but judge")
     monkeypatch.delenv("PSR_KEY", raising=False)
-    assert "PSR_KEY" in project.server("annotator", annotator(url, key="PSR_KEY"), ["judge"]).advice
+    assert "PSR_KEY" in servers.endpoint("annotator", annotator(url, key="PSR_KEY"), ["judge"]).advice
     monkeypatch.setenv("PSR_KEY", "bad-key-2")
-    refused = project.server("annotator", annotator(url, key="PSR_KEY"), ["judge"])
+    refused = servers.endpoint("annotator", annotator(url, key="PSR_KEY"), ["judge"])
     assert refused.level == "fault" and "401" in refused.found and "bad-key-2" not in refused.found
     monkeypatch.setenv("PSR_KEY", "good-key-1")
-    assert project.server("annotator", annotator(url, key="PSR_KEY"), ["judge"]).level == "ok"
-    gone = project.server("annotator", annotator("http://127.0.0.1:9/v1"), ["judge"])
+    assert servers.endpoint("annotator", annotator(url, key="PSR_KEY"), ["judge"]).level == "ok"
+    gone = servers.endpoint("annotator", annotator("http://127.0.0.1:9/v1"), ["judge"])
     assert gone.level == "fault" and "start it" in gone.advice
+
+
+def test_vllm_servers_are_asked_for_their_health_and_models(url: str) -> None:
+    root, gone = url.removesuffix("/v1"), "http://127.0.0.1:9"
+    (well,) = servers.vllm([root])
+    assert well.level == "ok" and well.found == f"{root} serves judge (unknown tokens)"
+    assert [one.level for one in servers.vllm([gone, url])] == ["ok", "warning"]
+    (down,) = servers.vllm([gone])
+    assert down.level == "fault" and down.found.startswith(f"{gone} cannot be reached")
+    assert not list(servers.vllm([]))
 
 
 def test_bf16_on_a_processor_without_it_is_a_warning_that_names_the_parameters() -> None:

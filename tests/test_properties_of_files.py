@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from pipeline.core import files, fingerprint, records
 from pipeline.core.config import checked, read_yaml
 from pipeline.core.journal import Journal
-from pipeline.inference.replies import Answer
+from pipeline.inference import texts
+from pipeline.inference.texts import Answer
 from pipeline.params import profile, profiles
 from pipeline.params import text as written_text
 from pipeline.params.profiles import _flow
@@ -117,13 +118,8 @@ def test_a_damaged_stretch_of_a_journal_costs_the_lines_that_it_touches(
 @given(st.text(st.characters(), max_size=8), st.integers(0, 2**62))
 @example("half a pair \ud835", 1)
 def test_an_answer_is_paid_once_whatever_stands_in_it(text: str, tokens: int) -> None:
-    from pipeline.inference import replies
-
-    class Said:
-        choices = (type("Choice", (), {"finish_reason": "stop", "text": text}),)
-        usage = type("Usage", (), {"total_tokens": tokens, "completion_tokens": 0})
-
-    answer = replies.read(Said, "completions")
+    used = {"total_tokens": tokens, "completion_tokens": 0}
+    answer = texts.read({"choices": [{"finish_reason": "stop", "text": text}], "usage": used}, "completions")
     with tempfile.TemporaryDirectory() as folder:
         with Journal(Path(folder), "annotator", "f" * 64, Answer) as first:
             first.add("k", answer)

@@ -15,9 +15,6 @@ from typing import Any
 from pipeline import params
 from pipeline.core.config import read_yaml
 from pipeline.core.errors import PipelineError
-from pipeline.core.journal import FOLDER
-
-ANSWERS = FOLDER / "annotator"
 
 
 def add_command(commands: Any) -> None:
@@ -82,7 +79,6 @@ def check(base: Path, overrides: Sequence[str], where: str) -> None:
 
 
 def queue_command(name: str, overrides: Sequence[str]) -> list[str]:
-    """The command that queues one ablation; an annotator's paid answers go along, since git does not track them."""
-    paid = ["--copy-paths", str(ANSWERS)] if ANSWERS.is_dir() else []
+    """The command that queues one ablation."""
     values = [part for override in overrides for part in ("--set-param", override)]
-    return ["dvc", "exp", "run", "--queue", "--name", name, *paid, *values]
+    return ["dvc", "exp", "run", "--queue", "--name", name, *values]

@@ -25,12 +25,20 @@ Row = TypeVar("Row")
 FOLDER = Path(".work")  # unfinished work of all stages; git and DVC ignore it
 
 
-class Journal(Generic[Row]):
-    """Finished rows by key; a context manager that holds the lock."""
+def of_repository() -> Path:
+    """FOLDER of the repository itself, also where an experiment of DVC runs in a copy of it."""
+    return Path(os.environ.get("DVC_ROOT", "")) / FOLDER  # DVC names the repository to every stage
 
-    def __init__(self, folder: Path, name: str, fingerprint: str, row_type: type[Row]) -> None:
+
+class Journal(Generic[Row]):
+    """Finished rows by key; a context manager that holds the lock.
+
+    shared: by all experiments, which wait for each other; else a second run of the same stage is an error.
+    """
+
+    def __init__(self, folder: Path, name: str, fingerprint: str, row_type: type[Row], *, shared: bool = False) -> None:
         self.path = folder / name / f"{fingerprint[:16]}.jsonl"
-        self.row_type = row_type
+        self.row_type, self.shared = row_type, shared
         self.done: dict[str, Row] = {}
 
     def __enter__(self) -> Journal[Row]:
@@ -62,10 +70,16 @@ class Journal(Generic[Row]):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise PipelineError(
-                f"{self.path}: another run of this stage is writing here; wait for it or end it"
-            ) from error
-        return file
+            if not self.shared:
+                raise PipelineError(
+                    f"{self.path}: another run of this stage is writing here; wait for it or end it"
+                ) from error
+            print(f"another run is writing to {self.path}; waiting for it", file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno())):
+            return file
+        file.close()  # another was put in its place while this waited
+        return self._locked(path)
 
     def _set_aside(self, sound: list[bytes], odd: list[str]) -> None:
         """Keep the damaged file under another name, and go on with its sound lines in a new one, locked like it."""

@@ -1,24 +1,24 @@
-"""A request in the terms of vLLM's `/v1/completions`, and what it answers."""
+"""A request of token ids in the terms of vLLM's `/completions`, and what a reply says."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from pipeline.inference.client import NONSENSE, Client, NoAnswer
 from pipeline.inference.requests import Completion, Request
-from pipeline.inference.servers import Server, Unreachable
 
 # What vLLM would else take from the model's own generation settings.
 _PLAIN = {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
 
 
-async def ask(server: Server, request: Request, count: int) -> list[Completion]:
+async def ask(client: Client, model: str, request: Request, count: int) -> list[Completion]:
     """The completions of `request` with its seed s and with s+1, ..., `count` in all; above one for sampling alone.
 
-    Raises Unreachable where another server should be asked, PipelineError where the request is refused.
+    model: by the server's name. Raises NoAnswer.
     """
     drawn = request.temperature > 0
     sent: dict[str, Any] = _PLAIN | {
-        "model": server.name,
+        "model": model,
         "prompt": list(request.prompt_ids),
         "n": count,
         "max_tokens": request.max_tokens,
@@ -34,15 +34,15 @@ async def ask(server: Server, request: Request, count: int) -> list[Completion]:
         sent["return_tokens_as_token_ids"] = True
     if request.form:
         sent["structured_outputs"] = {"regex": request.form}
-    said = await server.said("POST", "/v1/completions", json=sent)
+    reply = await client.post("completions", sent)
     try:
-        choices = sorted(said["choices"], key=lambda choice: choice["index"])
-        found = [_completion(choice, request) for choice in choices]
+        choices = sorted(reply["choices"], key=lambda choice: choice["index"])
+        completions = [_completion(choice, request) for choice in choices]
     except (KeyError, TypeError, IndexError) as error:
-        raise Unreachable(f"answers no completion ({error!r})") from error
-    if len(found) != count or {one.finish for one in found} - {"stop", "length"}:
-        raise Unreachable("broke off")  # `abort`: its engine is about to end
-    return found
+        raise NoAnswer(NONSENSE, repr(error)) from error
+    if len(completions) != count or {one.finish for one in completions} - {"stop", "length"}:
+        raise NoAnswer(NONSENSE, "completions that broke off")  # `abort`: its engine is about to end
+    return completions
 
 
 def _completion(choice: dict[str, Any], request: Request) -> Completion:

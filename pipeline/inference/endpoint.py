@@ -1,7 +1,7 @@
 """Text from an OpenAI-compatible endpoint, each answer paid once.
 
-Every answer is journaled under a hash of model, prompt and sampling the moment it arrives, and the journal stays, so
-no answer is lost when a run is killed and none is paid twice, whatever else changes.
+Every answer is journaled under a hash of model, prompt and sampling the moment it arrives. The journal stays, one for a
+repository and its experiments: no answer is lost when a run is killed, and none is paid twice, whatever else changes.
 
 A refusal may be about one prompt (a content policy) or about all requests (a parameter that the server does not know):
 its status does not tell, but the other prompts do. While the server goes on answering others, a refused prompt is left
@@ -12,27 +12,25 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any
 
-import openai
-
-from pipeline.core import journal, redact
+from pipeline.core import journal
 from pipeline.core.command import Progress, note
 from pipeline.core.config import Sampling
 from pipeline.core.errors import PipelineError
 from pipeline.core.journal import Journal
 from pipeline.core.machine import Endpoints
-from pipeline.inference import replies, thinking
-from pipeline.inference.replies import Answer
+from pipeline.inference import texts, thinking
+from pipeline.inference.client import NONSENSE, UNREACHABLE, Client, NoAnswer, key_in
 from pipeline.inference.requests import seed_of
 from pipeline.inference.settings import Endpoint
+from pipeline.inference.texts import Answer
 
 IN_A_ROW = 32  # refusals with no answer between them, after which it is asked whether the server still answers
-_OF_ALL = (401, 402, 404, 405, 407, 410)  # key, bill, model, address: the same for every prompt
+_OF_ALL = (UNREACHABLE, 401, 402, 404, 405, 407, 410, 429)  # network, key, bill, model, rate: the same for every prompt
 
 
 @dataclass(frozen=True)
@@ -42,14 +40,6 @@ class Question:
     prompt: str
     sampling: Sampling
     attempt: int = 0
-
-
-class _Refusal(Exception):
-    """The server gave no answer to one prompt. reason: its own words; whole: what it means if all are refused."""
-
-    def __init__(self, reason: str, whole: PipelineError) -> None:
-        super().__init__(reason)
-        self.reason, self.whole = reason, whole
 
 
 def ask(
@@ -62,7 +52,7 @@ def ask(
     prompt, cannot be reached, keeps answering 429 or answers nonsense, and where a spending cap is reached; what was
     answered by then is kept for the next run.
     """
-    with Journal(journal.FOLDER, "annotator", _hash(settings.url, model), Answer) as past:
+    with Journal(journal.of_repository(), "annotator", _hash(settings.url, model), Answer, shared=True) as past:
         asking = _Asking(name, questions, model, settings, here, section, past)
         if asking.queue:
             asyncio.run(asking.all())
@@ -96,11 +86,10 @@ class _Asking:
     async def all(self) -> None:
         """Work off the queue; everything asked is answered in the journal or refused when this returns."""
         before = self.spent
-        key = self._key()
+        key = key_in(self.settings.key_variable, f"{self.section}.key_variable")
         self.progress = Progress(self.name, len(self.questions), len(self.questions) - len(self.queue))
-        async with openai.AsyncOpenAI(
-            base_url=self.settings.url, api_key=key, max_retries=self.here.max_retries, timeout=self.here.timeout
-        ) as self.client:
+        server = Client(self.settings.url, key, self.here.timeout, self.here.max_retries)
+        async with aclosing(server) as self.client:
             try:
                 workers = (self._work_off() for _ in range(self.here.concurrency))
                 for end in await asyncio.gather(*workers, return_exceptions=True):
@@ -114,18 +103,6 @@ class _Asking:
         for place, refusal in self.refused.items():
             print(f"{self.name}: {self.keys[place]} is left out: {refusal.refused}", file=sys.stderr, flush=True)
 
-    def _key(self) -> str:
-        variable = self.settings.key_variable
-        key = os.environ.get(variable, "").strip() if variable else "none"
-        if variable and key:
-            redact.remember(key)
-        where = f"{self.section}.key_variable: the environment variable {variable}"
-        if not key:
-            raise PipelineError(f"{where} is not set")
-        if not (key.isascii() and key.isprintable()):
-            raise PipelineError(f"{where} holds characters that no key has; set it again")
-        return key
-
     async def _work_off(self) -> None:
         try:
             while self.queue:
@@ -136,7 +113,7 @@ class _Asking:
                     answer = await self._ask(place)
                     self.past.add(place, answer)
                     self.proved = max(self.proved, before)
-                except _Refusal as refusal:
+                except NoAnswer as refusal:
                     self.refused[place], self.last = Answer("", 0, refused=refusal.reason), refusal
                     if len(self.refused) - self.proved >= IN_A_ROW:
                         await self._prove()
@@ -150,11 +127,11 @@ class _Asking:
         known = next((place for place in self.questions if place in self.past.done), None)
         refused = len(self.refused)
         if known is None:
-            raise self.last.whole
+            raise self._line(self.last, [*self.refused][-1])
         try:
             await self._ask(known)
-        except _Refusal as refusal:
-            raise refusal.whole from refusal
+        except NoAnswer as refusal:
+            raise self._line(refusal, known) from refusal
         self.proved = refused
 
     def _refuse_above_cap(self) -> None:
@@ -170,60 +147,39 @@ class _Asking:
                 )
 
     async def _ask(self, place: str) -> Answer:
-        """The answer to one question. Raises _Refusal where that may be about this prompt alone, else PipelineError."""
-        settings, key = self.settings, self.keys[place]
-        where = f"{self.section}.url: {settings.url}"
+        """The answer to one question. Raises NoAnswer where that may be about this prompt alone, else PipelineError."""
+        question, seed = self.questions[place], seed_of(place) % 2**31
         self.requests += 1
         try:
-            said = await self._reply(place)
-            answer = replies.read(said, settings.api)
-        except openai.RateLimitError as error:
-            raise PipelineError(
-                f"{where} still answers 429 ({replies.reason(error)}) after {self.here.max_retries} retries; the "
-                "answers so far are kept: run again later, or lower endpoints.concurrency (machine.yaml)"
-            ) from error
-        except openai.APIStatusError as error:
-            reason = f"{error.status_code} ({replies.reason(error)})"
-            if error.status_code in (401, 403):
-                line = f"refuses the key in ${settings.key_variable} ({error.status_code}): {replies.reason(error)}"
-                whole = PipelineError(f"{where} {line}; set a valid one")
-            else:
-                whole = PipelineError(
-                    f"{where} answers {reason}, asked for {self.name} {key}; the answers so far are kept: correct url, "
-                    f"model, api or sampling ({self.section}.omit leaves parameters out), or mend the server, and run "
-                    "again"
-                )
-            if error.status_code in _OF_ALL:
-                raise whole from error
-            raise _Refusal(reason, whole) from error
-        except openai.APIConnectionError as error:
-            raise PipelineError(
-                f"{where} cannot be reached ({replies.line(error.__cause__ or error)}); the answers so far are kept: "
-                "run again"
-            ) from error
-        except (ValueError, openai.APIError) as error:
-            nonsense = f"nonsense ({replies.line(error)})"
-            whole = PipelineError(
-                f"{where} answers {nonsense}; it must be an OpenAI-compatible server, api {settings.api}"
-            )
-            raise _Refusal(nonsense, whole) from error
+            answer = await texts.ask(self.client, self.settings, self.model, question.prompt, question.sampling, seed)
+        except NoAnswer as error:
+            if error.status in _OF_ALL:
+                raise self._line(error, place) from error
+            raise
         self.spent += answer.tokens
         return answer
 
-    async def _reply(self, place: str) -> object:
-        """What the server says, without the parameters that `omit` names; the cap goes by the name that is left."""
-        question, omit = self.questions[place], self.settings.omit
-        drawn = question.sampling
-        asked = {"seed": seed_of(place) % 2**31, "temperature": drawn.temperature, "top_p": drawn.top_p}
-        chat = self.settings.api == "chat"
-        caps = ("max_completion_tokens", "max_tokens") if chat else ("max_tokens",)
-        asked |= dict.fromkeys([cap for cap in caps if cap not in omit][:1], drawn.max_tokens)
-        sent: Any = {"model": self.model} | {name: value for name, value in asked.items() if name not in omit}
-        if chat:
-            return await self.client.chat.completions.create(
-                messages=[{"role": "user", "content": question.prompt}], **sent
+    def _line(self, error: NoAnswer, place: str) -> PipelineError:
+        """What ends the run, where all prompts fail as this one did."""
+        kept = "the answers so far are kept"
+        if error.status == UNREACHABLE:
+            what = f"{error}; {kept}: run again"
+        elif error.status == NONSENSE:
+            what = f"{error}; it must be an OpenAI-compatible server, api {self.settings.api}"
+        elif error.status == 429:
+            what = (
+                f"still {error} after {self.here.max_retries} retries; {kept}: run again later, or lower "
+                "endpoints.concurrency (machine.yaml)"
             )
-        return await self.client.completions.create(prompt=question.prompt, **sent)
+        elif error.status in (401, 403):
+            variable = self.settings.key_variable
+            what = f"refuses the key in ${variable} ({error.status}): {error.words}; set a valid one"
+        else:
+            what = (
+                f"{error}, asked for {self.name} {self.keys[place]}; {kept}: correct url, model, api or sampling "
+                f"({self.section}.omit leaves parameters out), or mend the server, and run again"
+            )
+        return PipelineError(f"{self.section}.url: {self.settings.url} {what}")
 
 
 def _place(model: str, question: Question, omit: Sequence[str]) -> str:

@@ -20,8 +20,9 @@ from typing import Any
 from pipeline.core import machine
 from pipeline.core.errors import PipelineError
 from pipeline.inference import completions, servers
+from pipeline.inference.client import NoAnswer
 from pipeline.inference.requests import Completion, Request
-from pipeline.inference.servers import Server, Unreachable
+from pipeline.inference.servers import Server
 from pipeline.inference.settings import Inference
 
 PROBE = 2.0  # seconds between two looks at a server that starts or is left out
@@ -115,7 +116,7 @@ class ServedEngine:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for server in self._servers:
-            await server.client.aclose()
+            await server.aclose()
 
     async def _open(self) -> None:
         said = await asyncio.gather(*map(self._first_look, self._servers))
@@ -137,7 +138,7 @@ class ServedEngine:
         while True:
             try:
                 words = await server.look(self._model, self.max_model_len)
-            except Unreachable as error:
+            except NoAnswer as error:
                 words = str(error)
                 if server.ended:
                     raise PipelineError(self._fault(server)) from error
@@ -176,8 +177,8 @@ class ServedEngine:
                     if server.down:
                         continue
                     try:
-                        found = await completions.ask(server, ask.request, len(ask.keys))
-                    except Unreachable as error:
+                        found = await completions.ask(server, server.name, ask.request, len(ask.keys))
+                    except NoAnswer as error:
                         self._leave_out(server, str(error))
                         continue
                 self._finish(list(zip(ask.keys, found, strict=True)))
@@ -211,7 +212,7 @@ class ServedEngine:
         """Look at a server that is left out until it serves the model (again)."""
         while server.down and not server.ended:
             await asyncio.sleep(PROBE)
-            with suppress(Unreachable, PipelineError):
+            with suppress(NoAnswer, PipelineError):
                 await server.look(self._model, self.max_model_len)
         if not server.down:
             print(f"{server.url} answers: it is taken in", file=sys.stderr, flush=True)

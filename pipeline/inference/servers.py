@@ -8,30 +8,27 @@ import shlex
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
-
-from pipeline.core import journal, machine, redact
+from pipeline.core import journal, machine
 from pipeline.core.errors import PipelineError
 from pipeline.core.lease import hold_gpus
-from pipeline.inference import devices, keeper, replies
+from pipeline.inference import client, devices, keeper
+from pipeline.inference.client import NONSENSE, UNREACHABLE, Client, NoAnswer
 from pipeline.inference.settings import Inference
 
 _TAIL = 65536  # bytes of a log in which its last words stand
+_KEY = "VLLM_API_KEY"  # vLLM's own name for it
 
 
-class Unreachable(Exception):
-    """A server gives no answer, or one that says that it is not well: others may be asked instead."""
+class Server(Client):
+    """A vLLM server. down: why it is left out, "" while it answers; name: what it calls the model.
 
-
-class Server:
-    """A server by its address. down: why it is left out, "" while it answers; name: what it calls the model.
-
-    process, log: of one that the stage has started.
+    process, log: of one that the stage has started. Its calls raise NoAnswer where another server may answer instead,
+    PipelineError where it refuses what is sent.
     """
 
     def __init__(
@@ -39,50 +36,32 @@ class Server:
     ) -> None:
         self.url, self.process, self.log = url.rstrip("/").removesuffix("/v1"), process, log
         self.down, self.name = "was not asked yet", ""
-        key = os.environ.get("VLLM_API_KEY", "")  # vLLM's own name for it
-        if key:
-            redact.remember(key)
-        self.client = httpx.AsyncClient(
-            base_url=self.url,
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx.Timeout(timeout, connect=10.0),
-            limits=httpx.Limits(max_connections=None),
-            trust_env=process is None,  # one on this machine stands behind no proxy
-        )
+        key = client.key_in(_KEY if os.environ.get(_KEY) else "", "inference")
+        super().__init__(f"{self.url}/v1", key, timeout, proxied=process is None)  # one on this machine is behind none
 
     @property
     def ended(self) -> bool:
         """Whether the stage started it and it has ended."""
         return self.process is not None and self.process.poll() is not None
 
-    async def said(self, method: str, path: str, **sent: Any) -> Any:
-        """The document that the server answers. Raises Unreachable, PipelineError where it refuses what is sent."""
+    async def _answer(self, coming: Awaitable[object]) -> Any:
         try:
-            reply = await self.client.request(method, path, **sent)
-            if reply.status_code >= 500 or reply.status_code == 429:
-                raise Unreachable(f"answers {reply.status_code} ({replies.line(reply.text)})")
-            if reply.status_code >= 400:
-                raise PipelineError(
-                    f"{machine.FILE}: inference: {self.url}{path} answers {reply.status_code} "
-                    f"({replies.line(reply.text)}); it must be a vLLM server, its key in $VLLM_API_KEY where it has one"
-                )
-            return reply.json() if path != "/health" else None
-        except httpx.HTTPError as error:
-            raise Unreachable(f"cannot be reached ({replies.line(error) or type(error).__name__})") from error
-        except ValueError as error:
-            raise Unreachable(f"answers nonsense ({replies.line(error)})") from error
+            return await super()._answer(coming)
+        except NoAnswer as error:
+            if error.status in (UNREACHABLE, NONSENSE, 429) or error.status >= 500:
+                raise
+            raise PipelineError(
+                f"{machine.FILE}: inference: {self.url} {error}; it must be a vLLM server, its key in ${_KEY} where it "
+                "has one"
+            ) from error
 
     async def look(self, model: Path, length: int) -> str:
-        """Note what it calls `model`, and that it answers; or what else it serves. Raises Unreachable, PipelineError.
+        """Note what it calls `model`, and that it answers; or what else it serves.
 
         A model is known by its folder, or by its name in params.yaml: `m2` for `data/m2/model`.
         """
-        await self.said("GET", "/health")
-        said = await self.said("GET", "/v1/models")
-        try:
-            served = [card for card in said["data"] if card["id"]]
-        except (KeyError, TypeError) as error:
-            raise Unreachable(f"lists no models ({replies.line(said)})") from error
+        await self.get(f"{self.url}/health")
+        served = await self.models()
         alias = model.parent.name if model.name == "model" else model.name
         for card in served:
             folders = {str(card["id"]), str(card.get("root") or "")}
@@ -146,7 +125,7 @@ def last_words(path: Path) -> str:
         file.seek(max(0, path.stat().st_size - _TAIL))
         lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
     named = [line for line in lines if "error" in line.lower()]
-    return replies.line((named or lines or ["it said nothing"])[-1])
+    return client.line((named or lines or ["it said nothing"])[-1])
 
 
 def _free_ports(count: int) -> list[int]:

@@ -19,7 +19,7 @@ from pipeline.planning.hardware import Devices, Need
 from pipeline.planning.sizes import shape_of_base, sizes
 from pipeline.planning.stages import Planned, Stages
 
-_UNFINISHED = 2 * 12  # bytes a parameter of a training to go on from: fp32 weight and moments, the last and the next
+_UNFINISHED = 12  # bytes a parameter of a checkpoint to go on from: fp32 weight and moments
 _TEXT = 4  # bytes of a sampled token's text in a tree, compressed with what stands beside it
 COUNTS = ("requests", "prompt_tokens", "sampled_tokens", "trained_tokens")
 
@@ -106,7 +106,8 @@ def estimate(
         notes.append("people's pairs (problems.ratings): not counted, in EFT data and SFT")
     notes += [f"{name} {value:g}: {MEANING.get(name, '')}" for name, value in lengths.assumed.items()]
     whole = any(not settings.lora.rank for settings in (found.prm, found.sft, found.dpo))
-    unfinished = _UNFINISHED * model.parameters if model and whole and here.training.save_steps else 0
+    kept = min(here.training.processes, 2) + 1 if here.training.save_steps else 0  # the next one beside them
+    unfinished = kept * _UNFINISHED * model.parameters if model and whole else 0
     return Estimate(lines, tuple(notes), model, spending, unfinished, tuple(_capped(found, lines)))
 
 

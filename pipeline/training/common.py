@@ -80,7 +80,7 @@ def arguments(settings: Training, here: machine.Training, seed: int, ranks: int,
         "use_cpu": not torch.cuda.is_available(),
         "save_strategy": "steps" if here.save_steps else "no",
         "save_steps": here.save_steps or 1,
-        "save_total_limit": 1,
+        "save_total_limit": min(ranks, 2),  # a rank may die before it has written its part of the newest
         "report_to": here.report_to,
         "logging_steps": 1,
         "logging_nan_inf_filter": False,

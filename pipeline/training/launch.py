@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -143,7 +144,7 @@ def _run(command: list[str], place: Path) -> None:
             os.kill(member, signal.SIGKILL)
         process.wait()
     if code:
-        raise PipelineError(_reason(code, place))
+        raise PipelineError(_reason(code, place, command))
 
 
 def _session(leader: int) -> Iterator[int]:
@@ -157,11 +158,28 @@ def _session(leader: int) -> Iterator[int]:
             yield int(stat.parent.name)
 
 
-def _reason(code: int, place: Path) -> str:
+def _reason(code: int, place: Path, command: list[str]) -> str:
     if lines := sorted(place.glob("error-*.txt")):
         return lines[0].read_text(encoding="utf-8")
+    words = " ".join([*command, "port", os.environ.get("MASTER_PORT", "")])
+    for port in re.findall(r"(?:port[ =]|endpoint[ =]\S*?:)(\d+)", words):
+        if not _is_free(int(port)):
+            return (
+                f"machine.yaml: training.launcher: port {port} of this machine is in use by another process; end that, "
+                "or give another port"
+            )
     how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
     return (
         f"the training {how} and left no reason of its own: see what stands above; without a traceback there the "
         f"host's memory is the usual one. Checkpoints, if training.save_steps is set, are kept ({place}): run again"
     )
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what has just ended there does not count
+        try:
+            probe.bind(("", port))
+        except (OSError, OverflowError):
+            return False
+    return True

@@ -1,7 +1,7 @@
 """One process of a training: `python -m pipeline.training.worker FOLDER`, started once for each device.
 
 The folder holds the job (launch.py writes it): `job.json` and the token rows. The first process writes the model and
-`outcome.json`; a process that ends with one clear line leaves it in `error-<rank>.txt`.
+`outcome.json`; a process that ends with one clear line leaves it in `error-<rank>.txt`, for the stage to say it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core import machine
-from pipeline.core.command import die_with_parent, print_error, redact_tracebacks
+from pipeline.core.command import die_with_parent, redact_tracebacks
 from pipeline.core.errors import STORAGE, PipelineError
+from pipeline.training.settings import Dpo, Training
+
+_NO_MEMORY = "DefaultCPUAllocator: can't allocate memory"  # what torch says on a CPU, in a RuntimeError
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,6 @@ def main() -> None:
     try:
         train(place)
     except PipelineError as error:
-        print_error(error)
         (place / f"error-{os.environ.get('RANK', 0)}.txt").write_text(str(error), encoding="utf-8")
         sys.exit(1)
 
@@ -53,7 +55,8 @@ def main() -> None:
 def train(place: Path) -> None:
     """Run the job of a folder in this process, beside the others that the launcher has started.
 
-    Raises PipelineError where memory or storage ends, or the launcher made something else than it was asked for.
+    Raises PipelineError where memory or storage ends, the port at which ranks meet is in use, or the launcher made
+    something else than it was asked for.
     """
     import torch
     from safetensors import SafetensorError
@@ -61,9 +64,17 @@ def train(place: Path) -> None:
     job = Job(**json.loads((place / "job.json").read_text(encoding="utf-8")))
     try:
         _train(job, place)
-    except torch.OutOfMemoryError as error:
+    except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError and torch's DistNetworkError are the former
+        if "EADDRINUSE" in str(error):
+            raise PipelineError(
+                f"port {os.environ.get('MASTER_PORT')} (MASTER_PORT), at which the ranks meet, is in use by another "
+                "process; end that, or give another port in training.launcher (machine.yaml)"
+            ) from error
+        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and _NO_MEMORY not in str(error):
+            raise
+        first_line = str(error).partition("\n")[0] or type(error).__name__
         raise PipelineError(
-            f"the device of rank {os.environ.get('RANK', 0)} has too little memory ({str(error).splitlines()[0]}); "
+            f"the device of rank {os.environ.get('RANK', 0)} has too little memory ({first_line}); "
             "lower training.micro_batch, turn on training.gradient_checkpointing (machine.yaml), or see docs/gpu.md"
         ) from error
     except (OSError, SafetensorError) as error:
@@ -76,50 +87,36 @@ def _train(job: Job, place: Path) -> None:
     import datasets
     import torch
     from transformers import PrinterCallback
-    from trl import DPOConfig, SFTConfig, SFTTrainer
 
     from pipeline.training import common, weights
-    from pipeline.training.dpo import PairCollator, StepDPOTrainer
     from pipeline.training.order import filled
-    from pipeline.training.settings import Dpo, Training
 
     here = machine.Training.model_validate(job.here, strict=False)
     settings = (Dpo if job.kind == "dpo" else Training).model_validate(job.settings, strict=False)
     datasets.disable_progress_bars()
     common.determined(job.seed, here.threads)
+    ranks = int(os.environ.get("WORLD_SIZE", 1))
+    # Before the model is read, so that ZeRO-3 knows that each rank is to hold a part of it alone.
+    config = _configuration(settings, common.arguments(settings, here, job.seed, ranks, place))
     frozen_in_bf16 = settings.lora.rank > 0 and settings.bf16
     model, tokenizer = weights.load(Path(job.start), torch.bfloat16 if frozen_in_bf16 else torch.float32)
     names, rows = weights.own_names(model), datasets.load_from_disk(str(place / "rows"))
-    shared = common.arguments(settings, here, job.seed, int(os.environ.get("WORLD_SIZE", 1)), place)
-    if os.environ.get("FSDP_ACTIVATION_CHECKPOINTING", "").lower() == "true":
-        shared["gradient_checkpointing"] = False  # FSDP2 does it itself; both at once fail
-    parts: dict[str, Any] = {
-        "model": model,
-        "train_dataset": rows,
-        "processing_class": tokenizer,
-        "peft_config": weights.adapters(settings.lora),
-    }
-    if isinstance(settings, Dpo):
-        chosen = [len(ids) for ids in rows["chosen_ids"]]
-        trainer: Any = StepDPOTrainer(
-            args=DPOConfig(**shared, beta=settings.beta, precompute_ref_log_probs=True, remove_unused_columns=False),
-            data_collator=PairCollator(
-                pad_token_id=tokenizer.eos_token_id, pad_to_multiple_of=shared["pad_to_multiple_of"]
-            ),
-            sizes=[(len(update), sum(chosen[row] for row in update)) for update in job.order],
-            weights=settings.loss_weights.model_dump(),
-            **parts,
-        )
-    else:
-        config = SFTConfig(**shared, dataset_kwargs={"skip_prepare_dataset": True})
-        trainer = SFTTrainer(args=config, **parts)
+    trainer = _trainer(
+        settings,
+        job.order,
+        args=config,
+        model=model,
+        train_dataset=rows,
+        processing_class=tokenizer,
+        peft_config=weights.adapters(settings.lora),
+    )
     _refuse_another_kind(trainer.accelerator, job.distributed)
     # The rows in order of the updates; the reference's log-probabilities, if any, were added to each row once.
     trainer.train_dataset = trainer.train_dataset.select(filled(job.order, settings.batch_size, len(rows) - 1))
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(common.StageProgress())
     begun = time.monotonic()
-    trainer.train(resume_from_checkpoint=last_checkpoint(place))
+    trainer.train(resume_from_checkpoint=last_checkpoint(place, ranks))
     seconds = time.monotonic() - begun
     dtype = getattr(torch, settings.saved_dtype)
     weights.save_trained(trainer, Path(job.start), names, dtype, tokenizer, Path(job.folder))
@@ -135,6 +132,35 @@ def _train(job: Job, place: Path) -> None:
     trainer.accelerator.wait_for_everyone()
 
 
+def _configuration(settings: Training, shared: dict[str, Any]) -> Any:
+    """TRL's, with the arguments that SFT and DPO share."""
+    from trl import DPOConfig, SFTConfig
+
+    if os.environ.get("FSDP_ACTIVATION_CHECKPOINTING", "").lower() == "true":
+        shared["gradient_checkpointing"] = False  # FSDP2 does it itself; both at once fail
+    if isinstance(settings, Dpo):
+        return DPOConfig(**shared, beta=settings.beta, precompute_ref_log_probs=True, remove_unused_columns=False)
+    return SFTConfig(**shared, dataset_kwargs={"skip_prepare_dataset": True})
+
+
+def _trainer(settings: Training, order: list[list[int]], **parts: Any) -> Any:
+    """TRL's trainer of its own arguments `parts`."""
+    from trl import SFTTrainer
+
+    from pipeline.training.dpo import PairCollator, StepDPOTrainer
+
+    if not isinstance(settings, Dpo):
+        return SFTTrainer(**parts)
+    end, multiple = parts["processing_class"].eos_token_id, parts["args"].pad_to_multiple_of
+    chosen = [len(ids) for ids in parts["train_dataset"]["chosen_ids"]]
+    return StepDPOTrainer(
+        data_collator=PairCollator(pad_token_id=end, pad_to_multiple_of=multiple),
+        sizes=[(len(update), sum(chosen[row] for row in update)) for update in order],
+        weights=settings.loss_weights.model_dump(),
+        **parts,
+    )
+
+
 def _refuse_another_kind(accelerator: Any, wanted: str) -> None:
     """Launchers fall back silently: to one process, or to DDP in the place of FSDP."""
     kind = accelerator.distributed_type.value
@@ -147,18 +173,18 @@ def _refuse_another_kind(accelerator: Any, wanted: str) -> None:
         print(f"train: {accelerator.num_processes} processes, {kind}", file=sys.stderr, flush=True)
 
 
-def last_checkpoint(folder: Path) -> str | None:
-    """The newest whole checkpoint of an earlier, broken run; the trainer's state is what it writes last."""
-    whole = [state.parent for state in folder.glob("checkpoint-*/trainer_state.json") if _is_whole(state)]
+def last_checkpoint(folder: Path, ranks: int) -> str | None:
+    """The newest whole checkpoint of an earlier, broken run: each rank's state, and the trainer's, written last."""
+    whole = [state.parent for state in folder.glob("checkpoint-*/trainer_state.json") if _is_whole(state, ranks)]
     return str(max(whole, key=lambda place: int(place.name.partition("-")[2]))) if whole else None
 
 
-def _is_whole(state: Path) -> bool:
+def _is_whole(state: Path, ranks: int) -> bool:
     try:
         json.loads(state.read_text(encoding="utf-8"))
     except ValueError:
         return False
-    return True
+    return len([*state.parent.glob("rng_state*.pth")]) == ranks
 
 
 if __name__ == "__main__":

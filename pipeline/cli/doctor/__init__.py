@@ -21,8 +21,8 @@ def add_command(commands: Any) -> None:
         "doctor",
         help="say whether this machine and environment can run the pipeline",
         description="Reads params.yaml, machine.yaml, the pinned lock and the machine: Python, packages, vLLM, CPU, "
-        "GPUs, memory, disk, the servers of annotator and references, DVC's cache, write access. A line each: ok, "
-        "warning or fault with what to do; exit code 1 where there is a fault. Writes nothing.",
+        "GPUs, memory, disk, the servers of annotator, references and inference, DVC's cache, write access. A line "
+        "each: ok, warning or fault with what to do; exit code 1 where there is a fault. Writes nothing.",
     )
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="the file to read (params.yaml)")
     parser.add_argument("--locks", type=Path, default=Path("requirements"), help="folder of the pinned lists")
@@ -48,9 +48,10 @@ def examine(params: Path, locks: Path) -> list[Finding]:
     asks: list[str] = []
     replicas = 1
     try:
-        replicas = machine.load().inference.replicas
+        here = machine.load().inference
+        replicas = here.replicas
         asks = project.bf16(project.parameters(params))
-        of_project = list(project.findings(params))
+        of_project = list(project.findings(params, here))
     except PipelineError as error:
         bad = [Finding("parameters", "fault", line, "correct it; `psr check`") for line in str(error).splitlines()]
         of_project = []

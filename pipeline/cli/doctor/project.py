@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cli.doctor.finding import Finding, judged
-from pipeline.core import redact
+from pipeline.core import machine
 from pipeline.core.config import load, read_yaml
 from pipeline.core.errors import PipelineError
-from pipeline.inference.settings import Annotator, Endpoint, Reference
+from pipeline.inference.settings import Annotator, Reference
 
-_SECONDS = 10.0  # of one question to a server
 _WRITTEN = ("data", "reports", ".work", ".dvc")
 _LINKS, _LINKING = ("hardlink", "symlink"), "dvc config cache.type hardlink,symlink"
 _HALVES = ("bfloat16", "float16")
@@ -28,41 +27,21 @@ def bf16(document: dict[str, Any]) -> list[str]:
     return found + ["inference.dtype"] * ((document.get("inference") or {}).get("dtype") in _HALVES)
 
 
-def findings(params: Path) -> Iterator[Finding]:
-    """All of them; a fault where the parameters cannot be read."""
+def findings(params: Path, here: machine.Inference) -> Iterator[Finding]:
+    """All of them; a fault where the parameters cannot be read. here: of machine.yaml."""
+    from pipeline.cli.doctor import servers  # their client takes a second
+
     annotator = load(params, "annotator", Annotator)
     if annotator.kind == "endpoint":
-        yield server("annotator", annotator, [annotator.model])
+        yield servers.endpoint("annotator", annotator, [annotator.model])
     reference = load(params, "reference", Reference)
     if reference.models:
-        yield server("reference", reference, reference.models)
+        yield servers.endpoint("reference", reference, reference.models)
+    if not here.serve:  # else each stage starts them
+        yield from servers.vllm(here.endpoints)
     yield from cache(Path(".dvc"))
     for name in _WRITTEN:
         yield writable(Path(name))
-
-
-def server(name: str, settings: Endpoint, models: list[str]) -> Finding:
-    """Whether an OpenAI-compatible server takes our key and lists the models; nothing is generated."""
-    import openai
-
-    key = os.environ.get(settings.key_variable, "").strip() if settings.key_variable else "none"
-    if not key:
-        return judged(name, settings.url, fault=f"set the environment variable {settings.key_variable} to its key")
-    if settings.key_variable:
-        redact.remember(key)
-    client = openai.OpenAI(base_url=settings.url, api_key=key, timeout=_SECONDS, max_retries=0)
-    try:
-        listed = {model.id for model in client.models.list()}
-    except openai.NotFoundError:
-        return judged(name, f"{settings.url} answers, but lists no models")
-    except (openai.OpenAIError, ValueError) as error:
-        reason = redact.redacted(" ".join(str(error).split())[:200])
-        return judged(name, f"{settings.url}: {reason}", fault=f"start it, or correct {name}.url and its key")
-    absent = [model for model in models if model not in listed]
-    advice = (
-        f"has no {', '.join(absent)}, but {', '.join(sorted(listed)[:5])}; correct {name}'s model" if absent else ""
-    )
-    return judged(name, f"{settings.url} answers", fault=advice)
 
 
 def cache(folder: Path) -> Iterator[Finding]:
