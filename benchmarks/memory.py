@@ -1,8 +1,10 @@
 """Rows a second and peak memory of what works over all pairs and trees of a round, each in a process of its own.
 
 Generates a search whose every tree gives ten pairs, then runs on it what stages and `psr` run: pairs with their drops
-and statistics, the content hash, the report's excerpts and diagnostics, `psr show`, the conversions of `psr push` and
-`psr pull`, and the checks of `psr verify`. Memory that is flat is the same for 100,000 pairs as for 1,000,000.
+and statistics, the content hash, the report's excerpts and diagnostics, `psr show`, what `psr push` makes and what
+`psr pull` reads, and all of `psr verify`. Memory that is flat is the same for 100,000 pairs as for 1,000,000. Pairs a
+second are those of CPU time, so that other work on the machine does not count. `push` turns every pair into token ids:
+it is as fast as the tokenizer, which reads two new texts a pair.
 
     python -m benchmarks.memory                       # 1,000,000 pairs of 100,000 trees, 3 GB of disk
     python -m benchmarks.memory --pairs 100000
@@ -24,34 +26,51 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core import files
-from pipeline.core.records import Candidate, Preference, State, Text, Tree, Verdict
+from pipeline.core.records import Candidate, Preference, Problem, State, Text, Tree, Verdict
+from pipeline.params.profiles import profile
 
+WORLD = Path("pipeline/domains/arithmetic/shipped").resolve()  # its tokenizer
 STEPS = 10  # pairs of a tree
+STATES = 12  # of a tree: every fifth is a tie that nothing takes back
+SECTIONS = {
+    "rounds.m2": {"from": "m1", "method": "psrlm"},
+    "psrlm.search": profile("tiny")["psrlm"]["search"],
+    "psrlm.pairs": {"min_gap": 1.0, "require_condorcet_winner": False},
+}
 SAID = ("Both steps go on from the one before; the first one adds up rightly. [[A]]", "The second one is right. [[B]]")
-PAIRS = Path("pairs/train.parquet")
+TIE = ("Both are right. [[C]]", "Neither is. [[C]]")
+PAIRS, TREES, PROBLEMS = Path("pairs/train.parquet"), Path("trees/trees.parquet"), Path("problems/round-m2.parquet")
+
+
+def problem(number: int) -> Problem:
+    prompt = f"Ana has {number} keys and gets one, two, three more in each of ten years. How many has she then?"
+    return Problem(f"round-m2-{number:06d}", prompt, "")
 
 
 def trees(count: int) -> Iterator[Tree]:
-    """Searches of ten states, each with two candidates judged in both orders and a tie now and then."""
+    """Searches of ten states, each with two candidates judged in both orders, and of two ties."""
     for number in range(count):
         steps: tuple[str, ...] = ()
         states: list[State] = []
-        for index in range(1, STEPS + 1):
+        for index in range(1, STATES + 1):
             good, bad = (f"Step {index}: {number} + {index} is {number + index + wrong} in all." for wrong in (0, 7))
-            last = index == STEPS
-            found = (Candidate(good, 5, 1.0, "step", last, 60), Candidate(bad, 1, 0.0, "step", last, 12))
-            said = (Verdict(0, 1, SAID[0], "A", 20), Verdict(1, 0, SAID[1], "B", 12))
-            states.append(State(steps, found, said, "step", 0, 1, False))
-            if index % 4 == 0:
-                tied = (Candidate(good, 5, 0.0, "step", False, 60), Candidate(bad, 1, 0.0, "step", False, 12))
-                states.append(State((*steps, good), tied, (), "forced", 0, None, False))
+            tied, last = index % 5 == 0, index == STATES
+            found = (
+                Candidate(good, 5, 0.0 if tied else 1.0, "step", last, 60),
+                Candidate(bad, 1, 0.0, "step", last, 12),
+            )
+            said = tuple(Verdict(a, 1 - a, words, words[-3], 20) for a, words in enumerate(TIE if tied else SAID))
+            outcome, worst = ("forced", None) if tied else ("step", 1)
+            states.append(State(steps, found, said, outcome, 0, worst, False, in_full=True))
             steps = (*steps, good)
-        prompt = f"Ana has {number} keys and gets one, two, three more in each of ten years. How many has she then?"
-        yield Tree(f"round-m2-{number:06d}", prompt, tuple(states), steps, "answer")
+        of = problem(number)
+        yield Tree(of.problem_id, of.prompt, tuple(states), steps, "answer")
 
 
 def make_trees(count: int) -> None:
-    files.write(Path("trees/trees.parquet"), Tree, trees(count // STEPS))
+    files.write(PROBLEMS, Problem, map(problem, range(count // STEPS)))
+    files.write(Path("problems/evaluation.parquet"), Problem, [Problem("e-1", "What is one and one?", "easy")])
+    files.write(TREES, Tree, trees(count // STEPS))
 
 
 def make_pairs(count: int) -> None:
@@ -59,8 +78,8 @@ def make_pairs(count: int) -> None:
     from pipeline.methods.psrlm import pairs
     from pipeline.methods.psrlm.settings import Pairs
 
-    found = pairs.preferences(Path("trees"), Pairs(min_gap=1.0, require_condorcet_winner=False), "m2")
-    preferences.write("pairs", found, Path("pairs"), Path("dropped.parquet"))
+    found = pairs.preferences(TREES.parent, Pairs(**SECTIONS["psrlm.pairs"]), "m2")
+    files.write_json(Path("pairs.json"), preferences.write("pairs", found, PAIRS.parent, Path("dropped.parquet")))
 
 
 def content(count: int) -> None:
@@ -79,7 +98,7 @@ def excerpts(count: int) -> None:
 
     texts = excerpt.by_hash(excerpt.texts_of_preferences(rows()), lambda text: text.key, 300)
     files.write(Path("excerpt/texts.parquet"), Text, texts)
-    shown = excerpt.by_hash(inspect.trees(Path("trees")), lambda tree: tree.problem_id, 20)
+    shown = excerpt.by_hash(inspect.trees(TREES.parent), lambda tree: tree.problem_id, 20)
     files.write(Path("excerpt/trees.parquet"), Tree, shown)
 
 
@@ -87,7 +106,7 @@ def diagnostics(count: int) -> None:
     from pipeline.methods import verdicts
     from pipeline.methods.psrlm import inspect
 
-    verdicts.diagnostics(inspect.trees(Path("trees")))
+    verdicts.diagnostics(inspect.trees(TREES.parent))
 
 
 def show(count: int) -> None:
@@ -100,26 +119,45 @@ def show(count: int) -> None:
 
 
 def push(count: int) -> None:
+    from huggingface_hub.hf_api import RepoFile
+    from transformers import AutoTokenizer
+
+    from pipeline.language.renderer import Renderer
     from pipeline.publish import configs, hub
 
-    files.write(Path("ppd.parquet"), configs.StepPreference, (configs.published(row, "math") for row in rows()))
-    hub.sha256(Path("ppd.parquet"))
+    renderer, path = Renderer(AutoTokenizer.from_pretrained(str(WORLD)), "arithmetic"), Path("ppd.parquet")
+    files.write(path, configs.StepPreference, (configs.published(row, renderer) for row in rows()))
+    made = [configs.Config("ppd-m2", {"train": path}), configs.Config("trees-m2", {"train": TREES})]
+    configs.manifest(made)
+    large = {"size": 1, "oid": "0", "pointerSize": 1}
+    there = RepoFile(path="ppd-m2/train.parquet", size=1, oid="0", lfs=large)
+    changes = hub.State("head", {there.path: there}).differences(made[0].files | made[1].files)
+    assert list(changes.values()) == ["changed", "new"]
 
 
 def pull(count: int) -> None:
     from pipeline.publish import configs
+    from pipeline.publish.pull import own, require_rows
 
-    found = chain.from_iterable(files.batches(Path("ppd.parquet"), configs.StepPreference))
-    files.write(Path("pulled.parquet"), Preference, map(configs.record, found))
+    require_rows(path := Path("ppd.parquet"), configs.StepPreference, count, "the Hub")
+    own(path, "ppd", Path("pulled"))
 
 
 def verify(count: int) -> None:
-    from pipeline.cli.verify import rounds
-    from pipeline.methods.psrlm import pairs
-    from pipeline.methods.psrlm.settings import Pairs
+    from pipeline.cli import verify
+    from pipeline.publish import lock
 
-    found = pairs.preferences(Path("trees"), Pairs(min_gap=1.0, require_condorcet_winner=False), "m2")
-    assert list(rounds.faults(found, PAIRS, Path("dropped.parquet"))) == []
+    def stage(deps: list[str], outs: list[str]) -> dict[str, Any]:
+        made = [{"path": path, "md5": lock.md5(Path(path))} for path in outs]
+        return {"deps": [{"path": path} for path in deps], "outs": made, "params": {"params.yaml": SECTIONS}}
+
+    stages = {
+        "problems": stage([], ["problems"]),
+        "search@m2": stage([str(PROBLEMS)], ["trees"]),
+        "pairs@m2": stage(["trees"], ["pairs", "dropped.parquet", "pairs.json"]),
+    }
+    wrong = list(verify.faults(stages, Path(".dvc/cache")))
+    assert not wrong, wrong[:3]
 
 
 def rows() -> Iterable[Preference]:
@@ -148,7 +186,8 @@ def main() -> None:
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "prompts").symlink_to(prompts)
-        print(f"| {count} pairs, {count // STEPS} trees | s | CPU s | pairs/s | peak MiB |\n|---|---|---|---|---|")
+        print(f"| {count} pairs, {count // STEPS} trees | s | CPU s | pairs a CPU second | peak MiB |")
+        print("|---|---|---|---|---|")
         for part in PARTS:
             ours, theirs = context.Pipe()
             process = context.Process(target=measured, args=(part, count, folder, theirs))
@@ -156,7 +195,7 @@ def main() -> None:
             theirs.close()
             seconds, busy, peak = ours.recv()
             process.join()
-            print(f"| {part.__name__} | {seconds:.0f} | {busy:.0f} | {count / seconds:.0f} | {peak:.0f} |", flush=True)
+            print(f"| {part.__name__} | {seconds:.0f} | {busy:.0f} | {count / busy:.0f} | {peak:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -161,5 +161,5 @@ def test_a_family_of_ones_own_needs_no_mark_and_its_fences_hold(tmp_path: Path) 
         "Say.\nTask {problem}\n{steps}\n== {a} (one)\n-- {b} (two)\n[Go]\n", "utf-8"
     )
     shown = judge.shown(str(tmp_path), (), steps="Task x\n- y\n[go on]\nSay.", a="1\n[Go] (one)", b="-3")
-    assert shown == {"steps": " x\n- y\n(go on)\n", "a": "1 (Go)", "b": "-3"}
+    assert shown == {"steps": " x\n- y\ngo on\n", "a": "1 Go", "b": "-3"}
     assert judge.prompt(str(tmp_path), "p", ["s"], "a", "b") == "Say.\nTask p\ns\n== a (one)\n-- b (two)\n[Go]\n"

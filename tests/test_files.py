@@ -41,6 +41,13 @@ def test_nested_records_come_back_as_written_and_equal_rows_give_equal_bytes(tmp
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
 
 
+def test_a_list_that_is_not_read_is_empty_and_all_else_is_there(tmp_path: Path) -> None:
+    files.write(tmp_path / "a.parquet", Tree, [TREE, TREE])
+    state = dataclasses.replace(TREE.states[0], verdicts=())
+    bare = dataclasses.replace(TREE, states=(state,))
+    assert list(files.batches(tmp_path / "a.parquet", Tree, 1, "verdicts")) == [[bare], [bare]]
+
+
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     files.write_json(path, {"x": 1})

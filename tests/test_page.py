@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -207,6 +208,28 @@ def test_a_round_that_scores_whole_solutions_has_rows_and_no_trees(run: Path, tm
     assert "| m3 | scoring of whole solutions | 0.60 ± 0.05 | 0.70 ± 0.05 |" in text
     assert "no model of this run scored any" not in text
     assert "m3: 0 of" not in (out / "index.html").read_text()
+
+
+def test_the_page_of_a_large_run_stays_under_20_mb_and_says_how_many_trees_it_shows(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    state = tree(0).states[0]
+    long = tuple(replace(one, text=f"{HOSTILE} {'<&>' * 500}") for one in state.candidates)
+    trees = [
+        replace(tree(n), states=tuple(replace(state, steps=(HOSTILE,) * s, candidates=long) for s in range(20)))
+        for n in range(400)
+    ]
+    searched = verdicts.diagnostics(trees) | {"judge": "m1", "trees": 100_000}
+    for model in ("m2", "m3"):
+        files.write(tmp_path / f"run/excerpts/{model}/trees.parquet", Tree, trees)
+        files.write_json(tmp_path / f"run/models/{model}/verdicts.json", searched)
+    losses = "".join(f"{n},{1 / n}\n" for n in range(1, 100_001))
+    (tmp_path / "run/models/m2/loss.csv").write_text(f"update,loss\n{losses}")
+    out = written(tmp_path / "run", tmp_path / "out")
+    assert sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) < 20_000_000
+    text = (out / "index.html").read_text()
+    shown = [len(one["trees"]) for one in json.loads(re.search(r'id="rounds-data">(.*?)</script>', text)[1])]
+    assert all(0 < count < 400 for count in shown)
+    assert f"m2: {shown[0]} of 100000 problems, m3: {shown[1]} of 100000 problems, chosen by hash" in text
 
 
 def test_trees_stop_at_the_page_s_share_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:

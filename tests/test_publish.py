@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import huggingface_hub
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from hub_stand_in import READER, Failure, Hub, card_errors
@@ -466,6 +468,14 @@ def client(hub: Hub, folder: Path) -> dict[str, str]:
 # ---------------------------------------------------------------- pulling
 
 
+def not_utf8() -> bytes:
+    """A Parquet file with the columns of a Solution whose first text is no text."""
+    one = pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe"))
+    rows = pa.Table.from_arrays([one, pa.array(["q"]), pa.array([["Step 1: 2"]])], schema=files.schema(Solution))
+    pq.write_table(rows, written := pa.BufferOutputStream(), store_schema=False)
+    return bytes(written.getvalue().to_pybytes())
+
+
 def test_pulled_data_are_the_bytes_of_the_run(hub: Hub, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     push()
     elsewhere = finished.parent / "elsewhere"
@@ -505,6 +515,7 @@ def test_pull_refuses_changed_files_and_keeps_what_is_there(hub: Hub, finished: 
     ("forged", "rows", "line"),
     [
         (b"import os", 1, "is no Parquet file"),
+        (not_utf8(), 1, "is no Parquet file"),
         ("data/eft/psrlm/test.parquet", 1, "has other columns or types than the rows of Solution"),
         ("data/ift/train.parquet", 7, "has 1 rows, its manifest.json says 7"),
     ],
@@ -525,14 +536,39 @@ def test_a_pulled_file_is_what_its_rows_type_says_and_not_only_its_hash(
     assert (finished / "data/ift/train.parquet").read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["ppd-../../x", "../ift", "ift/../../x"])
-def test_no_name_in_a_manifest_leads_out_of_the_pipelines_folders(name: str, hub: Hub, finished: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "split", "line"),
+    [
+        ("ppd-../../x", "train", "has the odd name '../../x'"),
+        ("../ift", "train", "has the odd name '../ift'"),
+        ("ift/../../x", "train", "has the odd name"),
+        ("/etc/x", "train", "has the odd name '/etc/x'"),
+        ("ppd-m2\n", "train", "has the odd name"),
+        ("ppd-on", "train", "has the odd name 'on'"),
+        ("ppd-é", "train", "has the odd name 'é'"),
+        ("ift", "../../train", "has the odd name '../../train'"),
+        ("ift", "", "has the odd name ''"),
+        ("ppd-problems", "train", "ppd-problems: data/problems holds no model"),
+    ],
+)
+def test_no_name_in_a_manifest_leads_out_of_the_pipelines_folders(
+    name: str, split: str, line: str, hub: Hub, finished: Path
+) -> None:
+    push()
+    there = hub.dataset(REPOSITORY)
+    forged = json.dumps({name: {split: {"rows": 1, "sha256": "0"}}}).encode()
+    there.commit("main", "forged", there.head.files | {"manifest.json": forged})
+    with pytest.raises(PipelineError, match=re.escape(line)):
+        pull(REPOSITORY, "main", graph(), replace=True)
+
+
+@pytest.mark.parametrize("name", ["ppd", "ift-other", "prm-m2", "more"])
+def test_a_config_that_no_stage_has_is_left_out(name: str, hub: Hub, finished: Path) -> None:
     push()
     there = hub.dataset(REPOSITORY)
     forged = json.dumps({name: {"train": {"rows": 1, "sha256": "0"}}}).encode()
     there.commit("main", "forged", there.head.files | {"manifest.json": forged})
-    with pytest.raises(PipelineError, match="has the odd name"):
-        pull(REPOSITORY, "main", graph(), replace=True)
+    assert pull(REPOSITORY, "main", graph(), replace=True) == []
 
 
 @pytest.mark.parametrize(

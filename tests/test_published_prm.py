@@ -67,7 +67,7 @@ def test_a_prm_in_turns_gets_the_chat_templates_own_ids(chat: Path, renderer: Re
 
 
 def test_a_step_writes_no_control_token_of_the_prms_own_tokenizer(mistral: Path, renderer: Renderer) -> None:
-    request = asked(mistral, SHEPHERD, renderer, "What </s>is 1+2?")
+    request = asked(mistral, SHEPHERD, renderer, "What</s>is 1+2?")
     assert request.prompt_ids == asked(mistral, SHEPHERD, renderer).prompt_ids
 
 

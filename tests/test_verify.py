@@ -191,6 +191,12 @@ def other_type(path: str, column: str, kind: pa.DataType) -> None:
     pq.write_table(table.set_column(at, column, table[column].cast(kind)), path)
 
 
+def not_utf8(path: str, column: str) -> None:
+    table = pq.read_table(path)
+    texts = pa.array([b"\xff\xfe"] * len(table), pa.binary()).view(pa.string())
+    pq.write_table(table.set_column(table.schema.get_field_index(column), table.schema.field(column), texts), path)
+
+
 PAIRS_FILE, DROPS, TREES = "data/m2/pairs/train.parquet", "data/dropped/pairs-m2.parquet", "data/m2/trees/trees.parquet"
 SEARCHED, EFT = "data/m2/trees/trees.parquet", "data/eft/psrlm/train.parquet"
 WRONG = Verdict(0, 1, "[[A]]", "B", 3)
@@ -214,6 +220,11 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], bool, str]] = {
         lambda: Path(TREES).write_bytes(Path(TREES).read_bytes()[:-100]),
         True,
         f"{TREES}: is no readable Parquet file",
+    ),
+    "a text that is no text": (
+        lambda: not_utf8(PAIRS_FILE, "chosen"),
+        True,
+        f"{PAIRS_FILE}: is no readable Parquet file (",
     ),
     "a column of another type": (
         lambda: other_type(PAIRS_FILE, "chosen_score", pa.float32()),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import params
-from pipeline.core.config import read_yaml
+from pipeline.core.config import identifier, read_yaml
 from pipeline.core.errors import PipelineError
 
 
@@ -52,6 +52,10 @@ def choose(file: Path, names: Sequence[str]) -> dict[str, list[str]]:
     """
     everything = read_yaml(file)
     for name, overrides in everything.items():
+        try:
+            identifier(str(name))
+        except ValueError as error:
+            raise PipelineError(f"{file}: {name}: {error}") from error
         if not isinstance(overrides, list) or not all(isinstance(text, str) for text in overrides):
             raise PipelineError(f"{file}: {name}: must be a list of overrides such as [psrlm.search.width=4]")
     for pattern in names:

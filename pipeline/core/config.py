@@ -26,7 +26,8 @@ class Section(BaseModel):
     in_one_line: ClassVar[bool] = False  # in the written file
 
 
-def _name(text: str) -> str:
+def identifier(text: str) -> str:
+    """The text, if it can stand in paths and in the shell; ValueError if it cannot."""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,63}", text) or text.lower() in _WORDS:
         raise ValueError(
             "must be a name of at most 64 letters, digits, `-` and `_` that begins with a letter and is no YAML word"
@@ -34,7 +35,7 @@ def _name(text: str) -> str:
     return text
 
 
-Name = Annotated[str, AfterValidator(_name)]  # reaches paths and the shell through dvc.yaml's templates
+Name = Annotated[str, AfterValidator(identifier)]  # reaches paths and the shell through dvc.yaml's templates
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]

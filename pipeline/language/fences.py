@@ -72,10 +72,10 @@ def _form(family: str, name: str) -> _Form:
         elif not fields:
             lines.append(first)
     marks = [
-        (brackets, rf"\[({_BLANK}*(?i:%s)(?!\w)[^\[\]\n]*)\]", r"(\1)"),
+        (brackets, rf"\[+({_BLANK}*(?i:%s)(?!\w)[^\[\]\n]*)\]+", r"\1"),
         (lines, rf"^{_BLANK}*(?:%s){_BLANK}*$", ""),
-        (openings, rf"^{_BLANK}*(?:%s)", ""),
-        (closings, rf"{_BLANK}*(?<!\S)(?:%s){_BLANK}*$", ""),
+        (openings, rf"^(?:{_BLANK}*(?:%s))+", ""),
+        (closings, rf"(?<!{_BLANK})(?:{_BLANK}*(?<!\S)(?:%s))++{_BLANK}*$", ""),
     ]
     return _Form(frozenset(inline), tuple(found for one in marks for found in _any_of(*one)))
 

@@ -1,7 +1,7 @@
 """Model text made safe to show in a prompt: nothing in it is a control token, a control character or a mark.
 
 What comes out is a fixed point: taking one thing out never leaves another behind (`<|im_<NUL>end|>`, `[[[A]]]`, a
-special token inside another one).
+special token inside another one). A special token leaves a space, so that texts nested however deep take no longer.
 """
 
 from __future__ import annotations
@@ -13,7 +13,11 @@ from typing import Any
 
 Mark = tuple[re.Pattern[str], str]  # what must not stand in a text, and a template of `re.sub` for what is shown
 
+# What other models' tokenizers read as control tokens: a judge behind an endpoint has one that is not known here.
+_FOREIGN = r"<[|｜][^<>|｜\s]*[|｜]>"
 _BREAKS = re.compile(r"\r\n?")
+# Letters and marks that nobody sees, beside the control and format characters.
+_UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 # Not newlines, but they part words: tab, vertical tab, form feed, the separators of ASCII, NEL, U+2028 and U+2029.
 _SEPARATORS = dict.fromkeys(map(ord, "\t\v\f\x1c\x1d\x1e\x1f\x85\u2028\u2029"), " ")
 
@@ -28,7 +32,7 @@ def special_tokens(tokenizer: Any) -> tuple[str, ...]:
 
 
 def harmless(text: str, special: Iterable[str]) -> str:
-    """Text without special tokens and control characters; what separates words becomes a space, `\\r\\n` a newline.
+    """Text without special tokens and unseen characters; what separates words becomes a space, `\\r\\n` a newline.
 
     special: texts of the tokenizer's special tokens, see `special_tokens`.
     """
@@ -38,14 +42,12 @@ def harmless(text: str, special: Iterable[str]) -> str:
 def fenced(text: str, special: Iterable[str], marks: Sequence[Mark]) -> str:
     """`harmless` text in which no mark stands either: each is replaced by what is shown for it, which must be shorter
     or have fewer `[`, so that this ends."""
-    text = _BREAKS.sub("\n", text).translate(_SEPARATORS)
+    text = _UNSEEN.sub("", _BREAKS.sub("\n", text).translate(_SEPARATORS))
     text = "".join(map(_printed, text))
     tokens = [re.escape(token) for token in sorted(special, key=len, reverse=True) if token.strip()]
-    token = re.compile("|".join(tokens)) if tokens else None
-    before = None
+    token, before = re.compile("|".join([*tokens, _FOREIGN])), None
     while text != before:
-        before = text
-        text = token.sub("", text) if token else text
+        before, text = text, token.sub(" ", text)
         for mark, plain in marks:
             text = mark.sub(plain, text)
     return text

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from pipeline.core.errors import PipelineError
@@ -20,6 +21,7 @@ from pipeline.language.steps import cut, marker
 
 _CONTENT = "[the content of this turn]"
 _ANCHORS = ("\n", "1", "=")  # before a text that is no beginning
+_KEPT = 512  # texts whose ids are kept: pairs of one search share their problem and most steps
 _NEXT_STEP = re.compile(r"\n(?=Step \d+:)", re.ASCII)
 
 
@@ -55,10 +57,16 @@ class Renderer:
         end_ids: Sequence[int] = (),
     ) -> None:
         self.tokenizer, self.family, self.answer_end = tokenizer, family, answer_end
+        self._encode = lru_cache(_KEPT)(
+            lambda text, **how: tuple(tokenizer.encode(text, add_special_tokens=False, **how))
+        )
         self.special = harmless.special_tokens(tokenizer)
+        ids = tokenizer.convert_tokens_to_ids(list(self.special))
+        self._control = frozenset(ids) - {tokenizer.unk_token_id}  # any text may have unknown characters
         self._anchors = _ANCHORS if self._begins_words() else ()
         chatting = chat == "auto" and getattr(tokenizer, "chat_template", None)
         self._frame = self._turns() if chatting else self._plain()
+        self._framed = self._controls(self._beginning(self._frame.before + self._frame.after))
         self.end = self._frame.end
         self.ends = tuple(dict.fromkeys((self.end, *end_ids)))
 
@@ -73,10 +81,11 @@ class Renderer:
     def turn(self, text: str) -> list[int]:
         """Ids of a prompt's text, those of the chat template's own call; a control token that it spells stays text."""
         first, before, after = self._frame.first, self._frame.before, self._frame.after
-        if any(token in text for token in self.special):
-            around = self._beginning(before), self._ids(after, split_special_tokens=False) if after else []
-            return [*first, *around[0], *self.text(text), *around[1]]
-        return [*first, *self._beginning(before + text + after)]
+        ids = self._beginning(before + text + after)
+        if self._controls(ids) > self._framed:  # told by the ids: a normaliser may make a token of other letters
+            end = self._ids(after, split_special_tokens=False) if after else []
+            ids = [*self._beginning(before), *self.text(text), *end]
+        return [*first, *ids]
 
     def conversation(self, turns: Sequence[str]) -> list[int]:
         """Ids of a chat, the user's and the assistant's turns by turns, up to where the assistant's next one begins.
@@ -162,7 +171,11 @@ class Renderer:
 
     def _beginning(self, text: str) -> list[int]:
         """Ids of a text that begins a sequence, control tokens that it spells among them."""
-        return list(self.tokenizer.encode(text, add_special_tokens=False))
+        return list(self._encode(text))
+
+    def _controls(self, ids: Sequence[int]) -> int:
+        """How many of the ids are control tokens."""
+        return sum(map(self._control.__contains__, ids))
 
     def _begins_words(self) -> bool:
         """Whether the tokenizer takes every text for the beginning of one, with a space before it (sentencepiece)."""
@@ -177,8 +190,7 @@ class Renderer:
         """
 
         def encode(text: str) -> list[int]:
-            found = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=split_special_tokens)
-            return list(found)
+            return list(self._encode(text, split_special_tokens=split_special_tokens))
 
         for anchor in self._anchors:
             before, ids = encode(anchor), encode(anchor + text)

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import itertools
 import math
+from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from pipeline.core.records import State, Tree, Verdict
 from pipeline.language.steps import body
 
-Statistic = Callable[["Counter[str]"], float | None]
+Sums = Mapping[str, Any]  # of each of `TALLIES` a number, or an array with a number for every tree
+Statistic = Callable[[Sums], Any]
+TALLIES = (
+    "states", "verdicts", "A", "B", "C", "unreadable", "pairs", "in_both_orders", "consistent", "decided", "longer_by",
+    "longer_by_squared", "unequal_pairs", "longer_wins", "triples", "cyclic",
+)  # fmt: skip
 
 
 def turned(verdict: str | None) -> str | None:
@@ -35,27 +43,28 @@ def diagnostics(trees: Iterable[Tree]) -> dict[str, Any]:
     step; length_correlation: Pearson correlation of a win with the difference in characters, each pair taken in both
     directions. A value without data is None. by_step: verdicts by the number of the judged step.
     """
-    sums, steps = list[Counter[str]](), dict[int, Counter[str]]()
+    sums, steps, number = array("q"), dict[int, Counter[str]](), 0
     for tree in trees:  # which may be more than fit into memory; their tallies are small
-        sums.append(tallies(tree))
+        tally, number = tallies(tree), number + 1
+        sums.extend(tally[name] for name in TALLIES)
         for state in _in_full(tree):
             said = (verdict.winner or "unreadable" for verdict in state.verdicts)
             steps.setdefault(len(state.steps) + 1, Counter()).update(said)
+    parts = dict(zip(TALLIES, np.array(sums, dtype=float).reshape(-1, len(TALLIES)).T, strict=True))
     shares: dict[str, Statistic] = {
         "unreadable": _share("unreadable", "verdicts"),
         "ties": _share("C", "verdicts"),
-        "named_a": lambda tally: _ratio(tally["A"], tally["A"] + tally["B"]),
+        "named_a": lambda tally: tally["A"] / (tally["A"] + tally["B"]),
         "consistency": _share("consistent", "in_both_orders"),
         "decided": _share("decided", "pairs"),
         "cyclic": _share("cyclic", "triples"),
         "longer_wins": _share("longer_wins", "unequal_pairs"),
         "length_correlation": _length_correlation,
     }
-    total = summed(sums)
     sizes = ("states", "verdicts", "pairs", "in_both_orders", "triples", "unequal_pairs")
-    found: dict[str, Any] = {"trees": len(sums), **{name: total[name] for name in sizes}}
+    found: dict[str, Any] = {"trees": number, **{name: int(parts[name].sum()) for name in sizes}}
     for name, statistic in shares.items():
-        found[name], found[f"{name}_se"] = jackknife(sums, statistic)
+        found[name], found[f"{name}_se"] = jackknife(parts, statistic)
     by_step = {f"{step:02d}": dict(sorted(said.items())) for step, said in sorted(steps.items()) if said}
     return found | {"by_step": by_step}
 
@@ -64,13 +73,14 @@ def _in_full(tree: Tree) -> list[State]:
     return [state for state in tree.states if state.in_full]
 
 
-def tallies(tree: Tree) -> Counter[str]:
+def tallies(tree: Tree) -> dict[str, int]:
     """The sums of one tree from which every diagnostic is made."""
-    tally: Counter[str] = Counter()
+    tally = dict.fromkeys(TALLIES, 0)
     for state in _in_full(tree):
         tally["states"] += 1
         tally["verdicts"] += len(state.verdicts)
-        tally.update(verdict.winner or "unreadable" for verdict in state.verdicts)
+        for verdict in state.verdicts:
+            tally[verdict.winner or "unreadable"] += 1
         winners = {}
         for pair, said in _pairs(state.verdicts).items():
             tally["pairs"] += 1
@@ -80,8 +90,8 @@ def tallies(tree: Tree) -> Counter[str]:
             if said[0] in ("A", "B") and len(set(said)) == 1:
                 winners[pair] = pair[0] if said[0] == "A" else pair[1]
         tally["decided"] += len(winners)
-        tally.update(_lengths(state, winners))
-        tally.update(_triples(len(state.candidates), winners))
+        _add_lengths(tally, state, winners)
+        _add_triples(tally, len(state.candidates), winners)
     return tally
 
 
@@ -95,66 +105,50 @@ def _pairs(verdicts: Sequence[Verdict]) -> dict[tuple[int, int], list[str | None
     return found
 
 
-def _lengths(state: State, winners: dict[tuple[int, int], int]) -> Counter[str]:
-    tally: Counter[str] = Counter()
+def _add_lengths(tally: dict[str, int], state: State, winners: dict[tuple[int, int], int]) -> None:
+    lengths = {index: len(body(state.candidates[index].text)) for index in set(itertools.chain(*winners))}
     for (i, j), winner in winners.items():
-        lengths = {index: len(body(state.candidates[index].text)) for index in (i, j)}
         longer_by = lengths[winner] - lengths[j if winner == i else i]
         tally["longer_by"] += longer_by
         tally["longer_by_squared"] += longer_by**2
         tally["unequal_pairs"] += longer_by != 0
         tally["longer_wins"] += longer_by > 0
-    return tally
 
 
-def _triples(candidates: int, winners: dict[tuple[int, int], int]) -> Counter[str]:
-    tally: Counter[str] = Counter()
+def _add_triples(tally: dict[str, int], candidates: int, winners: dict[tuple[int, int], int]) -> None:
     for i, j, k in itertools.combinations(range(candidates), 3):
         three = [winners.get(pair) for pair in ((i, j), (j, k), (i, k))]
         if None not in three:
             tally["triples"] += 1
             tally["cyclic"] += len(set(three)) == 3  # each of the three wins once
-    return tally
 
 
 def _share(part: str, whole: str) -> Statistic:
-    return lambda tally: _ratio(tally[part], tally[whole])
+    return lambda tally: tally[part] / tally[whole]
 
 
-def _ratio(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
-
-
-def _length_correlation(tally: Counter[str]) -> float | None:
+def _length_correlation(tally: Sums) -> Any:
     """Both directions of a pair have the same product and opposite signs, so that both means are zero."""
-    squares = tally["decided"] * tally["longer_by_squared"]
-    return tally["longer_by"] / math.sqrt(squares) if squares else None
+    return tally["longer_by"] / np.sqrt(tally["decided"] * tally["longer_by_squared"])
 
 
-def summed(parts: Sequence[Counter[str]]) -> Counter[str]:
-    """The sum of all parts (`+` would drop negative counts)."""
-    total: Counter[str] = Counter()
-    for part in parts:
-        total.update(part)
-    return total
+def summed(parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """The sum of all parts."""
+    return {name: sum(part[name] for part in parts) for name in TALLIES}
 
 
-def jackknife(parts: Sequence[Counter[str]], statistic: Statistic) -> tuple[float | None, float | None]:
+def jackknife(parts: Sums, statistic: Statistic) -> tuple[float | None, float | None]:
     """A statistic of the summed parts and its standard error, leaving out one part at a time (Efron and Stein 1981).
 
-    Both are None where the statistic has no data, the error also where it rests on fewer than two parts.
+    parts: of each sum, its part in every unit. Both are None where the statistic has no data, the error also where it
+    rests on fewer than two parts, or on one part alone.
     """
-    total = summed(parts)
-    value = statistic(total)
-    if value is None:
+    total = {name: column.sum() for name, column in parts.items()}
+    with np.errstate(divide="ignore", invalid="ignore"):  # 0 / 0 is no data
+        value, without = statistic(total), statistic({name: total[name] - column for name, column in parts.items()})
+    if np.isnan(value):
         return None, None
-    without = []
-    for part in parts:
-        rest = total.copy()
-        rest.subtract(part)
-        without.append(statistic(rest))
-    known = [one for one in without if one is not None]
-    if len(known) < len(without) or len(known) < 2:
-        return value, None
-    mean = sum(known) / len(known)
-    return value, math.sqrt((len(known) - 1) / len(known) * sum((one - mean) ** 2 for one in known))
+    if len(without) < 2 or np.isnan(without).any():
+        return float(value), None
+    squares = ((without - without.mean()) ** 2).sum()
+    return float(value), math.sqrt((len(without) - 1) / len(without) * squares)

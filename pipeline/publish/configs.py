@@ -7,7 +7,6 @@ preference format, with the token ids that the run trained on and the columns th
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from pipeline.core import files
-from pipeline.core.config import Prompts, build
+from pipeline.core.config import Prompts, build, identifier
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import JudgedPair, LabelledSolution, Preference, SampleSet, Solution, Tree
 from pipeline.language import prompts, steps
@@ -182,15 +181,20 @@ def locations(contents: Contents) -> set[str]:
 
 
 def published_contents(listed: Path, repository: str) -> Contents:
-    """A manifest from the Hub; PipelineError if it is no such thing or has a name that could lead out of a folder."""
+    """A manifest from the Hub; PipelineError if it is no such thing or has a name that is none of a path's."""
     try:
         contents = json.loads(listed.read_bytes().decode("utf-8"))
-        names = [name for config, splits in contents.items() for name in (config, *splits)]
-        names += [entry["sha256"] for splits in contents.values() for entry in splits.values()]
+        names = [name for config, splits in contents.items() for name in (*config.split("-", 1), *splits)]
+        found = {
+            config: {split: {"rows": entry["rows"], "sha256": entry["sha256"]} for split, entry in splits.items()}
+            for config, splits in contents.items()
+        }
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise PipelineError(f"{repository}: its {MANIFEST} is not one of `psr push`; rename it on the Hub") from error
     for text in names:
-        if not isinstance(text, str) or not re.fullmatch(r"\w[\w-]*", text):
-            raise PipelineError(f"{repository}: its {MANIFEST} has the odd name {text!r}; mend it on the Hub")
-    found: Contents = contents
+        try:
+            identifier(text)
+        except ValueError as error:
+            odd = f"{repository}: its {MANIFEST} has the odd name {text!r}; mend it on the Hub"
+            raise PipelineError(odd) from error
     return found

@@ -11,8 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.core import files
+from pipeline.core import columns, files
 from pipeline.core.errors import PipelineError
+from pipeline.core.plan import TAKEN
 from pipeline.core.records import JudgedPair, LabelledSolution, Preference, Solution
 from pipeline.publish import configs, hub
 
@@ -41,8 +42,10 @@ def pull(repository: str, revision: str, graph: Mapping[str, Any], replace: bool
         ready: dict[Path, Path] = {}
         for name, splits in contents.items():
             kind, _, model = name.partition("-")
-            if kind not in PLACES:
+            if kind not in PLACES or (kind == "ppd") != bool(model):
                 continue
+            if model in TAKEN:
+                raise PipelineError(f"{repository}: {name}: data/{model} holds no model; rename it on the Hub")
             for split, entry in splits.items():
                 place = configs.location(name, split)
                 path = source.download(place, state.head)
@@ -51,8 +54,8 @@ def pull(repository: str, revision: str, graph: Mapping[str, Any], replace: bool
                         f"{repository}: {place} at {state.head[:12]} is not what its {configs.MANIFEST} says; "
                         "push again from where it was made, or give --revision"
                     )
-                _require_rows(path, ROWS[kind], entry.get("rows"), f"{repository}: {place} at {state.head[:12]}")
-                ready[_place(graph, PLACES[kind], model) / f"{split}.parquet"] = _own(path, kind, Path(folder) / name)
+                require_rows(path, ROWS[kind], entry["rows"], f"{repository}: {place} at {state.head[:12]}")
+                ready[_place(graph, PLACES[kind], model) / f"{split}.parquet"] = own(path, kind, Path(folder) / name)
         for target, path in ready.items():
             if target.exists() and not replace and hub.sha256(target) != hub.sha256(path):
                 raise PipelineError(f"{target}: other data stand there; --replace overwrites them")
@@ -62,25 +65,26 @@ def pull(repository: str, revision: str, graph: Mapping[str, Any], replace: bool
     return list(ready)
 
 
-def _require_rows(path: Path, row_type: type[Any], rows: Any, where: str) -> None:
+def require_rows(path: Path, row_type: type[Any], rows: Any, where: str) -> None:
     """Refuse a file that is not so many readable rows of this type, whatever its hash (PipelineError)."""
     try:
-        found = pq.read_schema(path)
-        if not found.equals(files.schema(row_type)):
-            raise PipelineError(f"{where}: has other columns or types than the rows of {row_type.__name__}")
-        count = sum(len(batch) for batch in files.batches(path, row_type))
+        fits = pq.read_schema(path).equals(files.schema(row_type))
+        count = columns.sound(path)
     except (pa.ArrowException, OSError) as error:
         raise PipelineError(f"{where}: is no Parquet file ({error})") from error
+    if not fits:
+        raise PipelineError(f"{where}: has other columns or types than the rows of {row_type.__name__}")
     if count != rows:
         raise PipelineError(f"{where}: has {count} rows, its {configs.MANIFEST} says {rows!r}")
 
 
-def _own(path: Path, kind: str, folder: Path) -> Path:
+def own(path: Path, kind: str, folder: Path) -> Path:
     """The file as the pipeline has it: pairs become its own records again, all else is its own already."""
     if kind != "ppd":
         return path
     written = folder / path.name
-    rows = (row for batch in files.batches(path, configs.StepPreference) for row in batch)
+    ids = ("prompt_ids", "chosen_ids", "rejected_ids")
+    rows = (row for batch in files.batches(path, configs.StepPreference, 4096, *ids) for row in batch)
     files.write(written, Preference, map(configs.record, rows))
     return written
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +39,27 @@ def rows_of(path: Path, kind: Any) -> Iterator[Any]:
         yield from batch
 
 
+@dataclass(frozen=True)
+class _Pair:
+    problem_id: str
+    step_index: int
+
+
+@dataclass(frozen=True)
+class _Drop:
+    key: str
+
+
 class Aligned:
     """Rows of a file against the rows that it should have, both in the order in which they are made.
 
-    Only the keys of the rows to come are held, so that a row that is missing and one too many are told apart.
+    Only the keys of the rows to come are held, so that a row that is missing and one too many are told apart. place:
+    the fields of a row that make its key.
     """
 
-    def __init__(self, path: Path, kind: Any, key: Callable[[Any], str]) -> None:
+    def __init__(self, path: Path, kind: Any, place: Any, key: Callable[[Any], str]) -> None:
         self.path, self._key = path, key
-        self._left = Counter(key(row) for row in rows_of(path, kind))
+        self._left = Counter(key(row) for row in rows_of(path, place))
         self._rows = enumerate(rows_of(path, kind))
 
     def expect(self, row: Any) -> Iterator[str]:
@@ -74,8 +87,8 @@ class Aligned:
 
 def faults(found: Iterable[Preference | Dropped], pairs: Path, dropped: Path) -> Iterator[str]:
     """Pairs and drops of a round against those that its search makes."""
-    kept = Aligned(pairs, Preference, lambda row: f"{row.problem_id}/{row.step_index}")
-    left_out = Aligned(dropped, Dropped, lambda row: row.key)
+    kept = Aligned(pairs, Preference, _Pair, lambda row: f"{row.problem_id}/{row.step_index}")
+    left_out = Aligned(dropped, Dropped, _Drop, lambda row: row.key)
     for row in found:
         yield from (kept if isinstance(row, Preference) else left_out).expect(row)
     yield from kept.end()

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.cli.show import KINDS
-from pipeline.core import files
+from pipeline.core import columns, files
 
 MEASURED = ("evaluate", "reference", "scale", "judge_eval", "prm_eval")  # stages that train on nothing
 _OWNER = ["problem_id", "prompt"]
@@ -37,9 +37,7 @@ def unreadable(path: Path, more: list[Any]) -> str | None:
                     return (
                         f"{path}: column {name!r} is {found.field(name).type}, a {kinds[0].__name__} has {wanted.type}"
                     )
-            for group in range(file.num_row_groups):
-                for _ in file.iter_batches(4096, [group]):
-                    pass
+        columns.sound(path)
     except (pa.ArrowException, OSError) as error:
         return f"{path}: is no readable Parquet file ({' '.join(str(error).split())[:200]})"
     return None

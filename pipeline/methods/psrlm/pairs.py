@@ -12,7 +12,7 @@ from pipeline.methods.psrlm.settings import FILE, Pairs
 
 def preferences(folder: Path, settings: Pairs, iteration: str) -> Iterator[Preference | Dropped]:
     """Pairs and drops of a search's folder, see `of_trees`; a batch of trees is held at a time."""
-    for batch in files.batches(folder / FILE, Tree, size=64):
+    for batch in files.batches(folder / FILE, Tree, 64, "verdicts"):
         yield from of_trees(batch, settings, iteration)
 
 
@@ -42,8 +42,10 @@ def _reason(state: State, settings: Pairs) -> str | None:
     gap = state.candidates[state.best].score - state.candidates[state.worst].score
     if gap < settings.min_gap:
         return "gap"
+    if not settings.require_condorcet_winner:
+        return None
     others = sum(candidate.finish == "step" for candidate in state.candidates) - 1
-    return "disputed" if settings.require_condorcet_winner and state.candidates[state.best].score < others else None
+    return "disputed" if state.candidates[state.best].score < others else None
 
 
 def _preference(tree: Tree, state: State, iteration: str) -> Preference:
