@@ -32,7 +32,7 @@ from pipeline.core.records import Problem
 from pipeline.core.terminal import markdown
 from pipeline.domains.arithmetic import problems
 from pipeline.domains.arithmetic.settings import Settings
-from pipeline.domains.math.grading import Grader
+from pipeline.domains.graders.pool import Grader
 from pipeline.inference.settings import Inference
 from pipeline.methods.psrlm.settings import Search
 from pipeline.params.profiles import profile

@@ -23,9 +23,9 @@ from pipeline.core.config import load
 from pipeline.core.means import mean_and_error
 from pipeline.core.records import LabelledSolution
 from pipeline.data import rollouts
-from pipeline.domains.arithmetic import final, oracle, problems
-from pipeline.domains.arithmetic.grading import Grader
+from pipeline.domains.arithmetic import final, grading, oracle, problems
 from pipeline.domains.arithmetic.settings import Settings
+from pipeline.domains.graders.pool import Graders
 from pipeline.evaluation.gates import layers
 from pipeline.inference.engines import open_engines
 from pipeline.inference.loop import run
@@ -69,8 +69,8 @@ class Bench:
             key: replace(row, paths=tuple(replace(path, answers=path.answers[:k]) for path in row.paths))
             for key, row in rolled.items()
         }
-        with Grader() as grader:
-            return rollouts.labelled(self.solved, less, grader, how, self.seed)[0]
+        with Graders(grading) as graders:
+            return rollouts.labelled(self.solved, less, graders, how, self.seed)[0]
 
     def by_oracle(self, rows: Sequence[LabelledSolution]) -> list[LabelledSolution]:
         """The same solutions with the oracle's labels."""

@@ -6,6 +6,7 @@ from pipeline.core.command import Stage, run
 from pipeline.core.records import Dropped, LabelledSolution, Problem
 from pipeline.data import labels, ratings, rollouts, sources
 from pipeline.data.settings import Problems
+from pipeline.domains.graders.pool import Graders
 from pipeline.inference import work
 from pipeline.training.settings import Prm
 
@@ -24,8 +25,8 @@ def main(stage: Stage) -> None:
         models, depends = {"policy": stage.policy}, (*asked, stage.problems)
         tasks = rollouts.tasks(problems, final, *asked)
         found = work.results(stage, models, tasks, rollouts.RolledOut, *depends, final=final)
-        with domains.part(stage, "grading").Grader() as grader:
-            rows, estimates, dropped = rollouts.labelled(problems, found, grader, *asked)
+        with Graders(domains.part(stage, "grading")) as graders:
+            rows, estimates, dropped = rollouts.labelled(problems, found, graders, *asked)
         files.write(stage.steps / "rollouts.parquet", rollouts.RolloutStep, estimates)
         more = rollouts.statistics(estimates)
     files.write_json(stage.stats, labels.statistics(problems, rows, dropped) | more)

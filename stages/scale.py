@@ -4,6 +4,7 @@ from pipeline import domains
 from pipeline.core import files
 from pipeline.core.command import Stage, run
 from pipeline.core.records import Answered, Problem, Tree
+from pipeline.domains.graders.pool import Graders
 from pipeline.evaluation import evaluate, scale
 from pipeline.evaluation.settings import Scale
 from pipeline.inference import work
@@ -28,13 +29,14 @@ def main(stage: Stage) -> None:
         too_long=lambda trial: search.too_long(trial.tree),
     )
     trees = [trial.tree for trial in trials.values()]
-    with grading.Grader() as grader:
-        searched = scale.search_answers(problems, trees, final, grader)
-        votes = evaluate.answered(*scale.solutions(problems, trials), final, grader)
+    with Graders(grading) as graders:
+        searched = scale.search_answers(problems, trees, final, graders)
+        votes = evaluate.answered(*scale.solutions(problems, trials), final, graders)
+        alike = {problem.problem_id: graders.alike(problem) for problem in problems}
     greedy = files.read(stage.greedy / "answers.parquet", Answered)
     files.write(stage.trees / "trees.parquet", Tree, trees)
     files.write(stage.trees / "votes.parquet", Answered, votes)
-    files.write_json(stage.stats, scale.comparison(trees, searched, votes, greedy, grading.alike))
+    files.write_json(stage.stats, scale.comparison(trees, searched, votes, greedy, alike))
 
 
 if __name__ == "__main__":

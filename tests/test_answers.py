@@ -17,10 +17,9 @@ from pipeline.core.records import Grade
 from pipeline.data.problems import held_out
 from pipeline.data.settings import Source
 from pipeline.data.sources import known
-from pipeline.domains.math.compare import gold_text
+from pipeline.domains.graders.pool import Grader
+from pipeline.domains.math.compare import MAX_CHARACTERS, gold_text
 from pipeline.domains.math.extract import boxed, extract_answer
-from pipeline.domains.math.grader import MAX_CHARACTERS
-from pipeline.domains.math.grading import Grader
 
 Pair = tuple[str | None, str]
 ROOT = Path(__file__).parents[1]
@@ -167,7 +166,8 @@ def test_an_answer_that_takes_too_long_costs_only_itself(grader: Grader) -> None
 def test_whatever_a_comparison_does_costs_only_its_own_answer() -> None:
     script = (
         "import os, sys\n"
-        "from pipeline.domains.math import algebra, worker\n"
+        "from pipeline.domains.graders import worker\n"
+        "from pipeline.domains.math import algebra\n"
         "def equal(answer, gold):\n"
         "    if answer == 'a': bytearray(10**10)\n"
         "    if answer == 'b': os.abort()\n"
@@ -175,7 +175,7 @@ def test_whatever_a_comparison_does_costs_only_its_own_answer() -> None:
         "    while answer == 'd': pass\n"
         "    return True\n"
         "algebra.equal, algebra.warm_up = equal, lambda: None\n"
-        "sys.argv[1:] = '0.2', '256'\n"
+        "sys.argv[1:] = 'pipeline.domains.math.grading', '', '0.2', '256'\n"
         "worker.main()\n"
     )
     pairs = "".join(json.dumps([answer, "x"]) + "\n" for answer in "abcde")

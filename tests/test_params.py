@@ -57,6 +57,18 @@ def test_every_profile_is_read_strictly(name: str, tmp_path: Path) -> None:
     assert yaml.safe_load(params.text(name)) == params.profile(name)
 
 
+def test_a_profile_of_ones_own_is_a_file_over_another(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("over: smoke\nproblems: {rounds: {rows: 7}}\n")
+    mine, smoke = params.profile(str(file)), params.profile("smoke")
+    assert mine["problems"].pop("rounds") == {"path": "generated", "rows": 7}
+    assert smoke["problems"].pop("rounds") and mine == smoke
+    assert yaml.safe_load(params.text(str(file))) == params.profile(str(file))
+    for name, line in (("mine", "profile 'mine' does not exist; give a file or one of"), ("no.yaml", "no such file")):
+        with pytest.raises(PipelineError, match=line):
+            params.profile(name)
+
+
 def test_the_repository_starts_with_the_tiny_profile() -> None:
     assert (ROOT / "params.yaml").read_text() == params.text("tiny")
 

@@ -25,7 +25,7 @@ METHOD = {
 DOMAIN = {
     "settings": ("Settings",),
     "final": ("end", "read"),
-    "grading": ("Grader", "alike"),
+    "grading": ("right",),
     "solutions": ("by_line", "broken"),
 }
 GENERATING = {

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from pipeline.core.records import Grade
-from pipeline.domains.math.grading import Grader
+from pipeline.domains.graders.pool import Grader
 
 RIGHT = r"""
 10000000000000000 ~ 1e+16

@@ -12,8 +12,8 @@ from pipeline.core import config
 from pipeline.core.config import Sampling
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import Answered, Problem
-from pipeline.domains.math import final
-from pipeline.domains.math.grading import Grader
+from pipeline.domains.graders.pool import Graders
+from pipeline.domains.math import final, grading
 from pipeline.evaluation import evaluate, scale
 from pipeline.inference.requests import Completion
 from pipeline.inference.settings import Average
@@ -49,6 +49,22 @@ def test_a_model_off_the_list_leaves_the_report_and_deltas_follow_the_plan(tmp_p
     assert found["m2"]["delta"]["delta_pooled"] == pytest.approx(0.4)
     row = "| m2 | m0 | psrlm | 80.0 ± 12.6 | 80.0 ± 12.6 | +40.0 ± 20.0 |"
     assert row in document(tables(found, lineage))
+
+
+def test_a_run_with_several_graders_has_accuracy_by_grader_too(tmp_path: Path) -> None:
+    rows = [replace(answered(str(i), i < 3), split=("arc", "mmlu", "own")[i % 3]) for i in range(6)]
+    rows.append(replace(rows[0], grade="timeout"))
+    of_splits = {"arc": "choice", "mmlu": "choice", "own": ""}
+    found = evaluate.accuracy(rows, graders=of_splits)
+    assert {name: part["problems"] for name, part in found["graders"].items()} == {"choice": 5, "domain": 2}
+    assert "graders" not in evaluate.accuracy(rows) and "graders" not in evaluate.accuracy(rows, graders={"own": ""})
+    path = tmp_path / "m0" / "evaluation.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(found))
+    lineage = Lineage(("m0",), {"m0": None}, {"m0": "base"}, ())
+    text = document(tables(collect(tmp_path, lineage, list(of_splits)), lineage))
+    assert "| model | domain | unreadable | choice | unreadable |" in text
+    assert "| m0 | 50.0 ± 35.4 | 0.0 | 40.0 ± 21.9 | 20.0 |" in text
 
 
 def test_the_average_counts_every_split_alike_and_knows_its_error() -> None:
@@ -99,8 +115,8 @@ def test_how_a_solution_ends_is_told_apart() -> None:
         Completion("Step 1: on and on", "length", 9),
         Completion("", "context", 0),
     ]
-    with Grader() as grader:
-        rows = evaluate.answered(problems, completions, final, grader)
+    with Graders(grading) as graders:
+        rows = evaluate.answered(problems, completions, final, graders)
     assert [row.end for row in rows] == ["answer", "runs_on", "no_answer", "length", "context"]
     assert [row.grade for row in rows][:2] == ["right", "right"]
     assert "right" not in [row.grade for row in rows][2:]

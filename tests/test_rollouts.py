@@ -11,8 +11,8 @@ from pipeline.core.config import Sampling
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import Problem
 from pipeline.data import labels, rollouts
-from pipeline.domains.math import final
-from pipeline.domains.math.grading import Grader
+from pipeline.domains.graders.pool import Graders
+from pipeline.domains.math import final, grading
 from pipeline.inference.requests import Completion, Request
 from pipeline.language.renderer import Renderer
 from pipeline.training.settings import Rollouts
@@ -39,8 +39,8 @@ def policy(prompt: str, request: Request) -> Completion:
 
 def rolled(renderer: Renderer, how: Rollouts = HOW, answer: Any = policy, problems: list[Problem] = PROBLEMS) -> Any:
     found = scripted(renderer.tokenizer, rollouts.tasks(problems, final, how, 1)(renderer), answer)
-    with Grader() as grader:
-        return rollouts.labelled(problems, found, grader, how, 1)
+    with Graders(grading) as graders:
+        return rollouts.labelled(problems, found, graders, how, 1)
 
 
 def test_hard_labels_say_whether_a_continuation_reaches_the_gold_answer(renderer: Renderer) -> None:

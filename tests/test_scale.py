@@ -16,8 +16,9 @@ from test_search import SETTINGS, by_quality, script
 from pipeline.core.config import Sampling
 from pipeline.core.journal import Journal
 from pipeline.core.records import Answered, Problem
-from pipeline.domains.math import final
-from pipeline.domains.math.grading import Grader, alike
+from pipeline.domains.graders.pool import Graders
+from pipeline.domains.math import final, grading
+from pipeline.domains.math.grading import alike
 from pipeline.evaluation import evaluate, scale
 from pipeline.inference.loop import run
 from pipeline.inference.requests import Completion, Request, Usage
@@ -126,11 +127,13 @@ def test_search_vote_and_greedy_are_compared_on_the_same_problems(renderer: Rend
     found, _ = tried(renderer)
     trees = [trial.tree for trial in found.values()]
     asked, solutions = scale.solutions(PROBLEMS, found)
-    with Grader() as grader:
-        searched = scale.search_answers(PROBLEMS, trees, final, grader)
-        votes = evaluate.answered(asked, solutions, final, grader)
+    with Graders(grading) as graders:
+        searched = scale.search_answers(PROBLEMS, trees, final, graders)
+        votes = evaluate.answered(asked, solutions, final, graders)
     greedy = [vote("bad", 8, "right" if i == 0 else "wrong", f"p{i}") for i in range(5)]
-    result = scale.comparison(trees, searched, votes, greedy, alike)
+    result = scale.comparison(
+        trees, searched, votes, greedy, dict.fromkeys([problem.problem_id for problem in PROBLEMS], alike)
+    )
     best = [row.grade == "right" for row in searched]
     assert (result["accuracy"], result["greedy_accuracy"], result["problems"]) == (sum(best) / 5, 0.2, 5)
     by_problem = [[one for one in votes if one.problem_id == problem.problem_id] for problem in PROBLEMS]

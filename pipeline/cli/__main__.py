@@ -21,12 +21,13 @@ def main() -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     profile = commands.add_parser(
         "profile",
-        help="write params.yaml from a shipped profile",
-        description="Reads a profile that the package ships and writes it as params.yaml, over what stands there:\n\n"
+        help="write params.yaml from a profile",
+        description="Reads a profile, one of your own (a file *.yaml that names another one in `over`) or one that the "
+        "package ships, and writes it as params.yaml, over what stands there:\n\n"
         + "\n".join(f"  {name}: {about}" for name, about in params.profiles().items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    profile.add_argument("name", help=f"one of {', '.join(params.profiles())}")
+    profile.add_argument("name", help=f"a file, or one of {', '.join(params.profiles())}")
     profile.add_argument("--output", type=Path, default=Path("params.yaml"), help="the file to write (params.yaml)")
     profile.set_defaults(run=_profile)
     check = commands.add_parser(

@@ -2,7 +2,8 @@
 
 The code is the syntax trees of all modules of this repository that the stage's script imports, directly or through
 others, without comments, docstrings and the descriptions of parameters; a plug-in's part counts where the script asks
-for it (`methods.part(name, "search")`). The prompts are the files of the family in force, where the code fills one.
+for it (`methods.part(name, "search")`), a grader that problems name where the code grades. The prompts are the files of
+the family in force, where the code fills one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,15 +23,17 @@ from pipeline.core.errors import PipelineError
 PROMPTS = Path("prompts")
 _NAME = re.compile(r"\w[\w.-]*")  # of a file beside a module
 _FILLS = "pipeline.language.prompts"
+_GRADES = "pipeline.domains.graders.pool"
 _KINDS = {"methods": "pipeline.methods", "domains": "pipeline.domains", "pairings": "pipeline.methods.pairings"}
 
 
-def stage(name: str, chosen: Mapping[str, str], family: str) -> str:
+def stage(name: str, chosen: Mapping[str, str], family: str, graders: Sequence[str] = ()) -> str:
     """The hash of `stages/<name>.py`.
 
     chosen: the plug-in in force by kind (`methods`, `domains`, `pairings`). family: the prompt family in force.
+    graders: modules of the graders that problems name, which count where the code grades.
     """
-    found = modules(name, chosen)
+    found = modules(name, chosen, graders)
     digest = hashlib.sha256()
     for module in sorted(found):
         digest.update(f"{module} {_read(module).digest} ".encode())
@@ -39,10 +42,15 @@ def stage(name: str, chosen: Mapping[str, str], family: str) -> str:
     return digest.hexdigest()
 
 
-def modules(name: str, chosen: Mapping[str, str]) -> set[str]:
+def modules(name: str, chosen: Mapping[str, str], graders: Sequence[str] = ()) -> set[str]:
     """The dotted names of the repository's modules that a stage's script imports, itself included."""
     script = f"stages.{name}"
-    todo, found = [script, *_parts(script, chosen)], set[str]()
+    found = _imported([script, *_parts(script, chosen)])
+    return found | _imported(graders) if _GRADES in found else found
+
+
+def _imported(modules: Iterable[str]) -> set[str]:
+    todo, found = list(modules), set[str]()
     while todo:
         module = todo.pop()
         if module not in found:

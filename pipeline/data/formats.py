@@ -6,13 +6,17 @@ answer stands in the last box of the solution (MATH). `gaokao`: an empty answer 
 
 Texts are read as they stand, from a column or a path of fields (`reward_model.ground_truth`). A chat (a list of
 `{role, content}` messages, as verl and open-r1 store it) gives its user's turn as the problem and its assistant's as
-the solution, where there is exactly one of them; a system's turn is no part of the problem. A gold is a text or an
-exact number.
+the solution, where there is exactly one of them; a system's turn is no part of the problem. A name with braces in it
+is a text with columns in it (`{theory} {question}`). A gold is a text or an exact number, for a grader of its own also
+a truth value, a list or an object. Options of a multiple choice (`choices`) are `{text: [...], label: [...]}` (ARC), a
+list of texts (MMLU, whose gold is a place counted from 0) or an object of texts by label; they are shown below the
+problem.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -27,12 +31,19 @@ from pipeline.domains.math.extract import extract_answer
 
 Row = Mapping[str, Any]
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_COLUMN = re.compile(r"\{([^{}]+)\}")
 
 
 def columns(source: Source) -> list[str]:
     """The columns that a source's format reads."""
     more = ["unit", "error"] if source.format == "olympiadbench" else []
-    return [name for name in (source.prompt, source.answer, source.solution, *more) if name]
+    return [*needed(source), *more]
+
+
+def needed(source: Source) -> list[str]:
+    """The columns that a source names, those inside a text with braces one by one."""
+    given = (source.prompt, source.answer, source.solution, source.choices)
+    return [column for name in given if name for column in _COLUMN.findall(name) or [name]]
 
 
 def prompt(row: Row, source: Source) -> str:
@@ -40,7 +51,9 @@ def prompt(row: Row, source: Source) -> str:
     text = _text(row, source.prompt, "prompt", "user")
     if text is None or not text.strip():
         raise Unusable("no_prompt", f"column {source.prompt!r} {_absence(row, source.prompt)}; a problem needs a text")
-    return text
+    if not source.choices:
+        return text
+    return "\n".join([text, *(f"{label}. {option}" for label, option in _options(row, source).items())])
 
 
 def solution(row: Row, source: Source) -> str | None:
@@ -68,7 +81,43 @@ def answer(row: Row, source: Source) -> str | None:
 
 
 def _plain(row: Row, source: Source) -> str | None:
-    return _gold(field(row, source.answer), source.answer)
+    value = _text(row, source.answer, "answer", "") if _COLUMN.search(source.answer) else field(row, source.answer)
+    if source.grader and not source.choices and isinstance(value, bool | list | dict):
+        return str(value) if isinstance(value, bool) and source.grader != "json" else json.dumps(value, default=_number)
+    gold = _gold(value, source.answer)
+    return _chosen(gold, value, _options(row, source)) if source.choices and gold else gold
+
+
+def _number(value: object) -> float:
+    """A decimal inside a JSON value. Raises Unusable for what nobody can use."""
+    if isinstance(value, Decimal):
+        return float(value)
+    raise value if isinstance(value, Unusable) else Unusable("answer_not_json", f"{shown(value)} is no JSON")
+
+
+def _options(row: Row, source: Source) -> dict[str, str]:
+    """The options of a multiple choice by their labels. Raises Unusable where a row has none."""
+    given = field(row, source.choices)
+    if isinstance(given, dict) and isinstance(given.get("text"), list) and isinstance(given.get("label"), list):
+        given = dict(zip(given["label"], given["text"], strict=False))
+    if isinstance(given, list):
+        given = dict(zip(_LETTERS, given, strict=False))
+    if not isinstance(given, dict) or len(given) < 2 or not all(isinstance(text, str) for text in given.values()):
+        raise Unusable("no_choices", f"column {source.choices!r} must hold options as texts, is {shown(given)}")
+    return {str(label): " ".join(text.split()) for label, text in given.items()}
+
+
+def _chosen(gold: str, value: object, options: Mapping[str, str]) -> str:
+    """The right option with its label, from a label, a place counted from 0 or the option's text."""
+    labels = list(options)
+    if isinstance(value, int) and gold not in options and 0 <= value < len(labels):
+        gold = labels[value]
+    gold = next((label for label, text in options.items() if gold not in options and text == gold), gold)
+    if gold not in options:
+        raise Unusable(
+            "no_such_choice", f"the answer {brief(gold)!r} is none of the options {brief(', '.join(labels))}"
+        )
+    return f"{gold}. {options[gold]}"
 
 
 def _gsm8k(row: Row, source: Source) -> str | None:
@@ -97,6 +146,7 @@ def _olympiadbench(row: Row, source: Source) -> str | None:
     return gold_text(golds, unit, error) if golds else None
 
 
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _ANSWERS: dict[str, Callable[[Row, Source], str | None]] = {
     "plain": _plain,
     "gsm8k": _gsm8k,
@@ -133,6 +183,9 @@ def _answer_text(row: Row, source: Source) -> str:
 
 
 def _text(row: Row, name: str, what: str, role: str) -> str | None:
+    if _COLUMN.search(name):
+        parts = {column: _gold(field(row, column), column) for column in _COLUMN.findall(name)}
+        return None if None in parts.values() else _COLUMN.sub(lambda match: parts[match[1]] or "", name)
     value = field(row, name)
     if isinstance(value, Unusable):
         raise value

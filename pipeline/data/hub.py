@@ -28,10 +28,10 @@ def read(source: Source, name: str, wanted: Sequence[str]) -> Rows:
     import datasets
     from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # exported when it runs
 
-    number = 0
+    number, config = 0, str(source.config)
     try:
         found = datasets.load_dataset(
-            name, source.config or None, split=source.split, revision=source.revision or None, streaming=True
+            name, config or None, split=source.split, revision=source.revision or None, streaming=True
         )
         if found.column_names is not None:
             found = found.select_columns(tops(source.path, wanted, found.column_names))
@@ -40,7 +40,7 @@ def read(source: Source, name: str, wanted: Sequence[str]) -> Rows:
                 number += 1
                 yield number, row
     except (datasets.exceptions.DatasetsError, httpx.HTTPError, OSError, ValueError, RuntimeError) as error:
-        where = " ".join(filter(None, [name, source.config, source.split, source.revision]))
+        where = " ".join(filter(None, [name, config, source.split, source.revision]))
         read = f" after row {number}" if number else ""
         raise PipelineError(
             f"{source.path}: dataset {where!r} cannot be read from the Hub{read}: {_reason(error)}"

@@ -14,13 +14,14 @@ from pathlib import Path
 
 from pipeline.core import files
 from pipeline.core.errors import PipelineError
-from pipeline.core.records import Duplicate, Overlap, Problem, UnusableRow
+from pipeline.core.records import Duplicate, Grade, Overlap, Problem, UnusableRow
 from pipeline.data import formats, ratings
 from pipeline.data.decontaminate import Index, normal
 from pipeline.data.near import NearCopies, apart
-from pipeline.data.settings import Source
+from pipeline.data.settings import GYM, Source
 from pipeline.data.sources import known, rows, shards
 from pipeline.data.values import Unusable, brief, has
+from pipeline.domains.graders.pool import Grader
 
 _RESERVE = 10  # one row in so many is drawn beyond those asked for, to stand in for near-copies
 
@@ -179,7 +180,9 @@ def problems(source: Source, role: str, split: str, unusable: list[UnusableRow])
         for prompt in ratings.prompts(source):
             yield Problem(f"{role}-{_hash(prompt)[:16]}", prompt, split)
         return
-    absent, row = {name for name in (source.prompt, source.answer, source.solution) if name}, None
+    if source.grader.startswith(GYM):
+        _refuse_failing(source)
+    absent, row = set(formats.needed(source)), None
     for shard in shards(source):
         for number, row in rows(shard, formats.columns(shard)):
             try:
@@ -187,7 +190,9 @@ def problems(source: Source, role: str, split: str, unusable: list[UnusableRow])
                     raise row
                 absent -= {name for name in absent if has(row, name)}
                 prompt, answer = formats.prompt(row, source), formats.answer(row, source)
-                problem = Problem(f"{role}-{_hash(prompt)[:16]}", prompt, split, answer, formats.solution(row, source))
+                where = (f"{role}-{_hash(prompt)[:16]}", prompt, split)
+                graded = (source.grader, row["entry"] if source.grader == source.path else "")
+                problem = Problem(*where, answer, formats.solution(row, source), *graded)
             except Unusable as error:
                 unusable.append(UnusableRow(role, f"{shard.path}: row {number}", error.reason, str(error)))
             else:
@@ -196,6 +201,17 @@ def problems(source: Source, role: str, split: str, unusable: list[UnusableRow])
         raise PipelineError(
             f"{source.path}: column {min(absent)!r} is missing in every row, the last has {brief(', '.join(row))}; "
             "correct its name in params.yaml, section `problems`"
+        )
+
+
+def _refuse_failing(source: Source) -> None:
+    """Raises PipelineError for a dataset of reasoning-gym that does not give its own answers their full score."""
+    made = [row for _, row in rows(source, ()) if isinstance(row, dict)]
+    with Grader(source.grader) as grader:
+        grades = grader.grade([(row["answer"], row["entry"]) for row in made])
+    if failed := sum(grade != Grade.RIGHT for grade in grades):
+        raise PipelineError(
+            f"{source.path}: its own score_answer fails {failed} of its {len(grades)} own answers; take another dataset"
         )
 
 

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from pipeline.core.records import Dropped, Grade, LabelledSolution, Problem
+from pipeline.domains.graders.pool import Graders
 from pipeline.inference.requests import Completion, Task, samples, seed_of, with_marker
 from pipeline.language import steps
 from pipeline.language.renderer import Renderer
@@ -112,17 +113,17 @@ def _answer(completion: Completion, final: ModuleType) -> str | None:
 
 
 def labelled(
-    problems: Sequence[Problem], rolled: Mapping[str, RolledOut], grader: Any, settings: Rollouts, seed: int
+    problems: Sequence[Problem], rolled: Mapping[str, RolledOut], graders: Graders, settings: Rollouts, seed: int
 ) -> tuple[list[LabelledSolution], list[RolloutStep], list[Dropped]]:
     """PRM rows, the estimate of each step, and what gave none.
 
-    rolled: by problem_id. grader: of the domain, open. Reasons of drops: `no_answer` (the problem has no gold), and of
+    rolled: by problem_id. graders: open. Reasons of drops: `no_answer` (the problem has no gold), and of
     samples `length`, `context`, `no_final_answer`, `no_steps`.
     """
-    gold = {problem.problem_id: problem.answer for problem in problems}
-    dropped = [Dropped("prm_data", key, "no_answer", "") for key, answer in gold.items() if not answer]
-    pairs = [(a, gold[row.problem_id]) for row in rolled.values() for path in row.paths for a in path.answers]
-    grades = iter(grader.grade(pairs))
+    by_id = {problem.problem_id: problem for problem in problems}
+    dropped = [Dropped("prm_data", key, "no_answer", "") for key, problem in by_id.items() if not problem.answer]
+    pairs = [(by_id[row.problem_id], a) for row in rolled.values() for path in row.paths for a in path.answers]
+    grades = iter(graders.grade([problem for problem, _ in pairs], [answer for _, answer in pairs]))
     rows, estimates = list[LabelledSolution](), list[RolloutStep]()
     for row in rolled.values():
         dropped += [Dropped("prm_data", row.problem_id, reason, "") for reason in row.unusable]

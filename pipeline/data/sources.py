@@ -1,4 +1,4 @@
-"""Rows of problem files, one at a time: local files by name, folder or glob, or a dataset of the Hugging Face Hub.
+"""Rows of problem files, one at a time: local files by name, folder or glob, a dataset of the Hub or of reasoning-gym.
 
 Memory stays that of one batch, however long the source is (a JSON array alone is held whole). `known.yaml` is the table
 of published data sets that a source can name instead of saying where they lie and how their columns are called.
@@ -13,9 +13,9 @@ from pathlib import Path
 import yaml
 
 from pipeline.core.errors import PipelineError
-from pipeline.data import hub, readers
+from pipeline.data import gym, hub, readers
 from pipeline.data.readers import Rows
-from pipeline.data.settings import Source
+from pipeline.data.settings import GYM, Source
 
 HUB = "hub:"
 KNOWN = "known:"
@@ -23,10 +23,12 @@ TABLE = Path(__file__).parent / "known.yaml"
 
 
 def known(source: Source) -> Source:
-    """A source `known:<name>` with the entries of its row in known.yaml; what params.yaml says of it wins.
+    """A source `known:<name>` with the entries of its row in known.yaml, one of reasoning-gym with its columns.
 
-    Raises PipelineError for a name that is not in the table.
+    What params.yaml says of it wins. Raises PipelineError for a name that is not in the table or the gym.
     """
+    if source.path.startswith(GYM):
+        return gym.named(source)
     if not source.path.startswith(KNOWN):
         return source
     table = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
@@ -44,7 +46,7 @@ def shards(source: Source) -> list[Source]:
     """
     source = known(source)
     path = Path(source.path)
-    if source.path.startswith(HUB) or path.is_file():
+    if source.path.startswith((HUB, GYM)) or path.is_file():
         return [source]
     found = path.iterdir() if path.is_dir() else map(Path, glob.glob(source.path, recursive=True))
     files = sorted(file for file in found if not file.name.startswith((".", "_")) and file.suffix.lower() != ".md")
@@ -68,5 +70,7 @@ def rows(source: Source, columns: Sequence[str]) -> Rows:
     for shard in shards(source):
         if shard.path.startswith(HUB):
             yield from hub.read(shard, shard.path.removeprefix(HUB), columns)
+        elif shard.path.startswith(GYM):
+            yield from gym.read(shard)
         else:
             yield from readers.read(Path(shard.path), columns)

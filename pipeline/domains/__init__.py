@@ -1,8 +1,9 @@
 """What problems are about: a folder (or a file) a domain, in the parts that stages ask for.
 
-`settings`: its section of params.yaml. `final`: how a final answer is marked and read; `grading`: how two are compared;
-`solutions`: how a solution is cut into steps by rule. Of a domain that makes its own problems also `problems`, of one
-that knows right steps `oracle`, of one with a model of its own `base`.
+`settings`: its section of params.yaml. `final`: how a final answer is marked and read; `grading`: how two are compared,
+where a source names no other grader (`pipeline.domains.graders` says what it holds); `solutions`: how a solution is cut
+into steps by rule. Of a domain that makes its own problems also `problems`, of one that knows right steps `oracle`, of
+one with a model of its own `base`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from types import ModuleType
 
 from pipeline.core.command import Stage
 
-LISTED = ("math", "arithmetic")
+LISTED = ("math", "text", "arithmetic")
 
 
 def part(stage: Stage, role: str) -> ModuleType:

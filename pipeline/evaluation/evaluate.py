@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from pipeline.core import files
@@ -12,6 +12,7 @@ from pipeline.core.config import Sampling
 from pipeline.core.errors import PipelineError
 from pipeline.core.means import mean_and_error, proportion, ratio_and_error
 from pipeline.core.records import Answered, Grade, Problem
+from pipeline.domains.graders.pool import Graders
 from pipeline.inference.requests import Completion, Task, sampled, seed_of, with_marker
 from pipeline.inference.settings import Average, Evaluate
 from pipeline.language import steps
@@ -67,16 +68,16 @@ def write(
     and `samples.parquet`.
     """
     final, grading = domain
-    with grading.Grader() as grader:
-        rows = answered(problems, [found[problem.problem_id] for problem in problems], final, grader)
-        samples = answered(list(drawn.values()), [found[key] for key in drawn], final, grader)
+    with Graders(grading) as graders:
+        rows = answered(problems, [found[problem.problem_id] for problem in problems], final, graders)
+        samples = answered(list(drawn.values()), [found[key] for key in drawn], final, graders)
     files.write(folder / "answers.parquet", Answered, rows)
     files.write(folder / "samples.parquet", Answered, samples)
-    files.write_json(stats, accuracy(rows, samples))
+    files.write_json(stats, accuracy(rows, samples, {problem.split: problem.grader for problem in problems}))
 
 
 def answered(
-    problems: Sequence[Problem], completions: Sequence[Completion], final: ModuleType, grader: Any
+    problems: Sequence[Problem], completions: Sequence[Completion], final: ModuleType, graders: Graders
 ) -> list[Answered]:
     """Graded solutions; a solution that is not in `Step n: ` form keeps its text as one step.
 
@@ -84,8 +85,7 @@ def answered(
     why the sequence did not end (`length`, `context`).
     """
     extracted = [final.read(completion.text) for completion in completions]
-    gold = [problem.answer or "" for problem in problems]
-    grades = grader.grade(list(zip(extracted, gold, strict=True)))
+    grades = graders.grade(problems, extracted)
     return [
         Answered(
             problem.problem_id,
@@ -108,15 +108,23 @@ def _end(completion: Completion, final: ModuleType) -> str:
     return "no_answer" if completion.ended else completion.finish
 
 
-def accuracy(rows: Sequence[Answered], samples: Sequence[Answered] = ()) -> dict[str, Any]:
+def accuracy(
+    rows: Sequence[Answered],
+    samples: Sequence[Answered] = (),
+    graders: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Accuracy, steps a solution and characters a step with standard errors, by split and pooled; how solutions end.
 
-    samples: graded ones of some splits, equally many a problem; these splits get `sampled`, the avg@k.
+    samples: graded ones of some splits, equally many a problem; these splits get `sampled`, the avg@k. graders: of each
+    split; where they differ, `graders` has the same of all splits of one grader (`domain`: the domain's own).
     """
     result: dict[str, Any] = {split: _summary(found) for split, found in _by_split(rows).items()}
     for split, found in _by_split(samples).items():
         result[split]["sampled"] = _sampled(found)
     result["pooled"] = _summary(rows)
+    if len(names := sorted(set(graders.values()))) > 1:
+        parts = {name: [row for row in rows if graders[row.split] == name] for name in names}
+        result["graders"] = {name or "domain": _summary(found) for name, found in parts.items()}
     return result
 
 

@@ -17,10 +17,12 @@ from typing import Any
 from pipeline.core.config import Sampling
 from pipeline.core.means import mean_and_error, proportion
 from pipeline.core.records import Answered, Grade, Problem, Tree
+from pipeline.domains.graders.pool import Graders
 from pipeline.inference.requests import Completion, Task, samples, seed_of, with_marker
 from pipeline.language import steps
 from pipeline.language.renderer import Renderer
 
+Alike = Callable[[str, str], bool]
 SHARES = {"1/8": 1 / 8, "1/4": 1 / 4, "1/2": 1 / 2, "1": 1.0}  # of the search's tokens, at which votes are counted
 
 
@@ -79,13 +81,13 @@ def solutions(problems: Sequence[Problem], found: Mapping[str, Trial]) -> tuple[
 
 
 def search_answers(
-    problems: Sequence[Problem], trees: Sequence[Tree], final: ModuleType, grader: Any
+    problems: Sequence[Problem], trees: Sequence[Tree], final: ModuleType, graders: Graders
 ) -> list[Answered]:
     """Graded results of step searches at evaluation, each with the tokens of its whole search."""
     by_problem = {tree.problem_id: tree for tree in trees}
     found = [by_problem[problem.problem_id] for problem in problems]
     extracted = [final.read(steps.join(tree.steps)) for tree in found]
-    grades = grader.grade([(a, problem.answer or "") for a, problem in zip(extracted, problems, strict=True)])
+    grades = graders.grade(problems, extracted)
     return [
         Answered(
             problem.problem_id,
@@ -102,10 +104,10 @@ def search_answers(
     ]
 
 
-def majority(votes: Sequence[Answered], alike: Callable[[str, str], bool]) -> Answered:
+def majority(votes: Sequence[Answered], alike: Alike) -> Answered:
     """The first of the solutions whose answer most of them give; of equally many, the answer that came first.
 
-    Answers are the same as the domain's `alike` sees it; each is compared with the first of its kind. A solution
+    Answers are the same as the grader's `alike` sees it; each is compared with the first of its kind. A solution
     without an answer has no vote; if none has one, the first solution stands for them.
     """
     kinds: dict[str, list[Answered]] = {}
@@ -140,12 +142,12 @@ def comparison(
     searched: Sequence[Answered],
     votes: Sequence[Answered],
     greedy: Sequence[Answered],
-    alike: Callable[[str, str], bool],
+    alike: Mapping[str, Alike],
 ) -> dict[str, Any]:
     """Step search, majority vote at equal tokens and greedy decoding on the same problems, differences paired.
 
     votes: the sampled solutions, those of one problem in their order. tokens and samples: means of a problem. majority:
-    the vote at each of SHARES of the search's tokens, counted from the first of the same samples.
+    the vote at each of SHARES of the search's tokens, counted from the first of the same samples. alike: by problem_id.
     """
     by_problem: dict[str, list[Answered]] = {row.problem_id: [] for row in searched}
     for vote in votes:
@@ -155,7 +157,7 @@ def comparison(
     shares, voted = {}, list[Answered]()
     for name, share in SHARES.items():
         bought = [affordable(by_problem[row.problem_id], share * row.tokens) for row in searched]
-        voted = [majority(found, alike) for found in bought]
+        voted = [majority(found, alike[found[0].problem_id]) for found in bought]
         tokens = [sum(one.tokens for one in found) for found in bought]
         counted = _mean("samples", [len(found) for found in bought]) | _mean("tokens", tokens)
         shares[name] = counted | _accuracy("", voted)

@@ -14,7 +14,8 @@ from pipeline.core.config import Section, laid_over
 from pipeline.core.errors import PipelineError
 from pipeline.core.plan import BASE, PRM, TAKEN
 from pipeline.data import sources
-from pipeline.data.settings import GENERATED, Source
+from pipeline.data.settings import GENERATED, GYM, Source
+from pipeline.domains import graders
 from pipeline.methods import pairings
 from pipeline.params import judging
 from pipeline.params.renamed import renamed
@@ -178,9 +179,10 @@ def _paths(found: Common) -> Iterator[str]:
     if not (family := fingerprint.PROMPTS / found.prompts.family).is_dir():
         families = ", ".join(sorted(folder.name for folder in fingerprint.PROMPTS.glob("*/")))
         yield f"prompts.family: there is no folder {family}; give one of {families}"
-    given = {f"problems.{role}.path": getattr(found.problems, role).path for role in _ROLES}
-    given |= {f"problems.evaluation.{key}.path": source.path for key, source in found.problems.evaluation.items()}
-    files = given | ({"problems.ratings": found.problems.ratings} if found.problems.ratings else {})
+    given = {f"problems.{role}.path": getattr(found.problems, role) for role in _ROLES}
+    given |= {f"problems.evaluation.{key}.path": source for key, source in found.problems.evaluation.items()}
+    given |= {"problems.ratings": Source(path=found.problems.ratings)} if found.problems.ratings else {}
+    files = {where: source.path for where, source in given.items()}
     more = {"base.model": found.base.model, "prm.published.model": found.prm.published.model}
     more |= {"annotator.model": found.annotator.model if found.annotator.kind == "model" else ""}
     for where, path in (files | more).items():
@@ -190,13 +192,13 @@ def _paths(found: Common) -> Iterator[str]:
     for key, model in (("base.model", found.base.model), ("prm.published.model", found.prm.published.model)):
         if os.path.isdir(model):
             yield from model_files.faults(Path(model), model, found.inference.max_model_len, key)
-    for where, path in files.items():
+    for where, source in given.items():
         try:
-            real = sources.known(Source(path=path)).path
+            real, path = sources.known(source).path, source.path
         except PipelineError as error:
             yield f"{where}: {error}"
             continue
-        if real != GENERATED and not real.startswith(sources.HUB) and not os.path.exists(real):
+        if real != GENERATED and not real.startswith((sources.HUB, GYM)) and not os.path.exists(real):
             yield f"{where}: no such file {path!r}; give `generated`, a file, `hub:<dataset id>` or `known:<name>`"
 
 
@@ -204,14 +206,17 @@ def fingerprints(path: Path) -> dict[str, Any]:
     """code.json: a hash for each stage; for a stage that works for methods or pairings, a hash for each of these."""
     found = check(path)
     chosen = {"domains": found.domain}
+    given = (*found.problems.evaluation.values(), *(getattr(found.problems, role) for role in _ROLES))
+    graded = sorted({module for s in map(sources.known, given) if s.grader for module in graders.modules(s.grader)})
     methods = sorted({*found.eft, *(entry.method for entry in (*found.roots.values(), *found.rounds.values()))})
     kinds = sorted({entry.kind for entry in found.variants.values()})
+    more = (found.prompts.family, graded)
     result: dict[str, Any] = {}
     for script in sorted({*Path("stages").glob("[a-z]*.py")} - {Path("stages/fingerprint.py")}):
         name, asked = script.stem, fingerprint.asks(script.stem)
         kind, plugged = ("pairings", kinds) if "pairings" in asked else ("methods", methods)
         if kind in asked:
-            result[name] = {one: fingerprint.stage(name, chosen | {kind: one}, found.prompts.family) for one in plugged}
+            result[name] = {one: fingerprint.stage(name, chosen | {kind: one}, *more) for one in plugged}
         else:
-            result[name] = fingerprint.stage(name, chosen, found.prompts.family)
+            result[name] = fingerprint.stage(name, chosen, *more)
     return result

@@ -25,17 +25,21 @@ def profiles() -> dict[str, str]:
 
 
 def profile(name: str) -> dict[str, Any]:
-    """All parameters of a shipped profile. Raises PipelineError for an unknown name."""
-    path = FOLDER / f"{name}.yaml"
-    if name not in profiles():
-        raise PipelineError(f"profile {name!r} does not exist; give one of {', '.join(profiles())}")
-    own = read_yaml(path)
-    del own["about"]
+    """All parameters of a shipped profile or of one's own file `*.yaml`. Raises PipelineError for an unknown name."""
+    own = _own(name)
+    own.pop("about", None)
     base = profile(own.pop("over")) if "over" in own else {}
     together = {**base, **own}
     kind = whole(together)
     merged: dict[str, Any] = _merged(kind, base, own)
     return {key: value for key, value in merged.items() if key in kind.model_fields}
+
+
+def _own(name: str) -> dict[str, Any]:
+    """What the file of a profile says itself."""
+    if name not in profiles() and not name.endswith(".yaml"):
+        raise PipelineError(f"profile {name!r} does not exist; give a file or one of {', '.join(profiles())}")
+    return read_yaml(Path(name) if name.endswith(".yaml") else FOLDER / f"{name}.yaml")
 
 
 def _merged(kind: Any, base: Any, own: Any) -> Any:
@@ -51,9 +55,9 @@ def _merged(kind: Any, base: Any, own: Any) -> Any:
 
 
 def text(name: str) -> str:
-    """params.yaml of a shipped profile, with the descriptions of its keys as comments."""
+    """params.yaml of a profile, with the descriptions of its keys as comments."""
     document = profile(name)
-    head = textwrap.wrap(f"{name}: {profiles()[name]} Edit freely; `psr check` reads it.", _WIDTH - 2)
+    head = textwrap.wrap(f"{name}: {_own(name).get('about', '')} Edit freely; `psr check` reads it.", _WIDTH - 2)
     lines = [f"# {line}" for line in head]
     kind = whole(document)
     for key in _ordered(kind, document):

@@ -145,8 +145,8 @@ def _of_oracle(found: Common, renderer: Any, examples: list[tuple[str, list[str]
 
 def rows(found: Common, source: Source, assumed: Mapping[str, float]) -> float:
     """Problems that a source gives; where all of it is read, as the table says, or the rows of a local file."""
-    if source.rows:
-        return source.rows
+    if source.rows or source.size:
+        return source.rows or source.size
     if source.path in ROWS:
         return ROWS[source.path]
     real = sources.known(source)

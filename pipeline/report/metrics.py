@@ -53,8 +53,9 @@ def collect(folder: Path, lineage: Lineage, splits: Sequence[str]) -> Metrics:
     """Each model's own statistics files as one mapping, with differences to the model it was trained from.
 
     splits: the order of the evaluation splits in tables and curves; `pooled` comes last. `average` is the plain mean of
-    the splits' accuracies, as in the paper. Reads `<folder>/<model>/*.json` for the models and references of the
-    lineage only, so a model taken off the list leaves the report.
+    the splits' accuracies, as in the paper; `graders` are those of a run that has several. Reads
+    `<folder>/<model>/*.json` for the models and references of the lineage only, so a model taken off the list leaves
+    the report.
     """
     metrics: Metrics = {}
     for model in (*lineage.models, *lineage.references):
@@ -62,6 +63,7 @@ def collect(folder: Path, lineage: Lineage, splits: Sequence[str]) -> Metrics:
         if "evaluation" not in found:
             stage = "evaluate" if model in lineage.models else "reference"
             raise PipelineError(f"{folder / model}: no evaluation.json; run `dvc repro {stage}@{model}`")
+        found |= {"graders": parts} if (parts := found["evaluation"].get("graders")) else {}
         found["evaluation"] = {split: found["evaluation"][split] for split in [*splits, "pooled"]}
         found["average"] = average([found["evaluation"][split] for split in splits])
         metrics[model] = found

@@ -21,6 +21,7 @@ def tables(metrics: Metrics, lineage: Lineage) -> list[Table]:
         paper = {name: _printed(part) for name, part in yaml.safe_load(file).items()}
     return [
         _accuracy(metrics, lineage, paper["accuracy"]),
+        *_by_grader(metrics),
         _change(metrics, lineage, paper["change"]),
         contrast.table(metrics, lineage),
         judging.accuracy(metrics, paper["judge"]),
@@ -78,6 +79,22 @@ def _accuracy(metrics: Metrics, lineage: Lineage, paper: Grid) -> Table:
     return Table("1-accuracy", "Table 1. Accuracy", note, grid(header, rows), paper)
 
 
+def _by_grader(metrics: Metrics) -> list[Table]:
+    """Accuracy and unreadable answers of all splits that one grader grades; nothing where there is only one."""
+    names = list(dict.fromkeys(name for found in metrics.values() for name in found.get("graders", {})))
+    rows = []
+    for model, found in metrics.items():
+        parts = [found.get("graders", {}).get(name, {}) for name in names]
+        cells = [cell for part in parts for cell in (measured(part, "accuracy"), percent(part.get("unreadable")))]
+        rows.append([words(model), *cells])
+    note = (
+        "Percent right of all problems that one grader grades, with one standard error, and percent of their answers "
+        "that it could not read, or not in time; domain: the domain's own grader."
+    )
+    header = ["model", *(column for name in names for column in (name, "unreadable"))]
+    return [Table("1-graders", "Accuracy by grader", note, grid(header, rows))] if names else []
+
+
 def _change(metrics: Metrics, lineage: Lineage, paper: Grid) -> Table:
     splits = [*(split for split in _splits(metrics) if split != "pooled"), "average"]
     rows = []
@@ -107,7 +124,8 @@ def _steps(metrics: Metrics, paper: Grid) -> Table:
     names = [name for split in splits for name in (f"{split}: steps", "characters")]
     note = (
         "Steps of a greedy solution and characters of a step (without its marker), with one standard error; boxed: "
-        "percent of the solutions that end in a boxed answer. Of the paper's tables, its MATH column stands here."
+        "percent of the solutions that end in a marked answer (in mathematics a box). Of the paper's tables, its MATH "
+        "column stands here."
     )
     return Table(
         "4-7-8-steps", "Tables 4, 7 and 8. Number and length of steps", note,

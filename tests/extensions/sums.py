@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
-from typing import Self
 
 from pipeline.core.config import Count, Section
-from pipeline.core.records import Grade, Problem
+from pipeline.core.records import Problem
 from pipeline.domains.arithmetic import exact
 from pipeline.domains.arithmetic.graphs import generate, write
 from pipeline.language.steps import body
@@ -50,17 +48,5 @@ def read(text: str) -> str | None:
     return text.rpartition(_MARK)[2].partition("\n")[0].strip("\\boxed{} .") if _MARK in text else None
 
 
-def alike(answer: str, other: str) -> bool:
-    return answer == other
-
-
-class Grader:
-    """Exact texts."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def grade(self, pairs: Iterable[tuple[str | None, str]]) -> list[Grade]:
-        return [Grade.RIGHT if answer == gold else Grade.WRONG for answer, gold in pairs]
+def right(answer: str, gold: str) -> bool:
+    return answer == gold

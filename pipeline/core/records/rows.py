@@ -8,13 +8,19 @@ from hashlib import sha256
 
 @dataclass(frozen=True)
 class Problem:
-    """One problem of one role. Rounds get neither answer nor solution."""
+    """One problem of one role. Rounds get neither answer nor solution.
+
+    grader: compares with the gold answer, by its name ("": the domain's own). entry: what it compares with where the
+    answer alone does not do (a row of reasoning-gym, as JSON).
+    """
 
     problem_id: str
     prompt: str
     split: str
     answer: str | None = None
     solution: str | None = None
+    grader: str = ""
+    entry: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Grade many answers: plain ones here, the rest in worker processes that can be killed."""
+"""Grade many answers, each by its problem's grader: plain ones here, the rest in processes that can be killed."""
 
 from __future__ import annotations
 
@@ -9,49 +9,34 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, suppress
+from importlib import import_module
+from operator import eq
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from types import ModuleType, TracebackType
+from typing import Any, Self
 
 from pipeline.core.errors import PipelineError
-from pipeline.core.records.grade import Grade
-from pipeline.domains.math import worker
-from pipeline.domains.math.compare import MAX_CHARACTERS, same
+from pipeline.core.records import Grade, Problem
+from pipeline.domains.graders import LISTED, worker
 
 _ROOT = Path(__file__).parents[3]
+_MAX_CHARACTERS = 100_000  # of an answer; a grader may draw a narrower line
 Pair = tuple[str | None, str]  # (model answer, gold)
-
-
-class _NeedsAlgebra(Exception):
-    """Raised out of a comparison that plain means cannot finish."""
-
-
-def _defer(answer: str, gold: str) -> bool:
-    raise _NeedsAlgebra
-
-
-def _grade_plain(answer: str | None, gold: str) -> Grade | None:
-    """The grade, or None if it takes algebra."""
-    if answer is None or not answer.strip() or max(len(answer), len(gold)) > MAX_CHARACTERS:
-        return Grade.UNREADABLE
-    try:
-        return Grade.RIGHT if same(answer, gold, _defer) else Grade.WRONG
-    except _NeedsAlgebra:
-        return None
 
 
 class _Worker:
     """One running worker process; it answers one pair at a time."""
 
-    def __init__(self, seconds: float, memory_mb: int) -> None:
+    def __init__(self, command: Sequence[str]) -> None:
+        self.grader = " ".join(command[:2]).strip()
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", __package__, str(seconds), str(memory_mb)],
+            [sys.executable, "-P", "-m", __package__, *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(_ROOT), *sys.path[1:]])},
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(_ROOT), str(Path.cwd()), *sys.path[1:]])},
             start_new_session=True,  # Ctrl-C is the parent's to handle; and the group dies as one
         )
         assert self.process.stdin and self.process.stdout
@@ -62,8 +47,8 @@ class _Worker:
         if self.replies.readline().strip() != worker.READY:
             code = self.process.wait()
             raise PipelineError(
-                f"grading worker ended with exit code {code} before its first answer (its error is above): "
-                "is math-verify installed, and memory_mb at least 256?"
+                f"grading worker of {self.grader} ended with exit code {code} before its first answer (its error is "
+                "above): is what it imports installed, does it import by itself, and is memory_mb at least 256?"
             )
 
     def send(self, pair: Pair) -> None:
@@ -90,14 +75,22 @@ class _Worker:
 class Grader:
     """Grades pairs of answer and gold; a context manager, because its workers must be ended.
 
-    `workers` processes at most, started when the first answer needs algebra; `seconds` of CPU time for one
+    grader: a name with what follows it, as `graders.checked` allows, or a module (a domain's part `grading`).
+    `workers` processes at most, started when the first answer needs one; `seconds` of CPU time for one
     answer (four times that by the clock), so that a verdict does not depend on the machine's load;
-    `memory_mb` of address space for a worker; an answer that needs more is unreadable, or wrong where SymPy
-    catches the failure itself.
+    `memory_mb` of address space for a worker (0: what the grader says, else 1024); an answer that needs more is
+    unreadable, or wrong where SymPy catches the failure itself.
     """
 
-    def __init__(self, workers: int = 2, seconds: float = 5.0, memory_mb: int = 1024) -> None:
-        self._most, self._seconds, self._memory_mb = workers, seconds, memory_mb
+    def __init__(
+        self, grader: str | ModuleType = "math", workers: int = 2, seconds: float = 5.0, memory_mb: int = 0
+    ) -> None:
+        name, _, argument = grader.partition(":") if isinstance(grader, str) else ("", "", "")
+        module = import_module(LISTED[name]) if isinstance(grader, str) else grader
+        self._plain: Callable[[str, str], Grade | None] = getattr(module, "plain", lambda *_: None)
+        memory_mb = memory_mb or getattr(module, "MEMORY_MB", 1024)
+        self._command = (module.__name__, argument, str(seconds), str(memory_mb))
+        self._most = workers
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> Self:
@@ -119,12 +112,18 @@ class Grader:
         Raises PipelineError if a worker cannot start. No answer makes it raise.
         """
         ordered = list(pairs)
-        plain = {pair: _grade_plain(*pair) for pair in dict.fromkeys(ordered)}
+        plain = {pair: self._grade_plain(*pair) for pair in dict.fromkeys(ordered)}
         hard = [pair for pair, grade in plain.items() if grade is None]
-        solved = self._grade_by_algebra(hard) if hard else {}
+        solved = self._grade_by_workers(hard) if hard else {}
         return [plain[pair] or solved[pair] for pair in ordered]
 
-    def _grade_by_algebra(self, pairs: list[Pair]) -> dict[Pair, Grade]:
+    def _grade_plain(self, answer: str | None, gold: str) -> Grade | None:
+        """The grade, or None if it takes a worker."""
+        if answer is None or not answer.strip() or len(answer) > _MAX_CHARACTERS:
+            return Grade.UNREADABLE
+        return self._plain(answer, gold)
+
+    def _grade_by_workers(self, pairs: list[Pair]) -> dict[Pair, Grade]:
         try:
             self._start(min(self._most, len(pairs)))
             return self._run(deque(pairs))
@@ -134,7 +133,7 @@ class Grader:
 
     def _start(self, number: int) -> None:
         """Bring the workers up to `number`, those that are new starting side by side."""
-        fresh = [_Worker(self._seconds, self._memory_mb) for _ in range(number - len(self._workers))]
+        fresh = [_Worker(self._command) for _ in range(number - len(self._workers))]
         self._workers += fresh
         for started in fresh:
             started.await_ready()
@@ -165,3 +164,37 @@ class Grader:
         dead.close()
         self._start(len(self._workers) + 1)
         return self._workers[-1]
+
+
+class Graders:
+    """Grades answers to problems, each by the grader that its problem names, else by the domain's (its part `grading`).
+
+    A context manager, as Grader, whose limits these have.
+    """
+
+    def __init__(self, domain: ModuleType) -> None:
+        self._domain = domain
+        self._graders: dict[str, Grader] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.close()
+
+    def grade(self, problems: Sequence[Problem], answers: Sequence[str | None]) -> list[Grade]:
+        """The grade of each problem's answer, in their order. Raises PipelineError if a worker cannot start."""
+        found: dict[int, Grade] = {}
+        for name in dict.fromkeys(problem.grader for problem in problems):
+            if name not in self._graders:
+                self._graders[name] = self._stack.enter_context(Grader(name or self._domain))
+            places = [place for place, problem in enumerate(problems) if problem.grader == name]
+            pairs = [(answers[place], problems[place].entry or problems[place].answer or "") for place in places]
+            found |= zip(places, self._graders[name].grade(pairs), strict=True)
+        return [found[place] for place in range(len(problems))]
+
+    def alike(self, problem: Problem) -> Callable[[str, str], bool]:
+        """Whether two answers to a problem count as one in a vote."""
+        grader = import_module(LISTED[problem.grader.partition(":")[0]]) if problem.grader else self._domain
+        return getattr(grader, "alike", eq)

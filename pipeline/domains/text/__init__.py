@@ -1,0 +1,1 @@
+"""Any reasoning in words: problems from files and the Hub, the final answer after `Answer:`, graded as exact text."""
