@@ -18,13 +18,15 @@ sys.path.insert(0, str(ROOT))
 
 from pipeline.core.config import Sampling  # noqa: E402
 from pipeline.core.records import Dropped, Preference  # noqa: E402
-from pipeline.domains.arithmetic import corpus, tokenizer  # noqa: E402
-from pipeline.domains.arithmetic.settings import Phase  # noqa: E402
+from pipeline.domains.arithmetic import authors  # noqa: E402
 from pipeline.domains.math import final  # noqa: E402
 from pipeline.inference.loop import run  # noqa: E402
 from pipeline.inference.requests import Completion, Request  # noqa: E402
 from pipeline.language.renderer import Renderer  # noqa: E402
 from pipeline.methods.psrlm.settings import Judge  # noqa: E402
+from pipeline.training import corpus  # noqa: E402
+from pipeline.training.recipe import Phase  # noqa: E402
+from pipeline.training.words import tokenizer  # noqa: E402
 
 Answer = Callable[[str, Request], Completion]
 
@@ -50,8 +52,8 @@ def judge(**over: Any) -> Judge:
 @pytest.fixture(scope="session")
 def words() -> Any:
     """The world's tokenizer, trained on a few documents."""
-    documents = corpus.documents(1, phase(300, checks=0.3, homework=0.2, contrasts=0.1, lines=0.1), 0.5)
-    return tokenizer.train(d.prompt + "\n".join(d.steps) for d in documents)
+    documents = corpus.documents(authors, 1, phase(300, checks=0.3, homework=0.2, contrasts=0.1, lines=0.1), 0.5)
+    return tokenizer((d.prompt + "\n".join(d.steps) for d in documents), numbers=1000)
 
 
 @pytest.fixture(scope="session")

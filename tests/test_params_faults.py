@@ -93,7 +93,7 @@ FAULTS = [
     ("rounds/m4/dpo", {"loss_weights": {"sft": "x"}}, "rounds.m4.dpo.loss_weights.sft: must be a number, is 'x'"),
     ("rounds/m2/pairs", {"min_gap": -1}, "rounds.m2.pairs.min_gap: must be greater than or equal to 0, is -1"),
     # names of other things
-    ("domain", "arithmetics", f"must be one of math, text, arithmetic, {PLUGIN}, is 'arithmetics'"),
+    ("domain", "arithmetics", f"must be one of math, text, arithmetic, deduction, {PLUGIN}, is 'arithmetics'"),
     ("domain", "../math", f"{NAME}, is '../math'"),
     ("domain", GONE, MISSING),
     ("eft/magic", {"policy": "m0", "value": "prm"}, f"must be one of psrlm, srlm, {PLUGIN}, is 'magic'"),
@@ -103,7 +103,7 @@ FAULTS = [
     ("judges/m0/model", "m9", "no model 'm9'; give one of m0, m1, m2, m3, m4"),
     ("judges/m0/method", "pslrm", f"must be one of psrlm, srlm, {PLUGIN}, is 'pslrm'"),
     ("roots/m1/from", "m1", "the models m1 -> m1 are a circle"),
-    ("prompts/family", "nope", "there is no folder prompts/nope; give one of arithmetic, math, text"),
+    ("prompts/family", "nope", "there is no folder prompts/nope; give one of arithmetic, deduction, math, text"),
     ("prompts/family", "../x", f"{NAME}, is '../x'"),
     ("problems/evaluation/on", {"path": "generated"}, f"{NAME}, is 'on'"),
     ("problems/eft/path", "no.jsonl", NO_FILE),

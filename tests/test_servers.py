@@ -23,7 +23,7 @@ from pipeline.core import journal, machine
 from pipeline.core.config import Sampling, build
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import Problem
-from pipeline.domains.arithmetic import corpus
+from pipeline.domains.arithmetic import authors
 from pipeline.inference import devices, served
 from pipeline.inference.engines import open_engines
 from pipeline.inference.loop import run
@@ -35,6 +35,7 @@ from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import eft_search
 from pipeline.methods.psrlm import search as step_search
 from pipeline.methods.psrlm.settings import EftSearch, Search
+from pipeline.training import corpus
 
 pytestmark = pytest.mark.timeout(600)
 ROOT = Path(__file__).parent.parent
@@ -82,7 +83,7 @@ def pair(starting: list[Server], model: Path) -> list[Server]:
 
 def tasks(renderer: Renderer) -> dict[str, Task[Any]]:
     """Step searches, tree searches whose PRM is the policy, and what does not fit the context."""
-    world = corpus.documents(3, phase(6), 0.5)
+    world = corpus.documents(authors, 3, phase(6), 0.5)
     problems = [Problem(f"p{number}", _problem(document.prompt), "x") for number, document in enumerate(world)]
     found: dict[str, Task[Any]] = {f"steps {p.problem_id}": step_search.search(renderer, p, STEPS, 1) for p in problems}
     found |= {f"tree {p.problem_id}": eft_search.search(renderer, p, TREES, 1) for p in problems}

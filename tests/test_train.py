@@ -17,13 +17,14 @@ from pipeline.core import machine
 from pipeline.core.config import Prompts
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import JudgedPair, LabelledSolution, Preference, Solution
-from pipeline.domains.arithmetic import corpus
-from pipeline.domains.arithmetic.settings import Recipe
+from pipeline.domains.arithmetic import authors
 from pipeline.language import steps
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import prm, rows
+from pipeline.training import corpus
 from pipeline.training.preference import preference_rows, train_preferences
 from pipeline.training.pretrain import pretrain
+from pipeline.training.recipe import Recipe
 from pipeline.training.settings import Dpo, LossWeights, Training
 from pipeline.training.supervised import completion_row, solution_row, train_supervised
 
@@ -136,10 +137,10 @@ def test_rows_that_are_all_too_long_are_one_clear_error(
 
 def test_pretraining_runs_every_phase_and_gives_the_same_bytes_again(renderer: Renderer, tmp_path: Path) -> None:
     phases = (phase(24, checks=0.4, homework=0.2), phase(12, homework=0.2, contrasts=0.4, lines=0.2))
-    recipe = Recipe(width=32, layers=1, context=256, batch_size=6, warmup_ratio=0.1, phases=phases)
+    recipe = Recipe(width=32, layers=1, context=256, batch_size=6, warmup_ratio=0.1, bf16=True, phases=phases)
 
     def rows(number: int) -> Iterator[dict[str, list[int]]]:
-        return (corpus.row(renderer, document) for document in corpus.documents(number, phases[number], 0.5))
+        return (corpus.row(renderer, document) for document in corpus.documents(authors, number, phases[number], 0.5))
 
     statistics = [pretrain(renderer.tokenizer, rows, recipe, 1, 1, tmp_path / name) for name in ("first", "again")]
     assert [phase["updates"] for phase in statistics[0]] == [4, 2]

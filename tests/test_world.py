@@ -5,11 +5,12 @@ from conftest import ROOT, phase
 
 from pipeline.core import config, files
 from pipeline.core.records import Node, SearchTree
-from pipeline.domains.arithmetic import corpus, exact, misconceptions, oracle
+from pipeline.domains.arithmetic import authors, exact, misconceptions, oracle
 from pipeline.domains.arithmetic import problems as roles
 from pipeline.domains.arithmetic.graphs import generate, read, reserved, signature, write
 from pipeline.domains.arithmetic.settings import Settings
 from pipeline.methods.psrlm import eft, judge
+from pipeline.training import corpus
 
 
 def settings(**splits: tuple[int, int, int]) -> Settings:
@@ -44,7 +45,7 @@ def test_the_oracle_prefers_only_where_exactly_one_step_is_right(tmp_path: Path)
     for number, (graph, text, rng) in enumerate(graphs(200)):
         steps = exact.solve(graph)
         depth = rng.randrange(len(steps))
-        other = corpus.candidate(graph, steps[:depth], rng)
+        other = authors.candidate(graph, steps[:depth], rng)
         nodes = [Node(-1, "", 0.5, 1, 0.5, False)]
         nodes += [Node(parent, step, 0.5, 1, 0.5, False) for parent, step in enumerate(steps[:depth])]
         nodes += [Node(depth, other, 0.9, 1, 0.9, False), Node(depth, steps[depth], 0.1, 1, 0.1, False)]
@@ -76,7 +77,7 @@ def test_evaluation_rounds_and_corpus_share_no_arithmetic() -> None:
         before |= mine
         solved = {row.answer is not None and row.solution is not None for row in rows}
         assert solved == {name == "ift"} and all((row.answer is None) == (row.solution is None) for row in rows)
-    for document in corpus.documents(2025, phase(300), 0.5):
+    for document in corpus.documents(authors, 2025, phase(300), 0.5):
         problem = document.prompt.removeprefix("Question: ").split("\n")[0]
         assert not reserved(read(problem))
 

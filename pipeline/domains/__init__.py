@@ -12,7 +12,7 @@ from types import ModuleType
 
 from pipeline.core.command import Stage
 
-LISTED = ("math", "text", "arithmetic")
+LISTED = ("math", "text", "arithmetic", "deduction")
 
 
 def part(stage: Stage, role: str) -> ModuleType:

@@ -1,4 +1,4 @@
-"""Pre-training of the world's base model from random weights: one pass, Muon for matrices, AdamW for the rest.
+"""Pre-training of a world's base model from random weights: one pass, Muon for matrices, AdamW for the rest.
 
 Muon (Jordan et al. 2024) learned this corpus from about a third of the tokens that AdamW alone needed. Shapes are
 padded to few sizes, because bf16 kernels on a CPU are compiled once for each shape.
@@ -18,7 +18,10 @@ from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from pipeline.core.command import Progress
+from pipeline.language.renderer import Renderer
+from pipeline.training import corpus, words
 from pipeline.training.common import determined
+from pipeline.training.recipe import Phase, Recipe
 from pipeline.training.weights import save
 
 Row = dict[str, list[int]]
@@ -45,18 +48,33 @@ def fresh_model(tokenizer: PreTrainedTokenizerBase, width: int, layers: int, con
     return LlamaForCausalLM(config)
 
 
+def pretrain_world(
+    world: corpus.World, recipe: Recipe, careless_rate: float, seed: int, threads: int, folder: Path, numbers: int = 0
+) -> list[dict[str, Any]]:
+    """Make a world's tokenizer, then its base model from the corpus of its authors; statistics by phase.
+
+    numbers: each number below is one token.
+    """
+    tokenizer = words.tokenizer(corpus.texts(world, seed, recipe.phases[0], careless_rate), numbers)
+    renderer = Renderer(tokenizer, world.FAMILY)
+
+    def rows(number: int) -> Iterator[Row]:
+        documents = corpus.documents(world, seed + 1000 * number, recipe.phases[number], careless_rate)
+        return (corpus.row(renderer, document) for document in documents)
+
+    return pretrain(tokenizer, rows, recipe, seed, threads, folder)
+
+
 def pretrain(
     tokenizer: PreTrainedTokenizerBase,
     rows: Callable[[int], Iterable[Row]],
-    recipe: Any,
+    recipe: Recipe,
     seed: int,
     threads: int,
     folder: Path,
 ) -> list[dict[str, Any]]:
     """Train a fresh model once over the rows (input_ids, labels) of each phase and save it; statistics by phase.
 
-    recipe: width, layers, context, batch_size, warmup_ratio, phases with documents, matrix_rate and other_rate
-    (domains/arithmetic/settings.py).
     rows: gives the rows of the phase with that number, from 0. Each phase has a schedule and optimizers of its own.
     """
     model = fresh_model(tokenizer, recipe.width, recipe.layers, recipe.context, seed)
@@ -66,9 +84,8 @@ def pretrain(
     return statistics
 
 
-def _phase(model: Any, rows: Iterable[Row], phase: Any, recipe: Any, seed: int, number: int) -> dict[str, Any]:
-    """One pass over `rows`. Loss is the mean over labelled tokens of a batch, in nats; bf16 autocast, weights and
-    optimizers in fp32."""
+def _phase(model: Any, rows: Iterable[Row], phase: Phase, recipe: Recipe, seed: int, number: int) -> dict[str, Any]:
+    """One pass over `rows`. Loss is the mean over labelled tokens of a batch, in nats."""
     hidden = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
     others = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed" in name]
     optimizers = [
@@ -83,7 +100,7 @@ def _phase(model: Any, rows: Iterable[Row], phase: Any, recipe: Any, seed: int, 
         for optimizer, rate in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate * schedule(update / updates, recipe.warmup_ratio)
-        loss = _loss(model, *_padded(batch))
+        loss = _loss(model, *_padded(batch), recipe.bf16)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer, _ in optimizers:
@@ -131,13 +148,13 @@ def _padded(batch: list[Row]) -> tuple[torch.Tensor, torch.Tensor]:
     return ids, labels
 
 
-def _loss(model: Any, ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def _loss(model: Any, ids: torch.Tensor, labels: torch.Tensor, bf16: bool) -> torch.Tensor:
     """Mean cross-entropy of the labelled tokens; logits are made for those alone, padded to a multiple of 512."""
     targets = labels[:, 1:].reshape(-1)
     wanted = (targets != -100).nonzero()[:, 0]
     filler = (targets == -100).nonzero()[:1, 0].expand(-len(wanted) % 512)
     wanted = torch.cat([wanted, filler])
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         hidden = model.model(ids).last_hidden_state[:, :-1]
         logits = model.lm_head(hidden.reshape(-1, hidden.size(-1))[wanted])
     return functional.cross_entropy(logits.float(), targets[wanted])

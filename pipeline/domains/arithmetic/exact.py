@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass, replace
 
 from pipeline.domains.arithmetic.graphs import Graph, Relation, compute
-from pipeline.domains.math.boxes import answer_end
 from pipeline.language.steps import body
 
 STEP = re.compile(r"(?P<name>\w+)=\w+[-+*]\w+=-?\d+[-+*]-?\d+=(?P<value>-?\d+)")
@@ -89,17 +88,6 @@ def explain(graph: Graph, steps: list[str], a: str, b: str) -> tuple[str, str]:
     if len(winners) != 1:
         return f"{next_step(graph, steps)} C", "C"
     return f"{body(a if winners == ['A'] else b)} {winners[0]}", winners[0]
-
-
-def marked(graph: Graph, steps: list[str]) -> tuple[list[str], int]:
-    """The steps, each with `right` or `wrong` after it, and the points: one for each full fifth that is right.
-
-    A step is right if it follows from what the steps before it state. The fifth point needs a boxed answer.
-    """
-    labels = [right(graph, steps[:index], step) for index, step in enumerate(steps)]
-    marks = [f"{step} {'right' if label else 'wrong'}" for step, label in zip(steps, labels, strict=True)]
-    points = 5 * sum(labels) // len(labels)
-    return marks, min(points, 4) if answer_end(steps[-1]) is None else points
 
 
 def solve(graph: Graph) -> list[str]:

@@ -10,7 +10,9 @@ import random
 from collections.abc import Sequence
 
 from pipeline.core.records import LabelledSolution, Problem
+from pipeline.domains import worlds
 from pipeline.domains.arithmetic import exact, misconceptions
+from pipeline.domains.arithmetic.final import end
 from pipeline.domains.arithmetic.graphs import read
 from pipeline.domains.arithmetic.settings import Settings
 
@@ -27,16 +29,14 @@ def compare(problem: str, steps: Sequence[str], a: str, b: str) -> tuple[str, st
 
 def mark(problem: str, steps: Sequence[str]) -> tuple[list[str], int]:
     """The steps, each with `right` or `wrong` after it, and the points, 0 to 5, of the solution."""
-    return exact.marked(read(problem), list(steps))
+    labels = [right(problem, steps[:index], step) for index, step in enumerate(steps)]
+    return worlds.marked(steps, labels, ended=end(steps[-1]) is not None)
 
 
 def labelled(problems: Sequence[Problem], settings: Settings, seed: int) -> list[LabelledSolution]:
     """Solutions as pupils write them, misconceptions included, with the oracle's label for each step (PRM training)."""
-    rows = []
-    for problem in problems:
-        rng = random.Random(f"{seed}/prm/{problem.problem_id}")
-        graph = read(problem.prompt)
-        steps = misconceptions.write_steps(graph, rng, settings.misconception_rate)
-        labels = tuple(exact.right(graph, steps[:index], step) for index, step in enumerate(steps))
-        rows.append(LabelledSolution(problem.problem_id, problem.prompt, tuple(steps), labels))
-    return rows
+
+    def write(problem: str, rng: random.Random) -> list[str]:
+        return misconceptions.write_steps(read(problem), rng, settings.misconception_rate)
+
+    return worlds.labelled(problems, seed, write, right)

@@ -6,41 +6,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from pipeline.core.config import Name, Positive, Section, Seed, Share
+from pipeline.core.config import Name, Section, Seed, Share
+from pipeline.training.recipe import Recipe
 
 
 def _ordered(split: tuple[int, int, int]) -> tuple[int, int, int]:
     if not 2 <= split[0] <= split[1] or split[2] < 1:
         raise ValueError("must be [fewest steps, at least 2; most steps; problems]")
     return split
-
-
-class Phase(Section):
-    """One phase of pre-training: shares of the kinds of documents; the rest are solutions with misconceptions.
-
-    checks: examiners' notes, some undecided; contrasts: decided ones alone; lines: short ones without a problem;
-    homework: marked solutions. matrix_rate: Muon's learning rate for hidden matrices; other_rate: AdamW's for
-    embeddings and norms.
-    """
-
-    documents: Positive
-    checks: Share
-    homework: Share
-    contrasts: Share
-    lines: Share
-    matrix_rate: float = Field(gt=0)
-    other_rate: float = Field(gt=0)
-
-
-class Recipe(Section):
-    """The recipe of the shipped base model, run by `base.model: train`."""
-
-    width: Annotated[int, Field(ge=32, multiple_of=32)]
-    layers: Positive
-    context: Positive
-    batch_size: Positive = Field(description="documents")
-    warmup_ratio: Share
-    phases: tuple[Phase, ...] = Field(min_length=1)
 
 
 class Settings(Section):

@@ -1,4 +1,4 @@
-"""The world's tokenizer: byte-level BPE in which every number up to three digits is one token."""
+"""The tokenizer of an embedded world: byte-level BPE whose corpus is small enough that every word is one token."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ VOCABULARY = 1792
 _WORDS = Regex(r" ?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+|\s+")
 
 
-def train(texts: Iterable[str]) -> PreTrainedTokenizerFast:
-    """A tokenizer trained on `texts`; any text can be encoded (bytes), each of 0..999 is one token."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+def tokenizer(texts: Iterable[str], numbers: int = 0) -> PreTrainedTokenizerFast:
+    """A tokenizer trained on `texts`; any text can be encoded (bytes), each number below `numbers` is one token."""
+    trained = Tokenizer(models.BPE())
+    trained.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(_WORDS, behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
-    tokenizer.decoder = decoders.ByteLevel()
+    trained.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
         special_tokens=[END],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_with_numbers(texts), trainer)
+    trained.train_from_iterator(_with_numbers(texts, numbers), trainer)
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token=END, pad_token=END, clean_up_tokenization_spaces=False
+        tokenizer_object=trained, eos_token=END, pad_token=END, clean_up_tokenization_spaces=False
     )
 
 
-def _with_numbers(texts: Iterable[str]) -> Iterable[str]:
+def _with_numbers(texts: Iterable[str], numbers: int) -> Iterable[str]:
     """The texts, and each number often enough that its merges come before any rare word's."""
     yield from texts
     for _ in range(200):
-        for number in range(1000):
+        for number in range(numbers):
             yield str(number)

@@ -1,0 +1,93 @@
+"""Who writes the pre-training corpus of this world, beside the careless authors: pupils with other slips, examiners."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from pipeline.domains.arithmetic import exact, misconceptions
+from pipeline.domains.arithmetic.exact import explain, right
+from pipeline.domains.arithmetic.graphs import LARGEST, MONTHS, Graph, compute, generate, reserved, write
+from pipeline.domains.arithmetic.misconceptions import next_step, write_steps
+from pipeline.domains.math.boxes import answer_end
+from pipeline.language import prompts
+
+__all__ = [
+    "FAMILY", "candidate", "explain", "finished", "longest", "next_step", "problem", "reserved", "right", "short",
+    "write_steps",
+]  # fmt: skip
+
+FAMILY = "arithmetic"
+
+
+def problem(rng: random.Random) -> tuple[Graph, str]:
+    """A problem of one to seven steps, short ones more often, as graph and text."""
+    steps = rng.choices(range(1, 8), (20, 20, 18, 14, 11, 9, 8))[0]
+    graph = generate(rng, steps)
+    return graph, write(graph)
+
+
+def longest(graph: Graph) -> int:
+    """Every needed quantity, then the answer."""
+    return len(graph.needed()) + 1
+
+
+def finished(step: str) -> bool:
+    """Whether a step boxes an answer."""
+    return answer_end(step) is not None
+
+
+def candidate(graph: Graph, before: list[str], rng: random.Random) -> str:
+    """A next step as a pupil might write it: right, with a misconception, or with another slip."""
+    known = exact.stated(graph, before)
+    kind = rng.random()
+    if kind < 0.45:
+        text = exact.next_step(graph, before)
+    elif kind < 0.85 and graph.asked not in known:
+        relation = next(r for r in graph.needed() if r.name not in known)
+        said = misconceptions.claim(relation, known, rng, rate=1.0)
+        off = rng.choice((-10, -2, -1, 1, 2, 10)) if kind > 0.8 else 0
+        text = replace(said, value=max(0, said.value + off)).text()
+    else:
+        text = _other_slip(graph, known, rng)
+    return f"Step {len(before) + 1}: {text}"
+
+
+def _other_slip(graph: Graph, known: dict[str, int], rng: random.Random) -> str:
+    """A wrong number boxed, the answer given too early, a known quantity computed again, or a wrong source."""
+    if rng.random() < 0.3:
+        return exact.final(rng.choice(list(known.values())))
+    relation = rng.choice([r for r in graph.relations if r.kind != "given"])
+    sources = tuple(s if s in known and rng.random() < 0.5 else rng.choice(list(known)) for s in relation.sources)
+    return misconceptions.claim(replace(relation, sources=sources), known, rng, rate=0.3).text()
+
+
+def short(rng: random.Random) -> tuple[str, str]:
+    """A short note: one computation with two results, the right line rewritten with its label; one in five has no
+    right line (`C`).
+
+    Results are drawn evenly from 1 to 99, because in problems large ones are rare and their labels were confused.
+    """
+    line = _even_claim(rng)
+    a, b, name = line.operands[0], line.operands[1], line.formula[1]
+    slips = {misconceptions.careless(a, name, b), *(line.value + off for off in (-10, -2, -1, 1, 2, 10))}
+    wrong = sorted(slip for slip in slips if 0 <= slip <= LARGEST and slip != line.value)
+    first, second = (replace(line, value=value).text() for value in rng.sample(wrong, 2))
+    winner = rng.choices("ABC", (2, 2, 1))[0]
+    shown = {"A": (line.text(), first), "B": (first, line.text()), "C": (first, second)}[winner]
+    prompt = prompts.fill(FAMILY, "lines", a=shown[0], b=shown[1])
+    return prompt, f"{line.text()} {winner} ({winner})"
+
+
+def _even_claim(rng: random.Random) -> exact.Claim:
+    """A right claim whose value is drawn evenly; signs and operands as in problems."""
+    value = rng.randint(1, LARGEST)
+    name, left, other = rng.sample(MONTHS, 3)
+    while True:
+        sign = rng.choice("+++--*")
+        number = rng.randint(2, 3) if sign == "*" else rng.randint(2, 12)
+        together = sign == "+" and rng.random() < 0.4
+        second = rng.randint(1, LARGEST) if together else number
+        first = {"+": value - second, "-": value + second, "*": value // second}[sign]
+        if 1 <= first <= LARGEST and compute(first, sign, second) == value:
+            return exact.Claim(name, (left, sign, other if together else str(second)), (first, second), value)

@@ -1,0 +1,70 @@
+"""Systematic misconceptions, as people have them: what the careless authors of the corpus write.
+
+`converse`: from "If big then kind" and a kind pet follows a big one (illicit conversion, Chapman and Chapman 1959).
+`binding`: the fact of another pet is taken for the subject's. `distractor`: the author reads on and applies the
+sentence after the rule used last, though nothing says that its premise holds.
+"""
+
+from __future__ import annotations
+
+import random
+
+from pipeline.domains.deduction import exact
+from pipeline.domains.deduction.exact import Claim, applied
+from pipeline.domains.deduction.theories import Theory
+from pipeline.language.steps import body
+
+
+def slips(theory: Theory, steps: list[str]) -> list[Claim]:
+    """The claims of every misconception that the state after `steps` is open to."""
+    known = exact.stated(theory, steps)
+    if exact.colour(known):
+        return []
+    return [
+        *_converse(theory, known),
+        *(() if steps else _binding(theory)),
+        *_distractor(theory, steps, known),
+    ]
+
+
+def _converse(theory: Theory, known: list[str]) -> list[Claim]:
+    last = known[-1]
+    rules = [rule for rule in theory.rules if rule.conclusion == last and rule.premise not in known]
+    return [Claim(theory.subject, last, rule, rule.premise) for rule in rules]
+
+
+def _binding(theory: Theory) -> list[Claim]:
+    others = {fact for name, fact in theory.facts if name != theory.subject}
+    return [applied(theory.subject, rule) for rule in theory.rules if rule.premise in others]
+
+
+def _distractor(theory: Theory, steps: list[str], known: list[str]) -> list[Claim]:
+    used_last = exact.claim(steps[-1]) if steps else None
+    following = theory.rules.index(used_last.rule) + 1 if used_last and used_last.rule in theory.rules else 0
+    if (steps and not following) or following == len(theory.rules):
+        return []
+    rule = theory.rules[following]
+    proof = {theory.fact, *(used.conclusion for used in theory.proof())}
+    if rule.premise in known or rule.premise in proof or rule.conclusion in proof:
+        return []
+    return [Claim(theory.subject, known[-1], rule, rule.conclusion)]
+
+
+def write_steps(theory: Theory, rng: random.Random, rate: float) -> list[str]:
+    """A solution in which each step open to a misconception shows it with probability `rate`."""
+    steps: list[str] = []
+    while not steps or not finished(steps[-1]):
+        steps.append(next_step(theory, steps, rng, rate))
+    return steps
+
+
+def next_step(theory: Theory, steps: list[str], rng: random.Random, rate: float) -> str:
+    """The step after `steps`, with its marker; a misconception shows with probability `rate` where one applies."""
+    open_to = slips(theory, steps)
+    slip = rng.choice(open_to).text() if open_to and rng.random() < rate else None
+    return f"Step {len(steps) + 1}: {slip or exact.next_step(theory, steps)}"
+
+
+def finished(step: str) -> bool:
+    """Whether a step says the answer, so that the solution ends."""
+    return body(step).startswith(exact.final(""))

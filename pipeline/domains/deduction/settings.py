@@ -1,0 +1,31 @@
+"""The section `deduction` of params.yaml: the embedded world of proofs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from pipeline.core.config import Name, Section, Seed, Share
+from pipeline.training.recipe import Recipe
+
+
+def _ordered(split: tuple[int, int, int]) -> tuple[int, int, int]:
+    if not 1 <= split[0] <= split[1] or split[2] < 1:
+        raise ValueError("must be [fewest rules of a proof, at least 1; most rules; problems]")
+    return split
+
+
+class Settings(Section):
+    """Theories with a query, made by a seed."""
+
+    seed: Seed = Field(description="of the base model's corpus and of the evaluation problems")
+    misconception_rate: Share = Field(description="how often a step open to a misconception shows it in the corpus")
+    splits: dict[Name, Annotated[tuple[int, int, int], AfterValidator(_ordered)]] = Field(
+        min_length=1, description="evaluation splits: fewest rules of a proof, most rules, problems"
+    )
+    recipe: Recipe
+
+    def evaluation_splits(self) -> list[str]:
+        """Names of the splits of the generated evaluation problems."""
+        return list(self.splits)
