@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
+import re
 import shlex
 import shutil
 import subprocess
@@ -53,7 +54,7 @@ def choose(file: Path, names: Sequence[str]) -> dict[str, list[str]]:
     everything = read_yaml(file)
     for name, overrides in everything.items():
         try:
-            identifier(str(name))
+            identifier(re.sub(r"\.(?=\d)", "", str(name)))  # `temperature-0.5`
         except ValueError as error:
             raise PipelineError(f"{file}: {name}: {error}") from error
         if not isinstance(overrides, list) or not all(isinstance(text, str) for text in overrides):
