@@ -17,7 +17,7 @@ _TOKEN = re.compile(
     re.DOTALL | re.IGNORECASE | re.MULTILINE,
 )
 _FIGURE = re.compile(
-    r"\[asy[^\[\]\n]{0,40}\](?:(?!\[/asy\]).)*+\[/asy\]|<asy>(?:(?!</asy>).)*+</asy>", re.DOTALL | re.IGNORECASE
+    r"\[asy[^\[\]\n]{0,40}\](?:(?!\[/asy\]).)*\[/asy\]|<asy>(?:(?!</asy>).)*</asy>", re.DOTALL | re.IGNORECASE
 )
 _OPENS = {r"\]": r"\[", r"\)": r"\(", "[/asy]": "[asy", "</asy>": "<asy>"}
 _TYPESET = re.compile(r"\\(?:text\w*|mbox|mathrm|operatorname)\s*\{[^{}]*\}|\\[A-Za-z]+")
