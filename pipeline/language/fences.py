@@ -75,7 +75,7 @@ def _form(family: str, name: str) -> _Form:
         (brackets, rf"\[+({_BLANK}*(?i:%s)(?!\w)[^\[\]\n]*)\]+", r"\1"),
         (lines, rf"^{_BLANK}*(?:%s){_BLANK}*$", ""),
         (openings, rf"^(?:{_BLANK}*(?:%s))+", ""),
-        (closings, rf"(?<!{_BLANK})(?:{_BLANK}*(?<!\S)(?:%s))++{_BLANK}*$", ""),
+        (closings, rf"(?<!{_BLANK})(?=((?:{_BLANK}*(?<!\S)(?:%s))+))\1{_BLANK}*$", ""),  # \1: gives nothing back
     ]
     return _Form(frozenset(inline), tuple(found for one in marks for found in _any_of(*one)))
 
