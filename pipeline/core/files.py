@@ -241,10 +241,8 @@ def quantiles(values: Iterable[float]) -> dict[str, float]:
     """Least, lower quarter, middle, upper quarter and greatest of the values; empty without any."""
     often = sorted(Counter(values).items())  # values of a large data set repeat, so their counts are few
     upto = list(itertools.accumulate(count for _, count in often))
-    parts = {"min": 0, "p25": 25, "median": 50, "p75": 75, "max": 100}
-    return {
-        name: often[bisect.bisect_right(upto, (upto[-1] - 1) * part // 100)][0] for name, part in parts.items() if upto
-    }
+    found = [often[bisect.bisect_right(upto, (upto[-1] - 1) * part // 100)][0] for part in (0, 25, 50, 75, 100) if upto]
+    return dict(zip(("min", "p25", "median", "p75", "max"), found, strict=bool(upto)))
 
 
 def counts(values: Iterable[str]) -> dict[str, int]:
