@@ -53,7 +53,8 @@ def searches(options: argparse.Namespace) -> list[Line]:
     search = config.build(Search, profile("tiny")["psrlm"]["search"], "tiny: psrlm.search")
     params = Inference(dtype="float32", max_model_len=1024)
     for seats, server in ((128, False), (8, False), (128, True)):
-        here = machine.Inference(replicas=1 if server else 0, max_num_seqs=seats, serve=loops.SERVE if server else "")
+        served = {"replicas": 1, "serve": loops.SERVE} if server else {"serve": ""}
+        here = machine.load().inference.model_copy(update={"max_num_seqs": seats, "endpoints": (), **served})
         setting = loops.Setting(options.model, generated("round", options.problems), params, here, search)
         found += loops.lines(setting, options.rounds, server)
     return found
