@@ -8,7 +8,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 
 bin = PATH="$(abspath $(VENV))/bin:$$PATH"
 
-.PHONY: help install repro gates judging push bench test test-slow chaos lint lock clean
+.PHONY: help install repro gates pictures judging push bench test test-slow chaos lint lock clean
 .DEFAULT_GOAL := help
 
 help: ## print the targets
@@ -21,9 +21,13 @@ repro: install ## run whatever is out of date in the graph, then print the table
 	@$(bin) dvc repro
 	@cat reports/table.md
 
-gates: install ## measure the embedded world with its oracle, after the fact (reports/diagnostics)
-	@$(bin) dvc repro diagnostics/dvc.yaml
-	@cat reports/diagnostics/*.json
+gates: install ## measure the embedded world with its oracle, then the table of gates; of finished runs: `make gates RUNS=folders`
+	@[ -n "$(RUNS)" ] || { $(bin) dvc repro diagnostics/dvc.yaml && cat reports/diagnostics/*.json; }
+	@$(bin) python -m benchmarks.gates $(or $(RUNS),.) $(OPTIONS)
+
+pictures: install ## the pictures of README.md from finished runs: `make pictures [RUNS="folder folder"]` (docs/pictures)
+	@requirements/browser.sh
+	@$(bin) python -m benchmarks.pictures $(or $(RUNS),.)
 
 judging: install ## ways of judging side by side on a finished run: `make judging [RUNS=folders] [OPTIONS="--rounds --train"]`
 	@$(bin) python -m benchmarks.judging $(or $(RUNS),.) $(OPTIONS)

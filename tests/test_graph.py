@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -46,6 +47,15 @@ def test_a_stage_depends_on_the_fingerprint_of_its_own_script(name: str) -> None
     assert key.partition(".")[0] == script(name)
     asked = fingerprint.asks(script(name)) & {"methods", "pairings"}
     assert bool(key.partition(".")[2]) == bool(asked)
+
+
+@pytest.mark.parametrize("name", sorted(GRAPH))
+def test_a_stage_gives_its_script_every_path_that_it_must_have_and_no_other(name: str) -> None:
+    calls = [node for node in ast.walk(ast.parse(STAGES[script(name)].read_text())) if isinstance(node, ast.Call)]
+    (run,) = (call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "run")
+    paths = {path for word in run.keywords for path in ast.literal_eval(word.value)}
+    given = set(re.findall(r" --(\w+)", GRAPH[name]["cmd"])) - {"key", "params"}
+    assert {path for path in paths if not path.endswith("?")} <= given <= {path.rstrip("?") for path in paths}
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks import pictures
 from pipeline.core import files
+from pipeline.core.errors import PipelineError
 from pipeline.core.records import Candidate, Dropped, State, Tree, Verdict
 from pipeline.methods import verdicts
 from pipeline.report import ledger, provenance, training, viewer
@@ -173,7 +175,7 @@ def test_every_number_of_the_tables_is_that_of_metrics_json(page: Path) -> None:
 def test_what_has_no_counterpart_is_said(page: Path) -> None:
     text = (page.parent / "table.md").read_text()
     assert "no GPT-4o row" in text and "no model of this run scored any" in text
-    assert text.count("This run has no such numbers.") == 1  # scorers
+    assert text.count("This run has no such numbers.") == 2  # scorers, and signs of collapse
     assert "| 72B PSRLM M4 | 93.7 | 76.6 | 68.1 | 44.1 | 23.3 | 57.5 | 60.6 |" in text
 
 
@@ -244,34 +246,20 @@ def test_trees_stop_at_the_page_s_share_of_bytes(monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def browser() -> Iterator[Any]:
-    """Headless Chromium that records what it loads and what it complains about."""
-    program, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-    if not program or not driver:
-        pytest.skip("no Chromium with chromedriver here (Debian: apt install chromium chromium-driver)")
-    webdriver = pytest.importorskip("selenium.webdriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield opened
-    opened.quit()
-
-
-def look(browser: Any, width: int, scheme: str) -> None:
-    """Set the window's width in CSS pixels and the preferred colours."""
-    size = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    """The browser that draws the README's picture."""
+    pytest.importorskip("selenium.webdriver")
+    try:
+        with pictures.browser() as opened:
+            yield opened
+    except PipelineError as error:
+        pytest.skip(str(error))
 
 
 def test_a_reader_picks_a_problem_and_reads_a_judgment(browser: Any, page: Path) -> None:
     def find(selector: str) -> Any:
         return browser.find_element("css selector", selector)
 
-    look(browser, 1280, "light")
+    pictures.look(browser, 1280, "light")
     browser.get(page.as_uri())
     find("#tree-problem option[value='1']").click()
     assert find("#tree .prompt").text == f"Problem 1: {HOSTILE}"
@@ -291,11 +279,16 @@ def test_a_reader_picks_a_problem_and_reads_a_judgment(browser: Any, page: Path)
     assert asked <= {page.as_uri()}
 
 
+def test_the_picture_of_a_search_is_small_enough_for_a_readme(browser: Any, page: Path) -> None:
+    picture = pictures.tree(page)
+    assert picture.startswith(b"\x89PNG") and 1000 < len(picture) <= pictures.BYTES
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_fits_a_phone_in_light_and_dark(browser: Any, page: Path, scheme: str) -> None:
     browser.get(page.as_uri())
     for width in (390, 1280):
-        look(browser, width, scheme)
+        pictures.look(browser, width, scheme)
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     channels = "return getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"
     background = browser.execute_script(channels)

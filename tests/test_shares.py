@@ -104,6 +104,17 @@ def test_a_search_that_finds_steps_goes_through_every_stage(running: Run, tmp_pa
     assert all(made[f"{name}_per_pair"] * made["pairs"] == pytest.approx(searched[of]) for name, of in costs.items())
 
 
+def test_a_round_of_few_pairs_goes_on_and_says_in_one_line_that_it_may_learn_from_noise(
+    running: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running(search, "m2", script(by_quality))
+    capsys.readouterr()
+    running(pairs, "m2", alone)
+    made = json.loads((tmp_path / "stats").read_text())
+    assert made["alarm"] == f"{made['pairs']} pairs, fewer than 100"
+    assert capsys.readouterr().err == f"pairs: m2 may learn from noise: {made['alarm']}\n"
+
+
 def test_a_judge_whose_verdicts_nobody_can_read_stops_at_the_search(running: Run) -> None:
     with pytest.raises(PipelineError, match=r"^search: 0 of \d+ verdicts can be read \(unreadable \d+\).*verdicts"):
         running(search, "m2", script(lambda a, b: "neither"))

@@ -1,9 +1,9 @@
-"""Means, shares and ratios of independent units with their standard errors."""
+"""Means, shares and ratios of independent units with their standard errors, and the entropy of counts."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def proportion(hits: Sequence[bool]) -> tuple[float, float]:
@@ -26,3 +26,10 @@ def ratio_and_error(parts: Sequence[float], wholes: Sequence[float]) -> tuple[fl
     ratio = sum(parts) / sum(wholes)
     _, error = mean_and_error([part - ratio * whole for part, whole in zip(parts, wholes, strict=True)])
     return ratio, error * len(wholes) / sum(wholes)
+
+
+def entropy(counts: Iterable[int]) -> float | None:
+    """Shannon entropy of a distribution that is given by counts, in bits; None without any."""
+    above = [count for count in counts if count]
+    total = sum(above)
+    return sum(count / total * math.log2(total / count) for count in above) if above else None

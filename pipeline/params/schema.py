@@ -13,6 +13,7 @@ from pipeline.core.products import Shares
 from pipeline.data.settings import Ift, Problems
 from pipeline.evaluation.settings import Judge, Scale
 from pipeline.inference.settings import Annotator, Evaluate, Inference, Reference
+from pipeline.methods.alarm import Alarm
 from pipeline.report.settings import Report
 from pipeline.training.settings import Base, Dpo, Prm, Training
 
@@ -30,6 +31,7 @@ class Common(plan.Plan):
     prompts: Prompts
     inference: Inference
     shares: Shares
+    alarm: Alarm
     problems: Problems
     base: Base
     ift: Ift

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.core.errors import PipelineError
 from pipeline.core.files import read_json
+from pipeline.core.means import mean_and_error
 
 Metrics = dict[str, dict[str, Any]]
 
@@ -53,7 +54,8 @@ def collect(folder: Path, lineage: Lineage, splits: Sequence[str]) -> Metrics:
     """Each model's own statistics files as one mapping, with differences to the model it was trained from.
 
     splits: the order of the evaluation splits in tables and curves; `pooled` comes last. `average` is the plain mean of
-    the splits' accuracies, as in the paper; `graders` are those of a run that has several. Reads
+    the splits' accuracies, as in the paper; `graders` are those of a run that has several; a round's judge is compared
+    with the last round's. Reads
     `<folder>/<model>/*.json` for the models and references of the lineage only, so a model taken off the list leaves
     the report.
     """
@@ -70,7 +72,29 @@ def collect(folder: Path, lineage: Lineage, splits: Sequence[str]) -> Metrics:
     for model, start in lineage.starts.items():
         if start in metrics and model in metrics:
             metrics[model]["delta"] = difference(metrics[start], metrics[model])
+    _compare_judges(metrics, lineage)
     return metrics
+
+
+def _compare_judges(metrics: Metrics, lineage: Lineage) -> None:
+    """agreement: of a round's judge with the last round's, share of equal verdicts on the same held-out rows.
+
+    Rounds from a root have no last round. The verdicts themselves leave the metrics.
+    """
+    said = {
+        (model, name): part.pop("verdicts").split()
+        for model, found in metrics.items()
+        for name, part in found.items()
+        if name.startswith("judge-") and "verdicts" in part
+    }
+    for model, found in metrics.items():
+        judge, name = lineage.starts.get(model), f"judge-{lineage.methods.get(model)}"
+        if "verdicts" not in found or judge is None or judge in lineage.roots:
+            continue
+        pairs = zip(said.get((judge, name), []), said.get((str(lineage.starts[judge]), name), []), strict=False)
+        equal = [sum(a == b != "?" for a, b in zip(*pair, strict=True)) / len(pair[0]) for pair in pairs]
+        if equal:
+            found["verdicts"]["agreement"], found["verdicts"]["agreement_se"] = mean_and_error(equal)
 
 
 def average(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:

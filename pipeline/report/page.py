@@ -16,7 +16,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.report import chart, contrast, figures, judging, scaling, training, viewer
+from pipeline.report import chart, collapse, contrast, figures, judging, scaling, training, viewer
 from pipeline.report.chart import Chart
 from pipeline.report.grid import Grid, Table, number, percent, words
 from pipeline.report.metrics import Lineage, Metrics, difference
@@ -51,6 +51,7 @@ def html(
         facts=_facts(metrics, lineage, sources),
         findings=_findings(metrics, lineage),
         contrasts=[found.sentence() for found in contrast.arms(metrics, lineage)],
+        alarms=collapse.alarms(metrics),
         tables=found,
         charts={
             "accuracy": _drawn(accuracy),

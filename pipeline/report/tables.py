@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.report import contrast, judging, scaling
+from pipeline.report import collapse, contrast, judging, scaling
 from pipeline.report.grid import Cell, Grid, Table, grid, measured, number, percent, words
 from pipeline.report.metrics import Lineage, Metrics, difference
 
@@ -32,6 +32,7 @@ def tables(metrics: Metrics, lineage: Lineage) -> list[Table]:
         judging.calibration(metrics),
         judging.verdicts(metrics),
         _rounds(metrics),
+        collapse.table(metrics),
     ]
 
 

@@ -30,8 +30,12 @@ def task(
 
 
 def quality(found: Sequence[Weighed]) -> dict[str, Any]:
-    """Quality on all held-out pairs, its calibration, and apart the quality on pairs that people rated."""
+    """Quality on all held-out pairs, its calibration, and apart the quality on pairs that people rated.
+
+    verdicts: both of every pair in their order (`?`: unreadable), which the report compares with another judge's.
+    """
     result = judge_quality(found) | {"calibration": calibration(found)}
+    result["verdicts"] = " ".join(f"{o.straight or '?'}{o.swapped or '?'}" for o in found)
     rated = [opinion for opinion in found if opinion.pair_id.startswith(RATED)]
     return result | ({"human": judge_quality(rated)} if rated else {})
 

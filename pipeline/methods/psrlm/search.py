@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.core.files import counts
+from pipeline.core.means import entropy
 from pipeline.core.records import Candidate, Problem, State, Tree, Verdict
 from pipeline.inference.requests import Task, seed_of
 from pipeline.language import steps
@@ -98,8 +99,8 @@ def _tree(problem: Problem, states: list[State], done: tuple[str, ...], end: str
 def statistics(trees: Sequence[Tree]) -> dict[str, Any]:
     """What the searches did: states by outcome, distinct candidates, unreadable verdicts, ends.
 
-    verdicts: those read; of these `reused` were not asked again, and `not_needed` more were never asked. consistency:
-    of the states that were drawn to be judged in full.
+    verdicts: those read; of these `reused` were not asked again, and `not_needed` more were never asked. consistency,
+    and the entropy of A, B and tie in bits (at most 1.58): of the states that were drawn to be judged in full.
     """
     states = [state for tree in trees for state in tree.states]
     judgments = [verdict for state in states for verdict in state.verdicts]
@@ -122,7 +123,33 @@ def statistics(trees: Sequence[Tree]) -> dict[str, Any]:
         "ties": sum(verdict.winner == "C" for verdict in judgments),
         "unreadable": sum(verdict.winner is None for verdict in judgments),
         "consistency": in_full["consistent"] / in_full["in_both_orders"] if in_full["in_both_orders"] else None,
+        "entropy": entropy(in_full[letter] for letter in "ABC"),
+        **_choices(trees),
     }
+
+
+def _choices(trees: Sequence[Tree]) -> dict[str, Any]:
+    """What there was to choose from, and whether the judge chose.
+
+    single: share of the states with fewer than two usable candidates; no_choice: of the problems, those with no other
+    state. tied: of the other states, those whose candidates all won equally often. two_candidates: states with just
+    two; decided_of_two: of these, those with a winner, named in both orders (a coin: at most a half).
+    """
+    judged = [[state for state in tree.states if state.outcome not in ("single", "none")] for tree in trees]
+    states = sum(len(tree.states) for tree in trees)
+    outcomes = [state.outcome for of_tree in judged for state in of_tree]
+    of_two = [state.outcome for of_tree in judged for state in of_tree if _usable(state) == 2]
+    return {
+        "single": 1 - len(outcomes) / states,
+        "no_choice": sum(not of_tree for of_tree in judged) / len(trees),
+        "tied": sum(outcome != "step" for outcome in outcomes) / len(outcomes) if outcomes else None,
+        "two_candidates": len(of_two),
+        "decided_of_two": of_two.count("step") / len(of_two) if of_two else None,
+    }
+
+
+def _usable(state: State) -> int:
+    return sum(candidate.finish == "step" for candidate in state.candidates)
 
 
 def too_long(tree: Tree) -> bool:

@@ -49,7 +49,8 @@ def quality(found: Sequence[Estimate]) -> dict[str, Any]:
     score_accuracy: share of single judgments that give the annotator's score. order_accuracy: over two solutions of one
     problem with different scores, share whose mean scores have the annotator's order; problems are the units of its
     error, since a solution stands in several pairs. consistency: share of solutions whose judgments all give one score.
-    An unreadable judgment counts against all three. error: mean distance of a readable score, in points.
+    An unreadable judgment counts against all three. error: mean distance of a readable score, in points. verdicts: the
+    scores of every solution in their order (`?`: unreadable), which the report compares with another scorer's.
     """
     agree = [[scored.score == e.score for scored in e.scorings] for e in found]
     accuracy, accuracy_error = mean_and_error([sum(hits) / len(hits) for hits in agree])
@@ -70,6 +71,7 @@ def quality(found: Sequence[Estimate]) -> dict[str, Any]:
         "consistency_se": consistency_error,
         "error": sum(read) / len(read) if read else None,
         "unreadable": 1 - len(read) / sum(len(e.scorings) for e in found),
+        "verdicts": " ".join("".join("?" if s.score is None else str(s.score) for s in e.scorings) for e in found),
     }
 
 

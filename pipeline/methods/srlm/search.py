@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.core.config import Sampling
 from pipeline.core.files import counts
+from pipeline.core.means import entropy
 from pipeline.core.records import Problem, SampledSolution, SampleSet
 from pipeline.inference.requests import Completion, Task, samples, seed_of, with_marker
 from pipeline.language.renderer import Renderer
@@ -56,7 +57,9 @@ def search(renderer: Renderer, problem: Problem, settings: Search, seed: int) ->
 def statistics(samples: Sequence[SampleSet]) -> dict[str, Any]:
     """What was sampled and how it was scored. states: problems, each the one state of its search.
 
-    consistency: share of the solutions scored more than once whose scores are all readable and equal.
+    consistency: share of the solutions scored more than once whose scores are all readable and equal. single and
+    no_choice: share of the problems with fewer than two distinct solutions that ended; tied: of those with two scored
+    ones or more, those with one score alone. entropy: of the scores, in bits.
     """
     found = [solution for one in samples for solution in one.solutions]
     scorings = [scored for solution in found for scored in solution.scorings]
@@ -66,6 +69,10 @@ def statistics(samples: Sequence[SampleSet]) -> dict[str, Any]:
         for solution in found
         if len(solution.scorings) > 1
     ]
+    ended = [[solution.score for solution in one.solutions if solution.ended] for one in samples]
+    several = [read for scores in ended if len(read := [score for score in scores if score is not None]) > 1]
+    given = counts([str(scored.score) for scored in scorings if scored.score is not None])
+    single = sum(len(scores) < 2 for scores in ended) / len(samples)
     return {
         "problems": len(samples),
         "states": len(samples),
@@ -77,10 +84,14 @@ def statistics(samples: Sequence[SampleSet]) -> dict[str, Any]:
         "judge_tokens": judging,
         "judge_calls": sum(scored.tokens > 0 for scored in scorings),
         "verdicts": len(scorings),
-        "scores": counts([str(scored.score) for scored in scorings if scored.score is not None]),
+        "scores": given,
         "unreadable": sum(scored.score is None for scored in scorings),
         "unreadable_because": counts([str(scoring.read(s.text)) for s in scorings if s.score is None]),
         "consistency": sum(agreeing) / len(agreeing) if agreeing else None,
+        "entropy": entropy(given.values()),
+        "single": single,
+        "no_choice": single,
+        "tied": sum(len(set(scores)) == 1 for scores in several) / len(several) if several else None,
     }
 
 
