@@ -8,7 +8,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 
 bin = PATH="$(abspath $(VENV))/bin:$$PATH"
 
-.PHONY: help install repro gates pictures judging push bench test test-slow chaos lint lock clean
+.PHONY: help install repro gates pictures judging push bench test browser test-slow chaos lint lock clean
 .DEFAULT_GOAL := help
 
 help: ## print the targets
@@ -38,9 +38,12 @@ push: install ## publish the run on the Hugging Face Hub: `make push REPO=org/na
 bench: install ## measure speed and memory beside the simplest way to do the same (reports/bench.md; `OPTIONS="--parts loops"`)
 	@$(bin) python -m benchmarks $(OPTIONS)
 
-test: lint ## lint, then the tests with an end-to-end run
+# Two at a time, a file's tests in one process; the children of tests compile our modules once.
+test: lint browser ## lint, then the tests with an end-to-end run
+	@$(bin) env -u PYTHONDONTWRITEBYTECODE python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+browser:
 	@requirements/browser.sh
-	@$(bin) python -m pytest
 
 test-slow: install ## the tests that `make test` leaves out: every command of the documents, servers that die, a toy method
 	@$(bin) python -m pytest -m slow

@@ -36,6 +36,11 @@ hypothesis.settings.register_profile("long", max_examples=2000, deadline=None)
 hypothesis.settings.load_profile("short")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests first, so that no worker of `make test` ends long after the other."""
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
+
+
 def phase(documents: int, **shares: float) -> Phase:
     """A phase of pre-training whose shares and rates are zero, or next to it, where none is given."""
     none = dict.fromkeys(("checks", "homework", "contrasts", "lines"), 0.0)

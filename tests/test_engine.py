@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from pipeline.core.errors import PipelineError
 from pipeline.inference.engines import open_engines
 from pipeline.inference.loop import run
 from pipeline.inference.pool import PooledEngine
-from pipeline.inference.requests import Completion, Request, seed_of
+from pipeline.inference.requests import Completion, Engine, Request, seed_of
 from pipeline.inference.settings import Inference
 from pipeline.methods.psrlm import judge
 
@@ -34,17 +34,25 @@ def task(words: Any, number: int) -> Generator[list[Request], list[Completion], 
     return (*first, *second)
 
 
-def results(model: Path, words: Any, replicas: int, order: list[int], window: int) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    with open_engines({"policy": model}, SETTINGS, here(replicas)) as engines:
-        run(engines, ((str(n), task(words, n)) for n in order), window, found.__setitem__)
-    return found
+@pytest.fixture(scope="module")
+def engines(tiny_model: Path) -> Iterator[Mapping[str, Engine]]:
+    """One replica of the tiny model; each start of vLLM takes eight seconds."""
+    with open_engines({"policy": tiny_model}, SETTINGS, here(1)) as engines:
+        yield engines
 
 
-@pytest.mark.timeout(300)
-def test_completions_do_not_depend_on_order_window_or_replicas(tiny_model: Path, words: Any) -> None:
-    one = results(tiny_model, words, replicas=1, order=list(range(12)), window=3)
-    two = results(tiny_model, words, replicas=2, order=list(range(12))[::-1], window=12)
+def results(engines: Mapping[str, Engine], words: Any, order: Iterable[int], window: int) -> dict[str, Any]:
+    rows: dict[str, Any] = {}
+    run(engines, ((str(n), task(words, n)) for n in order), window, rows.__setitem__)
+    return rows
+
+
+def test_completions_do_not_depend_on_order_window_or_replicas(
+    engines: Mapping[str, Engine], tiny_model: Path, words: Any
+) -> None:
+    one = results(engines, words, order=range(12), window=3)
+    with open_engines({"policy": tiny_model}, SETTINGS, here(2)) as replicas:
+        two = results(replicas, words, order=reversed(range(12)), window=12)
     assert {k: [c.text for c in v] for k, v in one.items()} == {k: [c.text for c in v] for k, v in two.items()}
     for found in one.values():
         rated, too_long, greedy = found[3:]
@@ -53,8 +61,7 @@ def test_completions_do_not_depend_on_order_window_or_replicas(tiny_model: Path,
         assert greedy.tokens <= 6
 
 
-@pytest.mark.timeout(300)
-def test_a_completion_has_the_form_that_its_request_names(tiny_model: Path, words: Any) -> None:
+def test_a_completion_has_the_form_that_its_request_names(engines: Mapping[str, Engine], words: Any) -> None:
     form = r"[a-z ]{3}" + judge.FORM.removeprefix(r"([^\[]|\[[^\[])*")  # which a model of random weights also ends
     prompt = tuple(words.encode("Ana has 2 keys.", add_special_tokens=False))
 
@@ -62,17 +69,15 @@ def test_a_completion_has_the_form_that_its_request_names(tiny_model: Path, word
         return (yield [Request(prompt, 40, t, seed=s, form=f) for t in (0.0, 1.0) for s in (1, 2) for f in (form, "")])
 
     found: dict[str, Any] = {}
-    with open_engines({"policy": tiny_model}, SETTINGS, here(1)) as engines:
-        run(engines, [("all", asked())], 1, found.__setitem__)
+    run(engines, [("all", asked())], 1, found.__setitem__)
     formed, free = found["all"][::2], found["all"][1::2]
     assert all(re.fullmatch(form, one.text) and one.finish == "stop" and judge.parse(one.text) for one in formed)
     assert not any(judge.parse(one.text) for one in free)
 
 
-@pytest.mark.timeout(120)
-def test_more_requests_and_completions_than_pipes_hold_do_not_block_each_other(tiny_model: Path) -> None:
-    engine = PooledEngine(tiny_model, SETTINGS, here(1), [()])
-    done = 0
+def test_more_requests_and_completions_than_pipes_hold_do_not_block_each_other(engines: Mapping[str, Engine]) -> None:
+    engine, done = engines["policy"], 0
+    assert isinstance(engine, PooledEngine)
     for turn in range(2):
         for index in range(20_000):
             engine.submit(f"{turn}/{index}", Request((1,) * 250, max_tokens=250), 0)  # too long: answered at once
@@ -80,7 +85,6 @@ def test_more_requests_and_completions_than_pipes_hold_do_not_block_each_other(t
         engine._connections[0].poll(60)  # the child is sending more than a pipe holds, and nobody takes it
     while done < 40_000:
         done += len(engine.step())
-    engine.close()
 
 
 def test_a_model_folder_without_weights_is_one_clear_error(tmp_path: Path) -> None:

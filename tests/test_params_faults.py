@@ -14,7 +14,7 @@ from pipeline import params
 from pipeline.core.errors import PipelineError
 from pipeline.core.plan import TAKEN
 
-GONE = object()  # a key that is taken out
+GONE = ...  # a key that is taken out
 NAME = "must be a name of at most 64 letters, digits, `-` and `_` that begins with a letter and is no YAML word"
 PLUGIN = "or the name of a module in extensions/"
 MISSING = "missing key; add it (`psr profile tiny` shows its default)"

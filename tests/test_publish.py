@@ -554,20 +554,16 @@ def test_a_pulled_file_is_what_its_rows_type_says_and_not_only_its_hash(
 def test_no_name_in_a_manifest_leads_out_of_the_pipelines_folders(
     name: str, split: str, line: str, hub: Hub, finished: Path
 ) -> None:
-    push()
-    there = hub.dataset(REPOSITORY)
     forged = json.dumps({name: {split: {"rows": 1, "sha256": "0"}}}).encode()
-    there.commit("main", "forged", there.head.files | {"manifest.json": forged})
+    hub.create("dataset", REPOSITORY, True).commit("main", "forged", {"manifest.json": forged})
     with pytest.raises(PipelineError, match=re.escape(line)):
         pull(REPOSITORY, "main", graph(), replace=True)
 
 
 @pytest.mark.parametrize("name", ["ppd", "ift-other", "prm-m2", "more"])
 def test_a_config_that_no_stage_has_is_left_out(name: str, hub: Hub, finished: Path) -> None:
-    push()
-    there = hub.dataset(REPOSITORY)
     forged = json.dumps({name: {"train": {"rows": 1, "sha256": "0"}}}).encode()
-    there.commit("main", "forged", there.head.files | {"manifest.json": forged})
+    hub.create("dataset", REPOSITORY, True).commit("main", "forged", {"manifest.json": forged})
     assert pull(REPOSITORY, "main", graph(), replace=True) == []
 
 
@@ -580,7 +576,7 @@ def test_a_config_that_no_stage_has_is_left_out(name: str, hub: Hub, finished: P
     ],
 )
 def test_a_wrong_name_to_pull_is_one_line(name: str, revision: str, line: str, hub: Hub, finished: Path) -> None:
-    push()
+    hub.create("dataset", REPOSITORY, True)
     hub.create("dataset", "org/plain", True)
     with pytest.raises(PipelineError, match=line):
         pull(name, revision, graph(), replace=False)

@@ -91,6 +91,7 @@ def test_what_the_page_says_for_a_profile_fits_its_gpus(
     assert not estimate(checked, here, there, Rates(), []).unfit()
 
 
+@pytest.mark.slow
 def test_accelerate_trains_on_two_processes_without_a_gpu(
     renderer: Renderer, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,7 +72,7 @@ def _form(family: str, name: str) -> _Form:
         elif not fields:
             lines.append(first)
     marks = [
-        (brackets, rf"\[+({_BLANK}*(?i:%s)(?!\w)[^\[\]\n]*)\]+", r"\1"),
+        (brackets, rf"(?<!\[)\[+({_BLANK}*(?i:%s)(?!\w)[^\[\]\n]*)\]+", r"\1"),
         (lines, rf"^{_BLANK}*(?:%s){_BLANK}*$", ""),
         (openings, rf"^(?:{_BLANK}*(?:%s))+", ""),
         (closings, rf"(?<!{_BLANK})(?=((?:{_BLANK}*(?<!\S)(?:%s))+))\1{_BLANK}*$", ""),  # \1: gives nothing back

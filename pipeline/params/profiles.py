@@ -6,6 +6,7 @@ import json
 import re
 import textwrap
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -19,6 +20,7 @@ FOLDER = Path(__file__).parent / "profiles"
 _COLUMN, _WIDTH = 34, 120
 
 
+@cache
 def profiles() -> dict[str, str]:
     """What each shipped profile is, by its name."""
     return {path.stem: str(read_yaml(path)["about"]) for path in sorted(FOLDER.glob("*.yaml"))}

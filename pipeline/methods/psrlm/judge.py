@@ -23,7 +23,7 @@ from pipeline.methods.psrlm.settings import Judge
 
 VERDICT = re.compile(r"\[\[([ABC])\]\]")
 FORM = r"([^\[]|\[[^\[])*\[\[[ABC]\]\]"  # any words and one verdict at their end
-_PROMPT, _REPLY = "step_judge", (re.compile(r"\[{2,}([ABC])\]{2,}"), r"\1")
+_PROMPT, _REPLY = "step_judge", (re.compile(r"(?<!\[)\[{2,}([ABC])\]{2,}"), r"\1")
 
 
 def shown(family: str, special: Sequence[str] = (), **texts: str) -> dict[str, str]:
