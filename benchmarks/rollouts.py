@@ -23,9 +23,10 @@ from pipeline.core.config import load
 from pipeline.core.means import mean_and_error
 from pipeline.core.records import LabelledSolution
 from pipeline.data import rollouts
-from pipeline.domains.arithmetic import final, grading, oracle, problems
+from pipeline.domains.arithmetic import oracle, problems
 from pipeline.domains.arithmetic.settings import Settings
 from pipeline.domains.graders.pool import Graders
+from pipeline.domains.math import final, grading
 from pipeline.evaluation.gates import layers
 from pipeline.inference.engines import open_engines
 from pipeline.inference.loop import run
@@ -104,7 +105,8 @@ class Bench:
                 picked += 1
                 pair = [oracle.right(layer.prompt, layer.steps, text) for text in (best, worst)]
                 right += pair == [True, False]
-        return {"accuracy": quality.accuracy, "f1": quality.f1, "pairs": picked, "precision": right / max(picked, 1)}
+        precision = right / max(picked, 1)
+        return {"accuracy": quality["accuracy"], "f1": quality["f1"], "pairs": picked, "precision": precision}
 
     def measure(self) -> dict[str, Any]:
         """All of it: label accuracy by k and estimate, and PRMs on the oracle's labels, hard and soft ones at k = 8."""

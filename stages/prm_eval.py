@@ -1,7 +1,5 @@
 """The process reward model measured on held-out steps."""
 
-from dataclasses import asdict
-
 from pipeline.core import files
 from pipeline.core.command import Stage, run
 from pipeline.core.records import LabelledSolution
@@ -15,7 +13,7 @@ def main(stage: Stage) -> None:
     ask = published.asker(stage.model)
     ratings = work.results(stage, models, lambda r: prm.rating_tasks(r, test, ask), prm.Rating, test)
     labels = [label for row in test for label in row.labels]
-    files.write_json(stage.stats, asdict(prm.quality([rating.plus for rating in ratings.values()], labels)))
+    files.write_json(stage.stats, prm.quality([rating.plus for rating in ratings.values()], labels))
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from pipeline.methods import pairings, preferences
 def main(stage: Stage) -> None:
     pairing = pairings.part(stage, stage.plan.variants[stage.key].kind, "pairs")
     kept, dropped, more = pairing.pairs(stage, domains.part(stage, "final"))
-    found = preferences.write(stage.name, [*kept, *dropped], stage.pairs, stage.dropped)
-    files.write_json(stage.stats, found | more)
+    statistics = preferences.write(stage.name, [*kept, *dropped], stage.pairs, stage.dropped)
+    files.write_json(stage.stats, statistics | more)
 
 
 if __name__ == "__main__":
-    run(main, reads=["policy", "second", "trees", "found"], writes=["pairs", "dropped", "stats"])
+    run(main, reads=["policy", "second", "trees", "judged"], writes=["pairs", "dropped", "stats"])

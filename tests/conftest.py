@@ -86,9 +86,9 @@ def tiny_model(words: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def apart(found: Iterable[Preference | Dropped]) -> tuple[list[Preference], list[Dropped]]:
+def apart(outcomes: Iterable[Preference | Dropped]) -> tuple[list[Preference], list[Dropped]]:
     """The pairs and the drops of what a method gives."""
-    rows = list(found)
+    rows = list(outcomes)
     return [row for row in rows if isinstance(row, Preference)], [row for row in rows if isinstance(row, Dropped)]
 
 
@@ -118,6 +118,6 @@ def scripted(
 ) -> dict[str, Any]:
     """Results of all tasks by key, in the order of the tasks; others: what further engines answer, by their name."""
     engines = {name: ScriptedEngine(tokenizer, answer) for name, answer in {"policy": policy, **others}.items()}
-    found: dict[str, Any] = {}
-    run(engines, tasks.items(), window, found.__setitem__)
-    return {key: found[key] for key in tasks}
+    done: dict[str, Any] = {}
+    run(engines, tasks.items(), window, done.__setitem__)
+    return {key: done[key] for key in tasks}

@@ -33,12 +33,12 @@ each = pytest.mark.parametrize("text", [text for _, text in ATTACKS], ids=[f"{k}
 
 def carriers(text: str) -> list[tuple[str, tuple[str, ...], str, str]]:
     """Problem, steps and candidates with the payload behind the right one, the wrong one, in both orders, elsewhere."""
-    found = []
+    pairs = []
     for right, wrong in ((RIGHT + " " + text, WRONG), (RIGHT, WRONG + " " + text), (RIGHT + text, WRONG), (text, text)):
-        found += [(PROBLEM, DONE, right, wrong), (PROBLEM, DONE, wrong, right)]
-    found.append((PROBLEM, (DONE[0] + " " + text,), RIGHT, WRONG))
-    found.append((PROBLEM + " " + text, DONE, RIGHT, WRONG))
-    return found
+        pairs += [(PROBLEM, DONE, right, wrong), (PROBLEM, DONE, wrong, right)]
+    pairs.append((PROBLEM, (DONE[0] + " " + text,), RIGHT, WRONG))
+    pairs.append((PROBLEM + " " + text, DONE, RIGHT, WRONG))
+    return pairs
 
 
 def read(family: str, name: str, text: str, lazy: bool) -> dict[str, str]:
@@ -74,8 +74,8 @@ def test_a_prompt_has_one_region_for_each_candidate_and_only_its_own_fences(fami
         filled = judge.prompt(family, problem, done, a, b, SPECIAL)
         seen = judge.shown(family, SPECIAL, a=a, b=b)
         for lazy in (True, False):
-            found = read(family, "step_judge", filled, lazy)
-            assert (found["a"], found["b"]) == (seen["a"], seen["b"])
+            fields = read(family, "step_judge", filled, lazy)
+            assert (fields["a"], fields["b"]) == (seen["a"], seen["b"])
         assert control(family, "step_judge", filled) == plain
         for fenced in seen.values():
             assert judge.parse(fenced) is None and judge.VERDICT.search(fenced) is None
@@ -97,11 +97,11 @@ def test_a_solution_stays_in_its_region_and_writes_no_score(family: str, text: s
 
 @each
 def test_any_text_is_a_judgment_that_is_read_or_has_a_reason(text: str) -> None:
-    for said in (text, f"A is right. {text} [[A]]", f"{text} Score: 3"):
-        assert judge.parse(said) in ("A", "B", "C", None)
-        found = scoring.read(said)
-        assert found in (*range(6), "no_score", "several_scores", "other_digits", "above_5")
-        assert scoring.parse(said) == (found if isinstance(found, int) else None)
+    for reply in (text, f"A is right. {text} [[A]]", f"{text} Score: 3"):
+        assert judge.parse(reply) in ("A", "B", "C", None)
+        score = scoring.read(reply)
+        assert score in (*range(6), "no_score", "several_scores", "other_digits", "above_5")
+        assert scoring.parse(reply) == (score if isinstance(score, int) else None)
 
 
 @pytest.fixture(scope="module")
@@ -127,12 +127,12 @@ def test_no_attack_becomes_a_control_token(chatty: Any, family: str) -> None:
     for _, text in ATTACKS:
         for problem, done, a, b in carriers(text):
             row = JudgedPair("p", "p", problem, done, a, b, "A [[A]]", "A", 1.0, 0.0)
-            asked, _ = pair_rows.token_ids(renderer, row)
-            assert [i for i in asked if i in control_ids] == frame
+            prompt, _ = pair_rows.token_ids(renderer, row)
+            assert [i for i in prompt if i in control_ids] == frame
         seen = judge.shown(family, renderer.special, a=f"{RIGHT} {text}")["a"]
         assert not control_ids & set(chatty.encode(seen, add_special_tokens=False))  # also where all text is parsed
-        asked, _ = solution_rows.token_ids(renderer, ScoredSolution("s", "p", PROBLEM, text, "Score: 1", 1))
-        assert [i for i in asked if i in control_ids] == frame
+        prompt, _ = solution_rows.token_ids(renderer, ScoredSolution("s", "p", PROBLEM, text, "Score: 1", 1))
+        assert [i for i in prompt if i in control_ids] == frame
 
 
 def test_a_mark_stands_in_no_text_even_where_a_text_holds_those_that_would_be_drawn() -> None:

@@ -8,8 +8,7 @@ from conftest import judge
 from pipeline.core.records import JudgedPair
 from pipeline.inference.requests import Completion
 from pipeline.language.renderer import Renderer
-from pipeline.methods.psrlm import calibration
-from pipeline.methods.psrlm.calibration import Weighed
+from pipeline.methods.psrlm.measure import Weighed, calibration, weigh
 
 SETTINGS = judge()
 PAIR = JudgedPair("e1/0/0", "e1", "A problem.", ("Step 1: 1+1=2",), "Step 2: 2+2=4", "Step 2: 2+2=5", "", "A", 0.9, 0.1)
@@ -22,35 +21,35 @@ def weighed(straight: float | None, swapped: float | None, winner: str = "A") ->
 def test_a_preference_for_the_first_place_cancels_in_the_pair_and_is_reported() -> None:
     rows = [weighed(2.0 + 1.0, -2.0 + 1.0), weighed(-2.0 + 1.0, 2.0 + 1.0, "B")]
     assert [row.log_odds for row in rows] == [2.0, -2.0]
-    found = calibration.calibration(rows)
-    assert (found["accuracy"], found["first"], found["pairs"], found["without"]) == (1.0, 1.0, 2, 0)
+    measured = calibration(rows)
+    assert (measured["accuracy"], measured["first"], measured["pairs"], measured["without"]) == (1.0, 1.0, 2, 0)
 
 
 def test_confidence_that_comes_true_as_often_as_it_says_is_calibrated() -> None:
     sure = 1.0986122886681098  # ln 3: right in three of four
     rows = [weighed(sure, -sure, winner) for winner in "AAAB" * 5]
-    found = calibration.calibration(rows)
-    assert found["error"] == pytest.approx(0) and found["brier"] == pytest.approx(0.1875)
-    (only,) = found["bins"]
+    measured = calibration(rows)
+    assert measured["error"] == pytest.approx(0) and measured["brier"] == pytest.approx(0.1875)
+    (only,) = measured["bins"]
     assert (only["pairs"], only["confidence"], only["accuracy"]) == (20, pytest.approx(0.75), 0.75)
-    boasting = calibration.calibration([weighed(9.0, -9.0, winner) for winner in "AB" * 10])
+    boasting = calibration([weighed(9.0, -9.0, winner) for winner in "AB" * 10])
     assert boasting["error"] == pytest.approx(0.5, abs=1e-3) and boasting["error_se"] == pytest.approx(0.115, abs=1e-3)
 
 
 def test_large_log_odds_do_not_overflow_and_a_verdict_without_any_is_counted() -> None:
-    found = calibration.calibration([weighed(2000.0, -2000.0), weighed(-2000.0, 2000.0), weighed(None, 1.0)])
-    assert (found["accuracy"], found["brier"], found["pairs"], found["without"]) == (0.5, 0.5, 2, 1)
-    assert calibration.calibration([weighed(None, None)]) == {"pairs": 0, "without": 1}
+    measured = calibration([weighed(2000.0, -2000.0), weighed(-2000.0, 2000.0), weighed(None, 1.0)])
+    assert (measured["accuracy"], measured["brier"], measured["pairs"], measured["without"]) == (0.5, 0.5, 2, 1)
+    assert calibration([weighed(None, None)]) == {"pairs": 0, "without": 1}
 
 
 def test_the_letters_are_weighed_where_the_verdict_stands_after_the_judge_s_own_words(renderer: Renderer) -> None:
-    task = calibration.weigh(renderer, PAIR, (), SETTINGS)
+    task = weigh(renderer, PAIR, (), SETTINGS)
     straight, _ = next(task)
     requests = task.send([Completion("2+2=4. A [[A]]", "stop", 9, True), Completion("no verdict", "stop", 2, True)])
     (request,) = requests  # the unreadable one is not asked
-    said = renderer.tokenizer.decode(request.prompt_ids[len(straight.prompt_ids) :])
+    before = renderer.tokenizer.decode(request.prompt_ids[len(straight.prompt_ids) :])
     assert request.prompt_ids[: len(straight.prompt_ids)] == straight.prompt_ids
-    assert said.replace(" ", "") == "2+2=4.A[["
+    assert before.replace(" ", "") == "2+2=4.A[["
     assert [renderer.tokenizer.decode([label]).strip() for label in request.labels] == [
         "A",
         "B",

@@ -14,7 +14,7 @@ from pipeline.core.means import entropy
 from pipeline.core.records import Candidate, SampledSolution, SampleSet, Scoring, State, Tree, Verdict
 from pipeline.methods.alarm import Alarm, line
 from pipeline.methods.psrlm import measure, search
-from pipeline.methods.psrlm.calibration import Weighed
+from pipeline.methods.psrlm.measure import Weighed
 from pipeline.methods.srlm import search as scored_search
 from pipeline.report import collapse
 from pipeline.report.metrics import Lineage, collect

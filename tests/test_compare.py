@@ -18,7 +18,7 @@ from pipeline.core.errors import PipelineError
 from pipeline.core.records import Answered, JudgedPair
 from pipeline.evaluation import evaluate
 from pipeline.methods.psrlm import measure
-from pipeline.methods.psrlm.judge import Opinion
+from pipeline.methods.psrlm.measure import Weighed
 
 DVC_YAML = """
 stages:
@@ -57,10 +57,10 @@ def answers(right: set[int]) -> list[Answered]:
     ]
 
 
-def opinions(wrong: int) -> list[Opinion]:
+def opinions(wrong: int) -> list[Weighed]:
     straight = ["B", None, "C"]
     return [
-        Opinion(f"e{i}/0/0", "A", straight[i % 3] if i < wrong else "A", "C" if i == 2 else "B", "", "")
+        Weighed(f"e{i}/0/0", "A", straight[i % 3] if i < wrong else "A", "C" if i == 2 else "B", "", "")
         for i in range(12)
     ]
 
@@ -71,7 +71,7 @@ def write_run(folder: Path, right: dict[str, set[int]], wrong: dict[str, int]) -
     for model in right:
         rows, said = answers(right[model]), opinions(wrong[model])
         files.write(folder / f"data/{model}/evaluation/answers.parquet", Answered, rows)
-        files.write(folder / f"data/{model}/judgments-psrlm/judgments.parquet", Opinion, said)
+        files.write(folder / f"data/{model}/judgments-psrlm/judgments.parquet", Weighed, said)
         files.write_json(folder / f"reports/models/{model}/evaluation.json", evaluate.accuracy(rows))
         files.write_json(folder / f"reports/models/{model}/judge-psrlm.json", measure.judge_quality(said))
 

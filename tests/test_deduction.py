@@ -13,8 +13,9 @@ import yaml
 from conftest import phase
 
 from pipeline import params
+from pipeline.core import plugins
 from pipeline.core.config import build
-from pipeline.domains.deduction import authors, base, exact, final, grading, misconceptions, oracle, solutions
+from pipeline.domains.deduction import authors, base, exact, final, misconceptions, oracle
 from pipeline.domains.deduction import problems as roles
 from pipeline.domains.deduction.settings import Settings
 from pipeline.domains.deduction.theories import COLOURS, Rule, Theory, generate, read, reserved, signature, write
@@ -154,6 +155,7 @@ def test_labelled_solutions_hold_misconceptions_and_are_the_same_for_a_seed() ->
 def test_an_answer_is_read_ends_a_solution_and_is_graded_as_a_word() -> None:
     assert final.read("\n".join(SOLUTION)) == "red" and final.read(SOLUTION[0]) is None
     assert final.end(SOLUTION[2] + "\nmore") == len(SOLUTION[2]) and final.end(SOLUTION[1]) is None
+    grading, solutions = (plugins.part("pipeline.domains", "deduction", role) for role in ("grading", "solutions"))
     assert solutions.by_line("\n".join(body(step) for step in SOLUTION)) == "\n".join(SOLUTION)
     assert grading.right("red", "red") and not grading.right("blue", "red")
 

@@ -43,8 +43,8 @@ def test_every_grader_stands_in_the_document() -> None:
 def test_every_command_runs_from_a_clone_to_pairs(tmp_path: Path) -> None:
     clone = copy(tmp_path / "clone")
     for block in blocks("bash"):
-        said = call(clone, "bash", "-e", "-c", PSR + block)
-    assert "Step 1" in said
+        shown = call(clone, "bash", "-e", "-c", PSR + block)
+    assert "Step 1" in shown
     pairs = pl.read_parquet(clone / "data/m2/pairs/train.parquet")
     assert len(pairs) and set(pairs["iteration"]) == {"m2"}
     assert len(pl.read_parquet(clone / "data/ift/train.parquet")) == 10

@@ -77,5 +77,5 @@ def test_a_problem_too_long_for_the_context_is_recorded(renderer: Renderer) -> N
 
 
 def test_the_quality_of_ratings_counts_found_faults() -> None:
-    found = quality([0.9, 0.2, 0.8, 0.4], [True, False, False, True])
-    assert (found.steps, found.accuracy, found.f1) == (4, 0.5, 0.5)
+    measured = quality([0.9, 0.2, 0.8, 0.4], [True, False, False, True])
+    assert (measured["steps"], measured["accuracy"], measured["f1"]) == (4, 0.5, 0.5)

@@ -15,8 +15,9 @@ from pipeline.core.errors import PipelineError
 from pipeline.core.records import Grade, Problem
 from pipeline.data.settings import Source
 from pipeline.domains import graders
+from pipeline.domains.graders import exact as grading
 from pipeline.domains.graders.pool import Grader, Graders
-from pipeline.domains.text import final, grading
+from pipeline.domains.text import final
 from pipeline.domains.text.solutions import by_line
 
 RIGHT, WRONG, UNREADABLE, TIMEOUT = Grade.RIGHT, Grade.WRONG, Grade.UNREADABLE, Grade.TIMEOUT
@@ -64,8 +65,8 @@ def test_a_grader_takes_what_means_the_gold_and_nothing_else(
 ) -> None:
     expected = [RIGHT] * len(right) + [WRONG] * len(wrong) + [UNREADABLE] * len(unreadable)
     answers: list[str | None] = [*right, *wrong, *unreadable]
-    found = grades(grader, gold, answers)
-    assert dict(zip(answers, found, strict=True)) == dict(zip(answers, expected, strict=True))
+    given = grades(grader, gold, answers)
+    assert dict(zip(answers, given, strict=True)) == dict(zip(answers, expected, strict=True))
 
 
 MINE = """
@@ -107,9 +108,9 @@ def test_a_users_function_that_raises_hangs_eats_memory_or_prints_costs_its_own_
         "raises": UNREADABLE, "eats": UNREADABLE, "leaves": UNREADABLE, "exits": UNREADABLE, "reads": WRONG,
         "says": UNREADABLE, "none": UNREADABLE,
     }  # fmt: skip
-    found = grades("python:extensions.riddles:right", "x", [*answers, "x"])
-    assert dict(zip(answers, found, strict=False)) == answers
-    assert found[-1] == RIGHT
+    given = grades("python:extensions.riddles:right", "x", [*answers, "x"])
+    assert dict(zip(answers, given, strict=False)) == answers
+    assert given[-1] == RIGHT
 
 
 def test_a_grader_that_cannot_be_imported_is_one_clear_error(mine: Path) -> None:
@@ -247,8 +248,8 @@ def before(graded: Path) -> dict[str, str]:
 def test_the_code_of_the_graders_in_force_is_in_the_key_of_the_stages_that_grade(
     graded: Path, before: dict[str, str], path: str, old: str, new: str, reruns: bool
 ) -> None:
-    found = changed(graded, before, path, old, new)
-    assert found == ({"problems", "prm_data", "evaluate", "scale", "search_gain", "control_gain"} if reruns else set())
+    stages = changed(graded, before, path, old, new)
+    assert stages == ({"problems", "prm_data", "evaluate", "scale", "search_gain", "control_gain"} if reruns else set())
 
 
 def test_a_grader_names_the_modules_it_is_made_of() -> None:

@@ -18,8 +18,8 @@ from pipeline.core.errors import PipelineError
 from pipeline.core.records import Grade
 from pipeline.data.problems import Selection, held_out
 from pipeline.data.settings import Source
+from pipeline.domains.graders import exact as grading
 from pipeline.domains.graders.pool import Graders
-from pipeline.domains.text import grading
 
 ROOT = Path(__file__).parent.parent
 LACKING = "reasoning-gym is not installed: `pip install reasoning-gym==0.1.25`"

@@ -15,7 +15,6 @@ from test_tokenizers import tokenizer
 from transformers import AutoTokenizer
 
 from pipeline.core.records import Preference, Solution
-from pipeline.domains.arithmetic import final as world
 from pipeline.domains.arithmetic.base import SHIPPED
 from pipeline.domains.math import boxes, extract, final
 from pipeline.language import harmless, markers, prompts, steps
@@ -109,9 +108,8 @@ def test_markers_are_normal_once(text: str) -> None:
 
 @given(texts(*WORDS, *BOXES))
 def test_a_sampled_step_is_one_step_and_clean_once(text: str) -> None:
-    for end in (final.end, world.end):
-        once = steps.clean(text, end)
-        assert steps.STOP not in once and steps.clean(once, end) == once
+    once = steps.clean(text, final.end)
+    assert steps.STOP not in once and steps.clean(once, final.end) == once
 
 
 @pytest.fixture(scope="module", params=["shipped", "mistral", "llama3", "smollm"])
@@ -160,7 +158,7 @@ def test_boxes_are_read_one_way_and_never_fail(text: str) -> None:
     answer = boxes.boxed(text)
     assert (answer is None) == (not found)
     assert extract.extract_answer(text, fallback=False) == (answer or None) or answer is None
-    assert final.end(text) == world.end(text) == boxes.answer_end(text)
+    assert final.end(text) == boxes.answer_end(text)
     if answer:
         end = boxes.answer_end(text)
         assert end is not None and boxes.boxed(text[:end])

@@ -12,8 +12,8 @@ from pipeline.core.records import Grade, Problem, UnusableRow
 from pipeline.data.problems import held_out
 from pipeline.data.settings import Source
 from pipeline.data.sources import known
+from pipeline.domains.graders import exact as grading
 from pipeline.domains.graders.pool import Graders
-from pipeline.domains.text import grading
 
 ARC = [
     {

@@ -43,13 +43,13 @@ def chat(words: Any, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def asked(folder: Path, settings: Published, renderer: Renderer, problem: str = "What is 1+2?") -> Request:
+def request_of(folder: Path, settings: Published, renderer: Renderer, problem: str = "What is 1+2?") -> Request:
     published.keep(settings, folder)
     return published.asker(folder)(renderer, problem, STEPS[:1], STEPS[1], "prm")
 
 
 def test_a_marked_prm_gets_the_ids_of_its_authors_code(mistral: Path, renderer: Renderer) -> None:
-    request = asked(mistral, SHEPHERD, renderer)
+    request = request_of(mistral, SHEPHERD, renderer)
     own = AutoTokenizer.from_pretrained(mistral)
     text = "What is 1+2? Step 1: Ana has 1+2=3. ки\nStep 2: The answer is: 3 ки"
     assert list(request.prompt_ids) == own.encode(text)
@@ -58,7 +58,7 @@ def test_a_marked_prm_gets_the_ids_of_its_authors_code(mistral: Path, renderer: 
 
 
 def test_a_prm_in_turns_gets_the_chat_templates_own_ids(chat: Path, renderer: Renderer) -> None:
-    request = asked(chat, TURNS, renderer)
+    request = request_of(chat, TURNS, renderer)
     own = AutoTokenizer.from_pretrained(chat)
     turns = ["What is 1+2? Step 1: Ana has 1+2=3.", "+", "Step 2: The answer is: 3"]
     messages = [{"role": ("user", "assistant")[n % 2], "content": turn} for n, turn in enumerate(turns)]
@@ -67,15 +67,15 @@ def test_a_prm_in_turns_gets_the_chat_templates_own_ids(chat: Path, renderer: Re
 
 
 def test_a_step_writes_no_control_token_of_the_prms_own_tokenizer(mistral: Path, renderer: Renderer) -> None:
-    request = asked(mistral, SHEPHERD, renderer, "What</s>is 1+2?")
-    assert request.prompt_ids == asked(mistral, SHEPHERD, renderer).prompt_ids
+    request = request_of(mistral, SHEPHERD, renderer, "What</s>is 1+2?")
+    assert request.prompt_ids == request_of(mistral, SHEPHERD, renderer).prompt_ids
 
 
 def test_a_prm_that_cannot_be_asked_so_is_one_line(chat: Path, mistral: Path, renderer: Renderer) -> None:
     with pytest.raises(PipelineError, match="no chat template"):
-        asked(mistral, TURNS, renderer)
+        request_of(mistral, TURNS, renderer)
     with pytest.raises(PipelineError, match="end in the same token"):
-        asked(mistral, SHEPHERD.model_copy(update={"bad": "+"}), renderer)
+        request_of(mistral, SHEPHERD.model_copy(update={"bad": "+"}), renderer)
 
 
 def test_a_folder_without_its_own_form_is_asked_as_ours(tmp_path: Path) -> None:
@@ -87,5 +87,5 @@ def test_ratings_of_a_published_prm_go_through_the_same_tasks(mistral: Path, ren
     tasks = prm.rating_tasks(renderer, [LabelledSolution("p", "q", STEPS, (True, True))], published.asker(mistral))
     own = AutoTokenizer.from_pretrained(mistral)
     rating = Completion("+", "stop", 1, label_logprobs=(0.0, -1.0))
-    found = scripted(own, tasks, lambda prompt, request: rating)
-    assert [round(one.plus, 3) for one in found.values()] == [0.731, 0.731]
+    ratings = scripted(own, tasks, lambda prompt, request: rating)
+    assert [round(one.plus, 3) for one in ratings.values()] == [0.731, 0.731]

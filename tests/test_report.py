@@ -18,7 +18,7 @@ from pipeline.evaluation import evaluate, scale
 from pipeline.inference.requests import Completion
 from pipeline.inference.settings import Average
 from pipeline.methods.psrlm import measure
-from pipeline.methods.psrlm.judge import Opinion
+from pipeline.methods.psrlm.measure import Weighed
 from pipeline.report import contrast
 from pipeline.report.metrics import Lineage, average, collect
 from pipeline.report.output import document
@@ -184,10 +184,10 @@ def test_what_a_pair_cost_stands_beside_each_round_and_in_its_metrics(tmp_path: 
 
 def test_an_unreadable_verdict_counts_against_accuracy_and_consistency() -> None:
     opinions = [
-        Opinion("a", "A", "A", "B", "", ""),
-        Opinion("b", "A", "A", "A", "", ""),
-        Opinion("c", "B", None, "A", "", ""),
-        Opinion("d", "B", "A", "B", "", ""),
+        Weighed("a", "A", "A", "B", "", ""),
+        Weighed("b", "A", "A", "A", "", ""),
+        Weighed("c", "B", None, "A", "", ""),
+        Weighed("d", "B", "A", "B", "", ""),
     ]
     found = measure.judge_quality(opinions)
     assert (found["judge_accuracy"], found["consistency"], found["unreadable"]) == (0.5, 0.5, 0.25)

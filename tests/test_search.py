@@ -115,8 +115,8 @@ def test_a_tie_discards_the_step_before_and_its_pair(renderer: Renderer) -> None
 
 
 def test_candidates_of_a_state_differ_in_consecutive_seeds_alone(renderer: Renderer) -> None:
-    asked = candidates.sample(renderer, "What is 2?", ("Step 1: two",), 4, SETTINGS.sampling, 2**62)
-    assert asked == [replace(asked[0], seed=2**62 + number) for number in range(4)]
+    requests = candidates.sample(renderer, "What is 2?", ("Step 1: two",), 4, SETTINGS.sampling, 2**62)
+    assert requests == [replace(requests[0], seed=2**62 + number) for number in range(4)]
 
 
 def test_a_second_wave_makes_the_trees_of_one_wave_byte_for_byte(renderer: Renderer, tmp_path: Path) -> None:
@@ -156,9 +156,9 @@ def test_candidates_that_are_no_steps_are_recorded_with_their_reason(renderer: R
         text = list(unusable)[request.seed % 4]
         return Completion(text, "length" if "never" in text else "stop", 5)
 
-    found = [candidate for tree in grow(renderer, answer).values() for candidate in tree.states[0].candidates]
-    assert {c.finish for c in found} == {"length", "empty", "marker"}
-    assert {c.text: c.finish for c in found}.items() <= {
+    candidates = [candidate for tree in grow(renderer, answer).values() for candidate in tree.states[0].candidates]
+    assert {c.finish for c in candidates} == {"length", "empty", "marker"}
+    assert {c.text: c.finish for c in candidates}.items() <= {
         f"Step 1:{text.rstrip()}": finish for text, finish in unusable.items()
     }.items()
 
@@ -175,9 +175,9 @@ def test_the_statistics_count_every_sampled_token_and_every_call_of_the_judge(re
         calls["judge" if "[Check]" in prompt else "policy"] += 1
         return script(by_quality)(prompt, request)
 
-    found = search.statistics(list(grow(renderer, counted).values()))
-    assert found["judge_calls"] == calls["judge"] > 0 and found["judge_tokens"] == 5 * calls["judge"]
-    assert found["sampled_tokens"] == 5 * sum(calls.values())
+    statistics = search.statistics(list(grow(renderer, counted).values()))
+    assert statistics["judge_calls"] == calls["judge"] > 0 and statistics["judge_tokens"] == 5 * calls["judge"]
+    assert statistics["sampled_tokens"] == 5 * sum(calls.values())
 
 
 def test_a_round_without_pairs_has_no_cost_of_a_pair() -> None:

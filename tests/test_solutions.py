@@ -79,22 +79,22 @@ def test_a_solution_cannot_write_its_score_or_end_the_prompt(family: str) -> Non
 
 
 def test_equal_solutions_are_merged_and_each_that_ended_is_scored_as_often_as_asked(renderer: Renderer) -> None:
-    found = searched(renderer)
-    for samples in found.values():
+    sampled = searched(renderer)
+    for samples in sampled.values():
         assert sum(solution.votes for solution in samples.solutions) == SETTINGS.samples
         assert len({solution.text for solution in samples.solutions}) == len(samples.solutions)
         for solution in samples.solutions:
             assert len(solution.scorings) == (3 if solution.ended else 0)
-    ends = {solution.finish for samples in found.values() for solution in samples.solutions}
+    ends = {solution.finish for samples in sampled.values() for solution in samples.solutions}
     assert ends == {"answer", "length"}
 
 
 def test_an_unreadable_judgment_is_no_score_and_is_counted(renderer: Renderer) -> None:
-    found = searched(renderer)
-    bad = [s for samples in found.values() for s in samples.solutions if "bad" in s.text]
+    sampled = searched(renderer)
+    bad = [s for samples in sampled.values() for s in samples.solutions if "bad" in s.text]
     assert bad and all(s.score is None and [g.score for g in s.scorings] == [None] * 3 for s in bad)
     assert scoring.mean((Scoring("", 4), Scoring("", None), Scoring("", 1))) == 2.5
-    statistics = search.statistics(list(found.values()))
+    statistics = search.statistics(list(sampled.values()))
     assert statistics["unreadable"] == 3 * len(bad)
     assert statistics["verdicts"] == sum(statistics["scores"].values()) + statistics["unreadable"]
 
@@ -107,9 +107,9 @@ def test_the_statistics_count_every_sampled_token_and_every_call_of_the_scorer(r
         spent["scorer" if "Mark each step" in prompt else "policy"].append(completion.tokens)
         return completion
 
-    found = search.statistics(list(searched(renderer, counted).values()))
-    assert found["judge_calls"] == len(spent["scorer"]) > 0 and found["judge_tokens"] == sum(spent["scorer"])
-    assert found["sampled_tokens"] == sum(map(sum, spent.values()))
+    statistics = search.statistics(list(searched(renderer, counted).values()))
+    assert statistics["judge_calls"] == len(spent["scorer"]) > 0 and statistics["judge_tokens"] == sum(spent["scorer"])
+    assert statistics["sampled_tokens"] == sum(map(sum, spent.values()))
 
 
 def test_the_result_does_not_depend_on_how_many_problems_run_at_once(renderer: Renderer) -> None:
@@ -117,8 +117,8 @@ def test_the_result_does_not_depend_on_how_many_problems_run_at_once(renderer: R
 
 
 def test_a_problem_too_long_for_the_context_is_recorded(renderer: Renderer) -> None:
-    found = searched(renderer, lambda prompt, request: Completion("", "context", 0))
-    assert all(search.too_long(samples) for samples in found.values())
+    sampled = searched(renderer, lambda prompt, request: Completion("", "context", 0))
+    assert all(search.too_long(samples) for samples in sampled.values())
 
 
 def test_highest_against_lowest_score_is_the_pair_and_votes_order_equal_scores() -> None:
@@ -150,15 +150,15 @@ def test_a_pair_of_whole_solutions_is_trained_on_the_sampled_ids_and_ends(render
     members = (scored("a", 5), scored("b", 1))
     kept, _ = apart(pairs.of_samples([SampleSet("p", "Ana has 2 keys.", members)], Pairs(min_gap=0.1), "s2"))
     (row,) = preference_rows(renderer, kept)
-    asked: list[Request] = []
+    requests: list[Request] = []
 
     def keep(prompt: str, request: Request) -> Completion:
-        asked.append(request)
+        requests.append(request)
         return Completion("", "stop", 1, True)
 
     task = search.sample(renderer, Problem("p", "Ana has 2 keys.", "x"), 1, SAMPLING, 1)
     scripted(renderer.tokenizer, {"p": task}, keep)
-    assert list(asked[0].prompt_ids) == row["prompt_ids"]
+    assert list(requests[0].prompt_ids) == row["prompt_ids"]
     for name, member in (("chosen_ids", members[0]), ("rejected_ids", members[1])):
         whole = renderer.reasoning("Ana has 2 keys.") + row[name]
         assert whole == renderer.prompt("reasoning", problem="Ana has 2 keys.") + renderer.steps(
@@ -177,10 +177,11 @@ def test_dpo_takes_pairs_of_whole_solutions(tiny_model: Path, tmp_path: Path) ->
 
 def test_the_loss_of_a_scoring_row_is_on_the_judgment_alone(renderer: Renderer) -> None:
     row = ScoredSolution("p/0", "p", "q", "Step 1: a", "Step 1: a right\nScore: 4", 4)
-    found = completion_row(*rows.token_ids(renderer, row))
-    learned = renderer.tokenizer.decode([label for label in found["labels"] if label >= 0])
+    trained = completion_row(*rows.token_ids(renderer, row))
+    learned = renderer.tokenizer.decode([label for label in trained["labels"] if label >= 0])
     assert learned == row.judgment + "<|endoftext|>"
-    assert renderer.tokenizer.decode(found["input_ids"]).startswith(scoring.prompt("arithmetic", "q", "Step 1: a", ()))
+    prompt = scoring.prompt("arithmetic", "q", "Step 1: a", ())
+    assert renderer.tokenizer.decode(trained["input_ids"]).startswith(prompt)
 
 
 def test_the_oracle_gives_five_points_to_an_exact_solution_alone(tmp_path: Path) -> None:
@@ -211,10 +212,10 @@ def test_the_oracle_gives_five_points_to_an_exact_solution_alone(tmp_path: Path)
 
 def eft_rows(count: int, score: Any) -> list[ScoredSolution]:
     samples = [SampleSet(f"p{i}", "q", (scored("a"), scored("b"), scored("c", finish="length"))) for i in range(count)]
-    asked, unasked = eft.questions(samples)
-    assert len(asked) == 2 * count and [row.reason for row in unasked] == ["length"] * count
-    rows, dropped = eft.scored(asked, {q.key: score(q.key) for q in asked})
-    assert len(rows) + len(dropped) == len(asked) and {row.reason for row in dropped} <= {"unreadable"}
+    questions, left_out = eft.questions(samples)
+    assert len(questions) == 2 * count and [row.reason for row in left_out] == ["length"] * count
+    rows, dropped = eft.scored(questions, {q.key: score(q.key) for q in questions})
+    assert len(rows) + len(dropped) == len(questions) and {row.reason for row in dropped} <= {"unreadable"}
     return rows
 
 
@@ -233,10 +234,10 @@ def test_a_solution_that_the_annotator_gives_no_readable_score_is_left_out() -> 
 
 
 def test_a_scorer_is_measured_by_score_order_and_consistency() -> None:
-    def estimate(name: str, problem: str, gold: int, *said: int | None) -> measure.Estimate:
-        return measure.Estimate(name, problem, gold, tuple(Scoring("", score) for score in said))
+    def estimate(name: str, problem: str, gold: int, *scores: int | None) -> measure.Estimate:
+        return measure.Estimate(name, problem, gold, tuple(Scoring("", score) for score in scores))
 
-    found = measure.quality(
+    quality = measure.quality(
         [
             estimate("a", "p", 5, 5, 5),
             estimate("b", "p", 2, 3, 3),
@@ -244,18 +245,18 @@ def test_a_scorer_is_measured_by_score_order_and_consistency() -> None:
             estimate("d", "q", 4, 1, 1),
         ]
     )
-    assert found["score_accuracy"] == pytest.approx(1.5 / 4)
-    assert (found["order_accuracy"], found["ordered_pairs"]) == (0.5, 2)
-    assert found["consistency"] == 0.75
-    assert found["unreadable"] == pytest.approx(1 / 8)
-    assert found["error"] == pytest.approx((0 + 0 + 1 + 1 + 0 + 3 + 3) / 7)
-    assert found["order_accuracy_se"] == pytest.approx(0.5)
+    assert quality["score_accuracy"] == pytest.approx(1.5 / 4)
+    assert (quality["order_accuracy"], quality["ordered_pairs"]) == (0.5, 2)
+    assert quality["consistency"] == 0.75
+    assert quality["unreadable"] == pytest.approx(1 / 8)
+    assert quality["error"] == pytest.approx((0 + 0 + 1 + 1 + 0 + 3 + 3) / 7)
+    assert quality["order_accuracy_se"] == pytest.approx(0.5)
 
 
 def test_the_error_of_the_order_has_problems_as_units_not_pairs() -> None:
     def estimates(problem: int, copies: int) -> list[measure.Estimate]:
-        said = (4, 1) if problem % 2 else (1, 4)
-        rows = [(gold, score) for gold, score in zip((5, 2), said, strict=True) for _ in range(copies)]
+        scores = (4, 1) if problem % 2 else (1, 4)
+        rows = [(gold, score) for gold, score in zip((5, 2), scores, strict=True) for _ in range(copies)]
         return [measure.Estimate(f"{problem}/{i}", f"{problem}", g, (Scoring("", s),)) for i, (g, s) in enumerate(rows)]
 
     once, often = (measure.quality([e for p in range(6) for e in estimates(p, n)]) for n in (1, 3))

@@ -38,21 +38,21 @@ def step_pairs(renderer: Renderer) -> tuple[list[Tree], list[Preference]]:
 
 
 def completed(
-    renderer: Renderer, found: list[Preference], ends: bool = True, answer: str = "7"
+    renderer: Renderer, step_wise: list[Preference], ends: bool = True, answer: str = "7"
 ) -> dict[str, Completion]:
     def complete(prompt: str, request: Request) -> Completion:
         assert request.temperature == 0 and prompt.endswith(f"\nStep {prompt.count('Step ')}:")
         return Completion(f" so \\boxed{{{answer}}}", "stop" if ends else "length", 5, ends)
 
-    return scripted(renderer.tokenizer, outcome.completions(renderer, found, 99), complete)
+    return scripted(renderer.tokenizer, outcome.completions(renderer, step_wise, 99), complete)
 
 
 def test_each_step_pair_becomes_a_pair_of_whole_solutions_of_the_same_tree(renderer: Renderer) -> None:
-    trees, found = step_pairs(renderer)
+    trees, step_wise = step_pairs(renderer)
     solutions = {tree.problem_id: tree.steps for tree in trees}
-    kept, dropped = outcome.preferences(found, trees, completed(renderer, found), final, "o2")
-    assert not dropped and len(kept) == len(found) > 0
-    for pair, step in zip(kept, found, strict=True):
+    kept, dropped = outcome.preferences(step_wise, trees, completed(renderer, step_wise), final, "o2")
+    assert not dropped and len(kept) == len(step_wise) > 0
+    for pair, step in zip(kept, step_wise, strict=True):
         assert steps.join([*pair.steps, pair.chosen]) == steps.join(solutions[pair.problem_id])
         assert pair.rejected.startswith(step.rejected) and rank_of(step.chosen) < rank_of(pair.rejected)
         assert final.end(pair.chosen) is not None and final.end(pair.rejected) is not None
@@ -64,15 +64,15 @@ def test_each_step_pair_becomes_a_pair_of_whole_solutions_of_the_same_tree(rende
 
 
 def test_a_step_pair_without_two_outcomes_keeps_its_reason(renderer: Renderer) -> None:
-    trees, found = step_pairs(renderer)
-    inner = [pair for pair in found if not pair.rejected_terminal]
+    trees, step_wise = step_pairs(renderer)
+    inner = [pair for pair in step_wise if not pair.rejected_terminal]
     kept, dropped = outcome.preferences(inner, trees, completed(renderer, inner, ends=False), final, "o2")
     assert not kept and {row.reason for row in dropped} == {"length"}
     kept, dropped = outcome.preferences(inner, trees, completed(renderer, inner, answer="good"), final, "o2")
     assert {row.reason for row in dropped} == {"same_answer"} and len(kept) + len(dropped) == len(inner)
     assert all(boxed(pair.chosen) != "good" for pair in kept)
     unfinished = [replace(tree, end="max_steps") for tree in trees]
-    kept, dropped = outcome.preferences(found, unfinished, completed(renderer, found), final, "o2")
+    kept, dropped = outcome.preferences(step_wise, unfinished, completed(renderer, step_wise), final, "o2")
     assert not kept and {row.reason for row in dropped} == {"unfinished"}
 
 
@@ -82,12 +82,12 @@ def test_a_reward_agrees_with_what_the_model_was_trained_on_and_not_with_its_rev
     train_preferences(tiny_model, [PAIR, LAST] * 4, FAMILY, dpo(epochs=4), HERE, 1, tmp_path / "m")
     reverse = [replace(pair, chosen=pair.rejected, rejected=pair.chosen) for pair in (PAIR, LAST)]
     reverse[1] = replace(reverse[1], chosen_terminal=False, rejected_terminal=True)
-    found = [PAIR, LAST, *reverse]
-    margins = implicit_margins(tmp_path / "m", tiny_model, found, FAMILY, 4, 1)
-    kept, dropped = agreement.agreeing(found, margins, "a3")
+    both = [PAIR, LAST, *reverse]
+    margins = implicit_margins(tmp_path / "m", tiny_model, both, FAMILY, 4, 1)
+    kept, dropped = agreement.agreeing(both, margins, "a3")
     assert [pair.chosen for pair in kept] == [PAIR.chosen, LAST.chosen]
     assert {row.reason for row in dropped} == {"disagrees"} and len(dropped) == 2
-    assert not agreement.agreeing(found, implicit_margins(tiny_model, tiny_model, found, FAMILY, 4, 1), "a3")[0]
+    assert not agreement.agreeing(both, implicit_margins(tiny_model, tiny_model, both, FAMILY, 4, 1), "a3")[0]
 
 
 def test_margins_do_not_depend_on_how_many_pairs_share_a_batch(
@@ -95,9 +95,9 @@ def test_margins_do_not_depend_on_how_many_pairs_share_a_batch(
 ) -> None:
     train_preferences(tiny_model, [PAIR, LAST] * 4, FAMILY, dpo(), HERE, 1, tmp_path / "m")
     longer = replace(PAIR, prompt="Ana has 2 keys. Ben has one key more than Ana has.", rejected="Step 1: 2")
-    found = [PAIR, longer, LAST, replace(LAST, prompt="Ana has 3 keys.")]
+    rows = [PAIR, longer, LAST, replace(LAST, prompt="Ana has 3 keys.")]
     expected = []
-    for row in preference_rows(renderer, found):
+    for row in preference_rows(renderer, rows):
         margin = 0.0
         for model, name, sign in [(m, n, s * w) for m, s in ((tmp_path / "m", 1), (tiny_model, -1)) for n, w in SIDES]:
             ids = torch.tensor([row["prompt_ids"] + row[name]])
@@ -107,7 +107,7 @@ def test_margins_do_not_depend_on_how_many_pairs_share_a_batch(
             margin += sign * logits.gather(1, ids[0, 1:, None])[start - 1 :].sum().item()
         expected.append(margin)
     for batch in (1, 3, 4):
-        margins = implicit_margins(tmp_path / "m", tiny_model, found, FAMILY, batch, 1)
+        margins = implicit_margins(tmp_path / "m", tiny_model, rows, FAMILY, batch, 1)
         assert margins == pytest.approx(expected, abs=1e-4)
     assert all(abs(margin) > 0.01 for margin in expected)
 
@@ -118,35 +118,35 @@ def judged_again(
     """The trees of a search by quality, its pairs, and their states judged by another."""
     how = SETTINGS.judge.model_copy(update={"orders": orders})
     trees = list(grow(renderer, script(by_quality), SETTINGS.model_copy(update={"judge": how})).values())
-    found = apart(pairs.of_trees(trees, PAPER, "m3"))[0]
-    tasks = cream.second_rankings(renderer, found, trees, how, 1)
-    return trees, found, scripted(renderer.tokenizer, tasks, script(prefers))
+    judged = apart(pairs.of_trees(trees, PAPER, "m3"))[0]
+    tasks = cream.second_rankings(renderer, judged, trees, how, 1)
+    return trees, judged, scripted(renderer.tokenizer, tasks, script(prefers))
 
 
 @pytest.mark.parametrize("orders", ["both", "single"])
 def test_a_second_judge_is_asked_as_the_first_and_the_same_judge_agrees_with_itself(
     renderer: Renderer, orders: str
 ) -> None:
-    trees, found, rankings = judged_again(renderer, by_quality, orders)
-    said = {
+    trees, judged, rankings = judged_again(renderer, by_quality, orders)
+    expected = {
         f"{tree.problem_id}/{len(state.steps) + 1}": state.verdicts
         for tree in trees
         for state in tree.states
         if state.outcome == "step" and not state.discarded
     }
-    assert rankings and {key: ranking.verdicts for key, ranking in rankings.items()} == said
+    assert rankings and {key: ranking.verdicts for key, ranking in rankings.items()} == expected
     assert {ranking.consistency for ranking in rankings.values()} == {1.0}
-    assert cream.weighted(found, rankings, "c3") == [replace(pair, iteration="c3") for pair in found]
+    assert cream.weighted(judged, rankings, "c3") == [replace(pair, iteration="c3") for pair in judged]
 
 
 def test_the_opposite_judge_gives_weight_zero_and_one_without_a_ranking_one_half(renderer: Renderer) -> None:
-    _, found, rankings = judged_again(renderer, lambda a, b: turned(by_quality(a, b)))
-    assert {pair.consistency for pair in cream.weighted(found, rankings, "c3")} == {0.0}
+    _, judged, rankings = judged_again(renderer, lambda a, b: turned(by_quality(a, b)))
+    assert {pair.consistency for pair in cream.weighted(judged, rankings, "c3")} == {0.0}
     for says, unreadable in (("A", False), ("C", False), ("X", True)):
-        _, found, rankings = judged_again(renderer, lambda a, b, says=says: says)
-        assert {pair.consistency for pair in cream.weighted(found, rankings, "c3")} == {0.5}
+        _, judged, rankings = judged_again(renderer, lambda a, b, says=says: says)
+        assert {pair.consistency for pair in cream.weighted(judged, rankings, "c3")} == {0.5}
         statistics = cream.statistics(rankings)
-        assert statistics["all_tied"] == len(found) == statistics["by_consistency"]["0.5"]
+        assert statistics["all_tied"] == len(judged) == statistics["by_consistency"]["0.5"]
         assert statistics["unreadable"] == unreadable * statistics["verdicts"]
 
 
@@ -170,11 +170,11 @@ def test_the_error_of_the_mean_consistency_has_problems_as_units() -> None:
     values = {"p": [1.0, 1.0, 0.5], "q": [0.0], "r": [0.5, 0.2]}
     rankings = {
         f"{problem}/{step}": SecondRanking(problem, step, ("a", "b"), (1.0, 0.0), (1.0, 0.0), (), value)
-        for problem, found in values.items()
-        for step, value in enumerate(found)
+        for problem, of_problem in values.items()
+        for step, value in enumerate(of_problem)
     }
     statistics = cream.statistics(rankings)
-    clustered = ratio_and_error([sum(found) for found in values.values()], [len(f) for f in values.values()])
+    clustered = ratio_and_error([sum(of_problem) for of_problem in values.values()], [len(f) for f in values.values()])
     assert (statistics["consistency"], statistics["consistency_se"]) == pytest.approx(clustered)
     assert cream.statistics({})["consistency"] is None
 
@@ -198,8 +198,8 @@ def test_the_loss_is_the_pairs_by_its_consistency_and_the_swapped_pairs_by_the_r
 
     monkeypatch.setattr(StepDPOTrainer, "compute_loss", compared)
     settings = dpo(batch_size=1, epochs=3)
-    found = [replace(PAIR, consistency=0.8), replace(LAST, consistency=0.25)]
-    train_preferences(tiny_model, found, FAMILY, settings, HERE, 1, tmp_path / "m")
+    rows = [replace(PAIR, consistency=0.8), replace(LAST, consistency=0.25)]
+    train_preferences(tiny_model, rows, FAMILY, settings, HERE, 1, tmp_path / "m")
     for loss, mixed, _ in seen:
         assert loss == pytest.approx(mixed, abs=1e-6)
     assert len(seen) == 6 and abs(seen[-1][2]) > 0.01
@@ -212,8 +212,8 @@ def test_pairs_of_one_batch_are_learned_each_by_its_own_consistency(tiny_model: 
     settings = dpo(epochs=6)
     margins = {}
     for weight in (0.0, 0.75, 1.0):
-        found = [PAIR, replace(other, consistency=weight)] * 4
-        train_preferences(tiny_model, found, FAMILY, settings, HERE, 1, tmp_path / f"{weight}")
+        rows = [PAIR, replace(other, consistency=weight)] * 4
+        train_preferences(tiny_model, rows, FAMILY, settings, HERE, 1, tmp_path / f"{weight}")
         margins[weight] = implicit_margins(tmp_path / f"{weight}", tiny_model, [PAIR, other], FAMILY, 4, 1)
     assert all(first > 0 for first, _ in margins.values())
     assert margins[0.0][1] < 0 < margins[0.75][1] < margins[1.0][1]

@@ -19,8 +19,8 @@ from pipeline.core.records import Problem, State, Tree
 from pipeline.inference.requests import Completion, Request
 from pipeline.language.renderer import Renderer
 from pipeline.methods import verdicts
-from pipeline.methods.psrlm import calibration, listwise, search
 from pipeline.methods.psrlm import judge as judging
+from pipeline.methods.psrlm import listwise, measure, search
 from pipeline.methods.psrlm.settings import Judge
 from pipeline.methods.psrlm.verify import _of_tree
 
@@ -196,7 +196,7 @@ def test_a_search_in_every_way_ends_and_its_record_recounts(renderer: Renderer, 
 
 
 def test_held_out_pairs_are_judged_in_the_way_that_is_set(renderer: Renderer) -> None:
-    task = calibration.weigh(renderer, PAIR, (), judge(verdict="logprob"))
+    task = measure.weigh(renderer, PAIR, (), judge(verdict="logprob"))
     answers = {"x": lambda prompt, request: Completion("A", "length", 1, label_logprobs=(-0.5, -3.0))}
     weighed = scripted(renderer.tokenizer, {"x": task}, answers["x"])["x"]
     assert (weighed.straight, weighed.swapped) == ("A", "A")

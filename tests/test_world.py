@@ -54,8 +54,8 @@ def test_the_oracle_prefers_only_where_exactly_one_step_is_right(tmp_path: Path)
         expected |= {f"p{number}/{depth}/0": "BC"[both_right], f"p{number}/{depth}/1": "AC"[both_right]}
     files.write(tmp_path / eft.FILE, SearchTree, trees)
     annotation = eft.Annotation(tmp_path, config.load(ROOT / "params.yaml", "psrlm.eft", eft.Eft))
-    said = {key: judge.parse(text) for key, text in annotation.by_oracle(oracle, "arithmetic").items()}
-    assert said == expected and set(said.values()) == set("ABC")
+    winners = {key: judge.parse(text) for key, text in annotation.by_oracle(oracle, "arithmetic").items()}
+    assert winners == expected and set(winners.values()) == set("ABC")
 
 
 def test_numbers_up_to_three_digits_are_one_token_and_any_text_comes_back(words) -> None:

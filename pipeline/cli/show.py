@@ -23,7 +23,7 @@ from pipeline.core import files, records
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import Answered, JudgedPair, LabelledSolution, Node, Preference, SearchTree, State, Tree
 from pipeline.core.terminal import open_console, visible
-from pipeline.methods.psrlm.calibration import Weighed
+from pipeline.methods.psrlm.measure import Weighed
 
 KINDS: list[Any] = [*(kind for _, kind in inspect.getmembers(records, dataclasses.is_dataclass)), Weighed]
 KEYS = ("problem_id", "pair_id", "key")  # the columns that say which problem a row belongs to

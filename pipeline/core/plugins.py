@@ -2,7 +2,7 @@
 
 Each has parts of fixed names (a method's `search` and `pairs`, a domain's `answers` and `oracle`), so that a stage
 imports, and depends on, no more than the part it uses. A part is a module of the folder; where all stands in one
-file, that module is every part but those of its table `PARTS`, which names modules that others have already.
+file, that module is every part. A table `PARTS` of folder or file names the parts that are modules of others.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 `settings`: its section of params.yaml. `final`: how a final answer is marked and read; `grading`: how two are compared,
 where a source names no other grader (`pipeline.domains.graders` says what it holds); `solutions`: how a solution is cut
 into steps by rule. Of a domain that makes its own problems also `problems`, of one that knows right steps `oracle`, of
-one with a model of its own `base`.
+one with a model of its own `base`. A table `PARTS` names the parts that are another domain's.
 """
 
 from __future__ import annotations

@@ -10,14 +10,19 @@ from typing import Any
 from pipeline.core import files
 from pipeline.core.files import Content, counts, quantiles
 from pipeline.core.products import SEARCHED, Shares, nothing_left, require_share
-from pipeline.core.records import Dropped, Preference
+from pipeline.core.records import Dropped, Preference, SecondRanking
 
-Found = Preference | Dropped  # a pair, or what gave none
+PairOrDrop = Preference | Dropped
 _COSTS = {
     "tokens_per_pair": "sampled_tokens",
     "judge_tokens_per_pair": "judge_tokens",
     "judge_calls_per_pair": "judge_calls",
 }
+
+
+def key(pair: Preference | SecondRanking) -> str:
+    """A pair's name within its round."""
+    return f"{pair.problem_id}/{pair.step_index}"
 
 
 class Statistics:
@@ -31,16 +36,16 @@ class Statistics:
         self._steps: Counter[int] = Counter()
         self._gaps: Counter[float] = Counter()
 
-    def add(self, found: Found) -> None:
+    def add(self, row: PairOrDrop) -> None:
         """One more pair or drop."""
-        if isinstance(found, Dropped):
-            self.reasons[found.reason] += 1
+        if isinstance(row, Dropped):
+            self.reasons[row.reason] += 1
             return
-        self._content.add(found)
-        self._terminal += found.chosen_terminal
-        self.problems[found.problem_id] += 1
-        self._steps[found.step_index] += 1
-        self._gaps[found.chosen_score - found.rejected_score] += 1
+        self._content.add(row)
+        self._terminal += row.chosen_terminal
+        self.problems[row.problem_id] += 1
+        self._steps[row.step_index] += 1
+        self._gaps[row.chosen_score - row.rejected_score] += 1
 
     def values(self) -> dict[str, Any]:
         """The statistics of all that was added."""
@@ -58,7 +63,7 @@ class Statistics:
 
 
 def write(
-    stage: str, found: Iterable[Found], pairs: Path, dropped: Path, shares: Shares | None = None
+    stage: str, rows: Iterable[PairOrDrop], pairs: Path, dropped: Path, shares: Shares | None = None
 ) -> dict[str, Any]:
     """Write pairs and drops as they come, none is held, and return their statistics.
 
@@ -67,14 +72,14 @@ def write(
     """
     statistics, first, without = Statistics(), None, set[str]()
     with files.Writer(pairs / "train.parquet", Preference) as kept, files.Writer(dropped, Dropped) as left_out:
-        for one in found:
-            statistics.add(one)
-            if isinstance(one, Preference):
-                kept.add(one)
+        for row in rows:
+            statistics.add(row)
+            if isinstance(row, Preference):
+                kept.add(row)
             else:
-                left_out.add(one)
-                first = first or one
-                without.add(one.key.partition("/")[0])
+                left_out.add(row)
+                first = first or row
+                without.add(row.key.partition("/")[0])
         if shares:
             searched = len(without | statistics.problems.keys())
             require_share(stage, shares, "pairs", len(statistics.problems), searched, statistics.reasons, first)
@@ -91,9 +96,9 @@ def cost_of_a_pair(searched: Mapping[str, int], pairs: int) -> dict[str, float |
     return {name: searched[of] / pairs if pairs and of in searched else None for name, of in _COSTS.items()}
 
 
-def statistics(found: Iterable[Found]) -> dict[str, Any]:
+def statistics(rows: Iterable[PairOrDrop]) -> dict[str, Any]:
     """Statistics of pairs and drops that are written elsewhere."""
     gathered = Statistics()
-    for one in found:
-        gathered.add(one)
+    for row in rows:
+        gathered.add(row)
     return gathered.values()

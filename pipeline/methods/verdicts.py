@@ -37,19 +37,19 @@ def diagnostics(trees: Iterable[Tree]) -> dict[str, Any]:
     states: those judged in full. unreadable, ties: shares of their verdicts. named_a: share of the verdicts for one
     candidate that name the one shown as A (0.5: no position bias where every pair is shown in both orders).
     consistency: share of the pairs judged in both orders whose two verdicts name the same candidate, or both a tie.
-    decided: share of the pairs with a winner
-    (all its verdicts name it). cyclic: share of the triples with three decided pairs in which i beats j, j beats k
-    and k beats i (a coin gives 0.25). longer_wins: share of the decided pairs of unequal length won by the longer
-    step; length_correlation: Pearson correlation of a win with the difference in characters, each pair taken in both
-    directions. A value without data is None. by_step: verdicts by the number of the judged step.
+    decided: share of the pairs with a winner (all its verdicts name it). cyclic: share of the triples with three
+    decided pairs in which i beats j, j beats k and k beats i (a coin gives 0.25). longer_wins: share of the decided
+    pairs of unequal length won by the longer step; length_correlation: Pearson correlation of a win with the difference
+    in characters, each pair taken in both directions. A value without data is None. by_step: verdicts by the number of
+    the judged step.
     """
     sums, steps, number = array("q"), dict[int, Counter[str]](), 0
     for tree in trees:  # which may be more than fit into memory; their tallies are small
         tally, number = tallies(tree), number + 1
         sums.extend(tally[name] for name in TALLIES)
         for state in _in_full(tree):
-            said = (verdict.winner or "unreadable" for verdict in state.verdicts)
-            steps.setdefault(len(state.steps) + 1, Counter()).update(said)
+            named = (verdict.winner or "unreadable" for verdict in state.verdicts)
+            steps.setdefault(len(state.steps) + 1, Counter()).update(named)
     parts = dict(zip(TALLIES, np.array(sums, dtype=float).reshape(-1, len(TALLIES)).T, strict=True))
     shares: dict[str, Statistic] = {
         "unreadable": _share("unreadable", "verdicts"),
@@ -62,11 +62,11 @@ def diagnostics(trees: Iterable[Tree]) -> dict[str, Any]:
         "length_correlation": _length_correlation,
     }
     sizes = ("states", "verdicts", "pairs", "in_both_orders", "triples", "unequal_pairs")
-    found: dict[str, Any] = {"trees": number, **{name: int(parts[name].sum()) for name in sizes}}
+    result: dict[str, Any] = {"trees": number, **{name: int(parts[name].sum()) for name in sizes}}
     for name, statistic in shares.items():
-        found[name], found[f"{name}_se"] = jackknife(parts, statistic)
-    by_step = {f"{step:02d}": dict(sorted(said.items())) for step, said in sorted(steps.items()) if said}
-    return found | {"by_step": by_step}
+        result[name], result[f"{name}_se"] = jackknife(parts, statistic)
+    by_step = {f"{step:02d}": dict(sorted(often.items())) for step, often in sorted(steps.items()) if often}
+    return result | {"by_step": by_step}
 
 
 def _in_full(tree: Tree) -> list[State]:
@@ -82,13 +82,13 @@ def tallies(tree: Tree) -> dict[str, int]:
         for verdict in state.verdicts:
             tally[verdict.winner or "unreadable"] += 1
         winners = {}
-        for pair, said in _pairs(state.verdicts).items():
+        for pair, named in _pairs(state.verdicts).items():
             tally["pairs"] += 1
-            if len(said) == 2:
+            if len(named) == 2:
                 tally["in_both_orders"] += 1
-                tally["consistent"] += said[0] is not None and said[0] == said[1]
-            if said[0] in ("A", "B") and len(set(said)) == 1:
-                winners[pair] = pair[0] if said[0] == "A" else pair[1]
+                tally["consistent"] += named[0] is not None and named[0] == named[1]
+            if named[0] in ("A", "B") and len(set(named)) == 1:
+                winners[pair] = pair[0] if named[0] == "A" else pair[1]
         tally["decided"] += len(winners)
         _add_lengths(tally, state, winners)
         _add_triples(tally, len(state.candidates), winners)
@@ -97,12 +97,12 @@ def tallies(tree: Tree) -> dict[str, int]:
 
 def _pairs(verdicts: Sequence[Verdict]) -> dict[tuple[int, int], list[str | None]]:
     """The verdicts on each pair (i, j) of candidates, i < j, as if i had been shown as A."""
-    found: dict[tuple[int, int], list[str | None]] = {}
+    pairs: dict[tuple[int, int], list[str | None]] = {}
     for verdict in verdicts:
         straight = verdict.a < verdict.b
         pair = (verdict.a, verdict.b) if straight else (verdict.b, verdict.a)
-        found.setdefault(pair, []).append(verdict.winner if straight else turned(verdict.winner))
-    return found
+        pairs.setdefault(pair, []).append(verdict.winner if straight else turned(verdict.winner))
+    return pairs
 
 
 def _add_lengths(tally: dict[str, int], state: State, winners: dict[tuple[int, int], int]) -> None:

@@ -10,7 +10,8 @@ from pipeline.domains.arithmetic import exact
 from pipeline.domains.arithmetic.graphs import generate, write
 from pipeline.language.steps import body
 
-PARTS = {role: f"pipeline.domains.arithmetic.{role}" for role in ("base", "oracle", "solutions")}
+PARTS = {role: f"pipeline.domains.arithmetic.{role}" for role in ("base", "oracle")}
+PARTS["solutions"] = "pipeline.domains.math.solutions"
 _MARK = "The answer is "
 
 

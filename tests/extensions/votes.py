@@ -46,14 +46,14 @@ def search(renderer: Renderer, problem: Problem, settings: Search, seed: int) ->
     while len(states) < settings.max_steps and end == "max_steps":
         place = seed_of(seed, problem.problem_id, len(done))
         answers = yield sample(renderer, problem.prompt, done, settings.width, settings.sampling, place)
-        found = tuple(replace(c, score=float(c.votes)) for c in merge(renderer, answers, len(done) + 1))
-        usable = sorted((i for i, c in enumerate(found) if c.finish == "step"), key=lambda i: found[i].score)
+        distinct = tuple(replace(c, score=float(c.votes)) for c in merge(renderer, answers, len(done) + 1))
+        usable = sorted((i for i, c in enumerate(distinct) if c.finish == "step"), key=lambda i: distinct[i].score)
         if not usable:
-            end = found[0].finish
+            end = distinct[0].finish
             continue
-        worst, best = found[usable[0]], found[usable[-1]]
+        worst, best = distinct[usable[0]], distinct[usable[-1]]
         outcome = "step" if worst.score < best.score else "single"
-        states.append(State(done, found, (), outcome, usable[-1], usable[0], False))
+        states.append(State(done, distinct, (), outcome, usable[-1], usable[0], False))
         done, end = (*done, best.text), "answer" if best.terminal else end
     return Tree(problem.problem_id, problem.prompt, tuple(states), done, end)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from functools import partial
 
+from pipeline.domains import worlds
 from pipeline.domains.arithmetic import exact, misconceptions
-from pipeline.domains.arithmetic.exact import explain, right
+from pipeline.domains.arithmetic.exact import right
 from pipeline.domains.arithmetic.graphs import LARGEST, MONTHS, Graph, compute, generate, reserved, write
 from pipeline.domains.arithmetic.misconceptions import next_step, write_steps
 from pipeline.domains.math.boxes import answer_end
@@ -18,6 +20,7 @@ __all__ = [
 ]  # fmt: skip
 
 FAMILY = "arithmetic"
+explain = partial(worlds.explain, exact)
 
 
 def problem(rng: random.Random) -> tuple[Graph, str]:
@@ -43,11 +46,11 @@ def candidate(graph: Graph, before: list[str], rng: random.Random) -> str:
     kind = rng.random()
     if kind < 0.45:
         text = exact.next_step(graph, before)
-    elif kind < 0.85 and graph.asked not in known:
+    elif kind < 0.85 and graph.query not in known:
         relation = next(r for r in graph.needed() if r.name not in known)
-        said = misconceptions.claim(relation, known, rng, rate=1.0)
+        slip = misconceptions.claim(relation, known, rng, rate=1.0)
         off = rng.choice((-10, -2, -1, 1, 2, 10)) if kind > 0.8 else 0
-        text = replace(said, value=max(0, said.value + off)).text()
+        text = replace(slip, value=max(0, slip.value + off)).text()
     else:
         text = _other_slip(graph, known, rng)
     return f"Step {len(before) + 1}: {text}"

@@ -45,23 +45,23 @@ def stated(graph: Graph, steps: list[str]) -> dict[str, int]:
     """Values known after `steps`: the givens and what each readable step states, right or not."""
     known = dict(graph.givens)
     for step in steps:
-        if said := STEP.fullmatch(body(step)):
-            known[said["name"]] = int(said["value"])
+        if claim := STEP.fullmatch(body(step)):
+            known[claim["name"]] = int(claim["value"])
     return known
 
 
 def right(graph: Graph, steps: list[str], step: str) -> bool:
     """Whether `step` is a right continuation of `steps`.
 
-    It is if it computes a quantity not yet known by the problem's own relation from the values as stated so
-    far (an earlier slip is not blamed twice), or boxes the asked quantity's stated value once that is known. The order
-    of what is added or multiplied does not matter.
+    It is if it computes a quantity not yet known by the problem's own relation from the values as stated so far (an
+    earlier slip is not blamed twice), or boxes the stated value of the question's quantity once that is known. The
+    order of what is added or multiplied does not matter.
     """
     known = stated(graph, steps)
-    if graph.asked in known:
-        return body(step) == final(known[graph.asked])
-    said = STEP.fullmatch(body(step))
-    relation = graph.by_name.get(said["name"]) if said else None
+    if graph.query in known:
+        return body(step) == final(known[graph.query])
+    read = STEP.fullmatch(body(step))
+    relation = graph.by_name.get(read["name"]) if read else None
     if relation is None or relation.name in known or any(source not in known for source in relation.sources):
         return False
     claim = claimed(relation, known)
@@ -74,20 +74,9 @@ def right(graph: Graph, steps: list[str], step: str) -> bool:
 def next_step(graph: Graph, steps: list[str]) -> str:
     """The body of the right next step after `steps`, in the problem's order."""
     known = stated(graph, steps)
-    if graph.asked in known:
-        return final(known[graph.asked])
+    if graph.query in known:
+        return final(known[graph.query])
     return claimed(next(r for r in graph.needed() if r.name not in known), known).text()
-
-
-def explain(graph: Graph, steps: list[str], a: str, b: str) -> tuple[str, str]:
-    """The check of two next steps: the right one rewritten with its label, and that label: `A`, `B` or `C`.
-
-    `C` where both are right or both are wrong.
-    """
-    winners = [label for label, step in (("A", a), ("B", b)) if right(graph, steps, step)]
-    if len(winners) != 1:
-        return f"{next_step(graph, steps)} C", "C"
-    return f"{body(a if winners == ['A'] else b)} {winners[0]}", winners[0]
 
 
 def solve(graph: Graph) -> list[str]:
@@ -103,4 +92,4 @@ def answer(graph: Graph) -> int:
     known = dict(graph.givens)
     for relation in graph.needed():
         known[relation.name] = claimed(relation, known).value
-    return known[graph.asked]
+    return known[graph.query]

@@ -39,11 +39,11 @@ class Relation:
 
 @dataclass(frozen=True)
 class Graph:
-    """A problem: relations in an order in which they can be computed, and the quantity that is asked."""
+    """A problem: relations in an order in which they can be computed, and the quantity of the question."""
 
     item: str
     relations: tuple[Relation, ...]
-    asked: str
+    query: str
 
     @property
     def by_name(self) -> dict[str, Relation]:
@@ -56,8 +56,8 @@ class Graph:
         return {relation.name: relation.number for relation in self.relations if relation.kind == "given"}
 
     def needed(self) -> list[Relation]:
-        """The relations that the asked quantity depends on, in computing order, without the givens."""
-        wanted, by_name = {self.asked}, self.by_name
+        """The relations that the quantity of the question depends on, in computing order, without the givens."""
+        wanted, by_name = {self.query}, self.by_name
         for relation in reversed(self.relations):
             if relation.name in wanted:
                 wanted.update(by_name[relation.name].sources)
@@ -78,7 +78,7 @@ SENTENCES = {
     "more_than_known": "That was {number} more than {name}.",
     "less_than_known": "That was {number} fewer than {name}.",
 }
-QUESTION = "How many {item} did {asked} bring?"
+QUESTION = "How many {item} did {query} bring?"
 
 
 def write(graph: Graph) -> str:
@@ -86,7 +86,7 @@ def write(graph: Graph) -> str:
     sentences = [
         SENTENCES[r.kind].format(*r.sources, name=r.name, number=r.number, item=graph.item) for r in graph.relations
     ]
-    return " ".join([*sentences, QUESTION.format(item=graph.item, asked=graph.asked)])
+    return " ".join([*sentences, QUESTION.format(item=graph.item, query=graph.query)])
 
 
 _PATTERNS = {
@@ -104,8 +104,8 @@ def read(text: str) -> Graph:
     Raises ValueError where the text is not a problem of this world.
     """
     *sentences, question = re.split(r"(?<=[.?])\s+", text.strip())
-    asked = re.fullmatch(r"How many (\w+) did (\w+) bring\?", question)
-    if asked is None:
+    query = re.fullmatch(r"How many (\w+) did (\w+) bring\?", question)
+    if query is None:
         raise ValueError("not a problem of the embedded world: no question at its end")
     relations: list[Relation] = []
     for sentence in sentences:
@@ -113,7 +113,7 @@ def read(text: str) -> Graph:
         if any(source not in {r.name for r in relations} for source in relation.sources):
             raise ValueError(f"not a problem of the embedded world: {sentence!r} names an unknown quantity")
         relations.append(relation)
-    return Graph(asked[1], tuple(relations), asked[2])
+    return Graph(query[1], tuple(relations), query[2])
 
 
 def _relation(sentence: str, previous: str) -> Relation:

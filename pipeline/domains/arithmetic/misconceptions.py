@@ -8,6 +8,7 @@ and a subtraction takes the smaller digit from the larger ("smaller-from-larger"
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from pipeline.domains.arithmetic import exact
 from pipeline.domains.arithmetic.graphs import LARGEST, Graph, Relation, compute
@@ -24,14 +25,6 @@ def careless(left: int, sign: str, right: int) -> int:
     return 10 * (tens * right) + (units * right) % 10
 
 
-def misread(relation: Relation) -> tuple[str, str, str]:
-    """The formula with the misconception about the key word; the exact one where it does not apply."""
-    left, sign, right = relation.formula()
-    if relation.kind in ("more_than_known", "less_than_known"):
-        sign = {"+": "-", "-": "+"}[sign]
-    return left, sign, right
-
-
 def write_steps(graph: Graph, rng: random.Random, rate: float) -> list[str]:
     """A solution in which each step open to a misconception shows it with probability `rate`."""
     steps: list[str] = []
@@ -43,20 +36,20 @@ def write_steps(graph: Graph, rng: random.Random, rate: float) -> list[str]:
 def next_step(graph: Graph, steps: list[str], rng: random.Random, rate: float) -> str:
     """The step after `steps`, with its marker; a misconception shows with probability `rate` where one applies."""
     known = exact.stated(graph, steps)
-    if graph.asked in known:
-        return f"Step {len(steps) + 1}: {exact.final(known[graph.asked])}"
-    relation = next(r for r in graph.needed() if r.name not in known)
-    return f"Step {len(steps) + 1}: {claim(relation, known, rng, rate).text()}"
+    if graph.query in known:
+        text = exact.final(known[graph.query])
+    else:
+        text = claim(next(r for r in graph.needed() if r.name not in known), known, rng, rate).text()
+    return f"Step {len(steps) + 1}: {text}"
 
 
 def claim(relation: Relation, known: dict[str, int], rng: random.Random, rate: float) -> exact.Claim:
     """One step's claim: exact, or (where one applies, with probability `rate`) with a misconception."""
     true = exact.claimed(relation, known)
-    (_, sign, _), (left, right) = true.formula, true.operands
-    turned = misread(relation)
-    slips = [
-        exact.Claim(relation.name, turned, true.operands, compute(left, turned[1], right)),
-        exact.Claim(relation.name, true.formula, true.operands, careless(left, sign, right)),
-    ]
+    (name, sign, other), (left, right) = true.formula, true.operands
+    slips = [replace(true, value=careless(left, sign, right))]
+    if relation.kind in ("more_than_known", "less_than_known"):  # the key word is misread
+        turned = {"+": "-", "-": "+"}[sign]
+        slips.insert(0, replace(true, formula=(name, turned, other), value=compute(left, turned, right)))
     slips = [slip for slip in slips if slip.value != true.value and 0 <= slip.value <= 3 * LARGEST]
     return rng.choice(slips) if slips and rng.random() < rate else true

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from pipeline.core.config import Name, Section, Seed, Share
-from pipeline.training.recipe import Recipe
+from pipeline.core.config import Name
+from pipeline.domains import worlds
 
 
 def _ordered(split: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -16,16 +16,9 @@ def _ordered(split: tuple[int, int, int]) -> tuple[int, int, int]:
     return split
 
 
-class Settings(Section):
+class Settings(worlds.Settings):
     """Word problems made by a seed."""
 
-    seed: Seed = Field(description="of the base model's corpus and of the evaluation problems")
-    misconception_rate: Share = Field(description="how often a step open to a misconception shows it in the corpus")
     splits: dict[Name, Annotated[tuple[int, int, int], AfterValidator(_ordered)]] = Field(
         min_length=1, description="evaluation splits: fewest steps, most steps, problems"
     )
-    recipe: Recipe
-
-    def evaluation_splits(self) -> list[str]:
-        """Names of the splits of the generated evaluation problems."""
-        return list(self.splits)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from functools import partial
 
+from pipeline.domains import worlds
 from pipeline.domains.deduction import exact
-from pipeline.domains.deduction.exact import explain, right
+from pipeline.domains.deduction.exact import right
 from pipeline.domains.deduction.misconceptions import finished, next_step, slips, write_steps
 from pipeline.domains.deduction.theories import COLOURS, NAMES, PROPERTIES, Rule, Theory, generate, reserved, write
 from pipeline.language import prompts
@@ -17,6 +19,7 @@ __all__ = [
 ]  # fmt: skip
 
 FAMILY = "deduction"
+explain = partial(worlds.explain, exact)
 
 
 def problem(rng: random.Random) -> tuple[Theory, str]:
@@ -61,7 +64,7 @@ def _other_slip(theory: Theory, before: list[str], rng: random.Random) -> str:
 
 
 def short(rng: random.Random) -> tuple[str, str]:
-    """Pairs of words or rules said again in other orders, or (one in four) two lines of which one is right.
+    """Pairs of words or rules repeated in other orders, or (one in four) two lines of which one is right.
 
     Pairs are there because a look-up of the very next word is learned first, and that of a rule's conclusion from it.
     """

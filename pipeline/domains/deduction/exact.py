@@ -95,17 +95,6 @@ def next_step(theory: Theory, steps: list[str]) -> str:
     return applied(theory.subject, next(following)).text()
 
 
-def explain(theory: Theory, steps: list[str], a: str, b: str) -> tuple[str, str]:
-    """The check of two next steps: the right one rewritten with its label, and that label: `A`, `B` or `C`.
-
-    `C` where both are right or both are wrong.
-    """
-    winners = [label for label, step in (("A", a), ("B", b)) if right(theory, steps, step)]
-    if len(winners) != 1:
-        return f"{next_step(theory, steps)} C", "C"
-    return f"{body(a if winners == ['A'] else b)} {winners[0]}", winners[0]
-
-
 def solve(theory: Theory) -> list[str]:
     """The exact solution: one step for each rule of the proof, then the answer."""
     bodies = [*(applied(theory.subject, rule).text() for rule in theory.proof()), final(answer(theory))]

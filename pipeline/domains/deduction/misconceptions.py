@@ -20,22 +20,12 @@ def slips(theory: Theory, steps: list[str]) -> list[Claim]:
     known = exact.stated(theory, steps)
     if exact.colour(known):
         return []
-    return [
-        *_converse(theory, known),
-        *(() if steps else _binding(theory)),
-        *_distractor(theory, steps, known),
-    ]
-
-
-def _converse(theory: Theory, known: list[str]) -> list[Claim]:
-    last = known[-1]
-    rules = [rule for rule in theory.rules if rule.conclusion == last and rule.premise not in known]
-    return [Claim(theory.subject, last, rule, rule.premise) for rule in rules]
-
-
-def _binding(theory: Theory) -> list[Claim]:
-    others = {fact for name, fact in theory.facts if name != theory.subject}
-    return [applied(theory.subject, rule) for rule in theory.rules if rule.premise in others]
+    name, last = theory.subject, known[-1]
+    others = {fact for pet, fact in theory.facts if pet != name}
+    back = [rule for rule in theory.rules if rule.conclusion == last and rule.premise not in known]
+    converse = [Claim(name, last, rule, rule.premise) for rule in back]
+    binding = [applied(name, rule) for rule in theory.rules if rule.premise in others and not steps]
+    return [*converse, *binding, *_distractor(theory, steps, known)]
 
 
 def _distractor(theory: Theory, steps: list[str], known: list[str]) -> list[Claim]:

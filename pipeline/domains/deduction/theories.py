@@ -33,7 +33,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Theory:
-    """A problem: what is said of each pet, the rules in the order of the text, and the pet whose colour is asked."""
+    """A problem: the fact of each pet, the rules in the order of the text, and the pet of the question."""
 
     facts: tuple[tuple[str, str], ...]
     rules: tuple[Rule, ...]
@@ -80,17 +80,12 @@ def read(text: str) -> Theory:
     if query is None or query[1] not in dict(facts):
         raise ValueError("not a problem of the world of deduction: no question about a pet of its facts at its end")
     theory = Theory(tuple(facts), tuple(rules), query[1])
-    _require_proof(theory)
-    return theory
-
-
-def _require_proof(theory: Theory) -> None:
-    """Raises ValueError where no colour follows from the subject's fact."""
     known = {theory.fact}
-    for _ in theory.rules:
-        known |= {rule.conclusion for rule in theory.rules if rule.premise in known}
+    for _ in rules:
+        known |= {rule.conclusion for rule in rules if rule.premise in known}
     if not known & set(COLOURS):
         raise ValueError("not a problem of the world of deduction: no colour follows for the pet of its question")
+    return theory
 
 
 def generate(rng: random.Random, depth: int) -> Theory:
@@ -104,7 +99,7 @@ def generate(rng: random.Random, depth: int) -> Theory:
     colours = iter(rng.sample(COLOURS, len(COLOURS)))
     subject, other = rng.sample(NAMES, 2)
     chain = [next(words) for _ in range(depth)]
-    rules = _links([*chain, next(colours)])
+    rules = [Rule(*link) for link in itertools.pairwise([*chain, next(colours)])]
     facts = [(subject, chain[0])]
     for target in rng.sample(chain, min(depth, _CONVERSES)):
         if rng.random() < 0.6:
@@ -119,10 +114,6 @@ def generate(rng: random.Random, depth: int) -> Theory:
     rng.shuffle(facts)
     rng.shuffle(rules)
     return Theory(tuple(facts), tuple(rules), subject)
-
-
-def _links(chain: list[str]) -> list[Rule]:
-    return [Rule(premise, conclusion) for premise, conclusion in itertools.pairwise(chain)]
 
 
 def signature(theory: Theory) -> str:

@@ -25,6 +25,4 @@ def alike(answer: str, other: str) -> bool:
     return label == other_label if label and other_label else text == other_text != ""
 
 
-def right(answer: str, gold: str) -> bool:
-    """Whether an answer chooses the gold option; where it gives a letter, that decides whatever stands behind it."""
-    return alike(answer, gold)
+right = alike  # where an answer gives a letter, that decides whatever stands behind it

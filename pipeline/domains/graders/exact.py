@@ -16,6 +16,4 @@ def alike(answer: str, other: str) -> bool:
     return bare(answer) == bare(other)
 
 
-def right(answer: str, gold: str) -> bool:
-    """Whether an answer says what the gold one says."""
-    return alike(answer, gold)
+right = alike

@@ -27,10 +27,10 @@ def _size(tolerance: str, gold: Fraction) -> Fraction:
 
 def value(text: str) -> Fraction:
     """The one number of a text, whatever words and units surround it. Raises ValueError unless there is just one."""
-    found = [match for match in _NUMBER.findall(text) if any(map(str.isdigit, match))]
-    if len(found) != 1 or len(found[0]) > _DIGITS:
-        raise ValueError(f"{len(found)} numbers in an answer; one is wanted")
-    plain = found[0].replace(",", "").replace("−", "-")
+    numerals = [match for match in _NUMBER.findall(text) if any(map(str.isdigit, match))]
+    if len(numerals) != 1 or len(numerals[0]) > _DIGITS:
+        raise ValueError(f"{len(numerals)} numbers in an answer; one is wanted")
+    plain = numerals[0].replace(",", "").replace("−", "-")
     number = Fraction(plain.removesuffix("%"))
     return number / 100 if plain.endswith("%") else number
 

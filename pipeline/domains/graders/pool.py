@@ -14,8 +14,8 @@ from contextlib import ExitStack, suppress
 from importlib import import_module
 from operator import eq
 from pathlib import Path
-from types import ModuleType, TracebackType
-from typing import Any, Self
+from types import ModuleType
+from typing import Self
 
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import Grade, Problem
@@ -96,12 +96,7 @@ class Grader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
+    def __exit__(self, *error: object) -> None:
         """End the workers; the next pair that needs one starts them anew."""
         while self._workers:
             self._workers.pop().close()
@@ -113,8 +108,13 @@ class Grader:
         """
         ordered = list(pairs)
         plain = {pair: self._grade_plain(*pair) for pair in dict.fromkeys(ordered)}
-        hard = [pair for pair, grade in plain.items() if grade is None]
-        solved = self._grade_by_workers(hard) if hard else {}
+        hard = deque(pair for pair, grade in plain.items() if grade is None)
+        try:
+            self._start(min(self._most, len(hard)))
+            solved = self._run(hard)
+        except BaseException:  # a reply still under way would be taken for the next pair's
+            self.__exit__()
+            raise
         return [plain[pair] or solved[pair] for pair in ordered]
 
     def _grade_plain(self, answer: str | None, gold: str) -> Grade | None:
@@ -122,14 +122,6 @@ class Grader:
         if answer is None or not answer.strip() or len(answer) > _MAX_CHARACTERS:
             return Grade.UNREADABLE
         return self._plain(answer, gold)
-
-    def _grade_by_workers(self, pairs: list[Pair]) -> dict[Pair, Grade]:
-        try:
-            self._start(min(self._most, len(pairs)))
-            return self._run(deque(pairs))
-        except BaseException:  # a reply still under way would be taken for the next pair's
-            self.close()
-            raise
 
     def _start(self, number: int) -> None:
         """Bring the workers up to `number`, those that are new starting side by side."""
@@ -145,19 +137,16 @@ class Grader:
         with selectors.DefaultSelector() as busy:
             while waiting or busy.get_map():
                 while waiting and idle:
-                    self._ask(idle.pop(), waiting.popleft(), busy)
+                    free, pair = idle.pop(), waiting.popleft()
+                    free.send(pair)
+                    busy.register(free.replies, selectors.EVENT_READ, (free, pair))
                 for key, _ in busy.select():
-                    asked, pair = key.data
+                    replying, pair = key.data
                     busy.unregister(key.fileobj)
-                    grade = asked.receive()
+                    grade = replying.receive()
                     grades[pair] = grade or Grade.UNREADABLE
-                    idle.append(asked if grade else self._replace(asked))
+                    idle.append(replying if grade else self._replace(replying))
         return grades
-
-    @staticmethod
-    def _ask(idle: _Worker, pair: Pair, busy: selectors.BaseSelector) -> None:
-        idle.send(pair)
-        busy.register(idle.replies, selectors.EVENT_READ, (idle, pair))
 
     def _replace(self, dead: _Worker) -> _Worker:
         self._workers.remove(dead)
@@ -166,33 +155,27 @@ class Grader:
         return self._workers[-1]
 
 
-class Graders:
+class Graders(ExitStack):
     """Grades answers to problems, each by the grader that its problem names, else by the domain's (its part `grading`).
 
     A context manager, as Grader, whose limits these have.
     """
 
     def __init__(self, domain: ModuleType) -> None:
+        super().__init__()
         self._domain = domain
         self._graders: dict[str, Grader] = {}
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._stack.close()
 
     def grade(self, problems: Sequence[Problem], answers: Sequence[str | None]) -> list[Grade]:
         """The grade of each problem's answer, in their order. Raises PipelineError if a worker cannot start."""
-        found: dict[int, Grade] = {}
+        grades: dict[int, Grade] = {}
         for name in dict.fromkeys(problem.grader for problem in problems):
             if name not in self._graders:
-                self._graders[name] = self._stack.enter_context(Grader(name or self._domain))
+                self._graders[name] = self.enter_context(Grader(name or self._domain))
             places = [place for place, problem in enumerate(problems) if problem.grader == name]
             pairs = [(answers[place], problems[place].entry or problems[place].answer or "") for place in places]
-            found |= zip(places, self._graders[name].grade(pairs), strict=True)
-        return [found[place] for place in range(len(problems))]
+            grades |= zip(places, self._graders[name].grade(pairs), strict=True)
+        return [grades[place] for place in range(len(problems))]
 
     def alike(self, problem: Problem) -> Callable[[str, str], bool]:
         """Whether two answers to a problem count as one in a vote."""

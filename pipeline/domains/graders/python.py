@@ -37,10 +37,10 @@ def _names(file: Path) -> set[str]:
         body = ast.parse(file.read_text(encoding="utf-8")).body
     except (SyntaxError, ValueError):
         return set()
-    found = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    found |= {t.id for node in body if isinstance(node, ast.Assign) for t in node.targets if isinstance(t, ast.Name)}
+    names = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    names |= {t.id for node in body if isinstance(node, ast.Assign) for t in node.targets if isinstance(t, ast.Name)}
     imports = [node for node in body if isinstance(node, ast.ImportFrom)]
-    return found | {alias.asname or alias.name for node in imports for alias in node.names}
+    return names | {alias.asname or alias.name for node in imports for alias in node.names}
 
 
 def right(answer: str, gold: str, name: str) -> Any:

@@ -129,10 +129,7 @@ def _read(text: str) -> Basic | MatrixBase:
         text = _DEGREES.sub(r"(\1\\cdot\\frac{\\pi}{180})", text)
     text = RECURRING.sub(_fraction, text)
     expression = latex2sympy(
-        _ascending(text).replace("°", ""),
-        is_real=True,
-        normalization_config=_SPELLING,
-        conversion_config=_READING,
+        _ascending(text).replace("°", ""), is_real=True, normalization_config=_SPELLING, conversion_config=_READING
     )
     return expression.xreplace({_IMAGINARY_UNIT: I})
 

@@ -51,21 +51,21 @@ class Box(NamedTuple):
 
 def read(text: str) -> list[Box]:
     """All complete boxes, in the order of their beginnings."""
-    found: list[Box] = []
+    complete: list[Box] = []
     opened: list[tuple[int, int]] = []  # of every brace still open: where its box begins (-1: none), its content
     for token in _TOKEN.finditer(text):
         if token["box"] and not token["open"]:
             term = _TERM.match(text, token.end())
             if term and (content := term[0].rstrip(".,;:!?*")):
                 end = term.start() + len(content)
-                found.append(Box(token.start(), term.start(), end, end))
+                complete.append(Box(token.start(), term.start(), end, end))
         elif token["box"] or token["brace"] == "{":
             opened.append((token.start() if token["box"] else -1, token.end()))
         elif token["brace"] and opened:
             start, inside = opened.pop()
             if start >= 0:
-                found.append(Box(start, inside, token.start(), token.end()))
-    return sorted(found)
+                complete.append(Box(start, inside, token.start(), token.end()))
+    return sorted(complete)
 
 
 def answers(text: str) -> list[list[Box]]:
@@ -83,10 +83,9 @@ def answers(text: str) -> list[list[Box]]:
 
 def boxed(text: str) -> str | None:
     """The last boxed answer, its parts set apart by commas; `""` if all boxes are empty, None if there is none."""
-    found = answers(text)
-    if not found:
-        return "" if read(text) else None
-    return ", ".join(_content(text, box) for box in found[-1])
+    if groups := answers(text):
+        return ", ".join(_content(text, box) for box in groups[-1])
+    return "" if read(text) else None
 
 
 def answer_end(text: str) -> int | None:
@@ -94,10 +93,9 @@ def answer_end(text: str) -> int | None:
 
     Lines that only close what is open there (`\\end{align*}`, `\\]`, `$.`) belong to it.
     """
-    found = answers(text)
-    if not found:
+    if not (groups := answers(text)):
         return None
-    lines = _CLOSING_LINES.match(text, found[0][-1].end)
+    lines = _CLOSING_LINES.match(text, groups[0][-1].end)
     assert lines
     return lines.end()
 
@@ -112,7 +110,7 @@ def _content(text: str, box: Box) -> str:
 
 
 def _in_parts(text: str, box: Box, following: Box) -> bool:
-    """Whether two boxes are parts of one answer, and not one answer said again."""
+    """Whether two boxes are parts of one answer, and not one answer repeated."""
     if not 0 <= following.start - box.end <= _JOINT_CHARACTERS:
         return False
     between = " ".join(_SPACE.sub(" ", text[box.end : following.start].replace(r"\\", ",")).split())

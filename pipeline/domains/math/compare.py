@@ -56,7 +56,7 @@ def same(answer: str, gold: str, algebra: Algebra) -> bool:
 def alike(answer: str, other: str) -> bool:
     """Whether two models' answers agree by plain means: as text, choices, numbers or lists of these.
 
-    Algebra is not asked, so that votes on thousands of answers are counted in seconds: forms that only algebra knows to
+    Algebra is left out, so that votes on thousands of answers are counted in seconds: forms that only algebra knows to
     be equal are different answers.
     """
     if answer == other or max(len(answer), len(other)) > MAX_CHARACTERS:

@@ -20,12 +20,12 @@ def extract_answer(text: str, *, fallback: bool = True) -> str | None:
     In this order: the last box, `final answer is $...$. I hope`, what follows GSM8K's `####`, what follows
     "the answer is", "final answer is" or "answer:", and, if `fallback`, the last number of the text.
     """
-    found = boxed(text)
-    if found is None:
-        found = _minerva(text) or _after_hashes(text) or _after_phrase(text)
-    if found is None and fallback:
-        found = _last_number(text)
-    return (found or "").strip() or None
+    answer = boxed(text)
+    if answer is None:
+        answer = _minerva(text) or _after_hashes(text) or _after_phrase(text)
+    if answer is None and fallback:
+        answer = _last_number(text)
+    return (answer or "").strip() or None
 
 
 def _minerva(text: str) -> str | None:
@@ -42,8 +42,7 @@ def _after_hashes(text: str) -> str | None:
 
 def _after_phrase(text: str) -> str | None:
     """The rest of the sentence after the phrase that occurs last."""
-    ends = [match.end() for match in _PHRASE.finditer(text)]
-    if not ends:
+    if not (ends := [match.end() for match in _PHRASE.finditer(text)]):
         return None
     sentence = _SENTENCE_END.split(text[ends[-1] :].lstrip(" :*\n"), maxsplit=1)[0]
     return sentence.rstrip(" .*/") or None

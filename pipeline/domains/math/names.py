@@ -60,8 +60,8 @@ def _value(text: str, name: re.Match[str] | None, other: str) -> str:
     """What a text sets last, if the other is no equation."""
     if "=" in other or not (name or "=" in text):
         return text
-    found = name or _CALCULATED.fullmatch(text)
-    return _end(found["value"]) if found else text
+    calculated = name or _CALCULATED.fullmatch(text)
+    return _end(calculated["value"]) if calculated else text
 
 
 def _end(value: str) -> str:

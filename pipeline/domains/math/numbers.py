@@ -70,10 +70,8 @@ def same_number(first: Number, second: Number) -> bool:
     """Whether two numbers are equal; a decimal of six digits also equals the recurring fraction it rounds."""
     if first.value == second.value:
         return True
-    for decimal, other in ((first, second), (second, first)):
-        if decimal.rounds(other.value) and not _terminates(other.value):
-            return True
-    return False
+    both = (first, second), (second, first)
+    return any(decimal.rounds(other.value) and not _terminates(other.value) for decimal, other in both)
 
 
 def recurring(match: re.Match[str]) -> Fraction:

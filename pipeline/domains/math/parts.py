@@ -28,8 +28,7 @@ class Group(NamedTuple):
 
 def group(text: str) -> Group | None:
     """The text as a group; None if it is a single thing. `a and b`, `{a, b}` and `a \\pm b` are lists too."""
-    matrix = _MATRIX.fullmatch(text)
-    if matrix:
+    if matrix := _MATRIX.fullmatch(text):
         return _matrix(matrix[2])
     alternatives = _OR.split(text)
     if all(alternative.count("=") > 1 for alternative in alternatives):  # `a = 1, b = 2 or a = 3, b = 4`
@@ -42,7 +41,9 @@ def group(text: str) -> Group | None:
     if "union" in kinds:
         return Group("union", _cut(text, tokens, "union"))
     if len(tokens) == 2 and (tokens[0].start(), tokens[1].end()) == (0, len(text)):
-        return _bracketed(text[tokens[0].end() : tokens[1].start()], tokens[0][0][-1] + tokens[1][0][-1])
+        inner, brackets = text[tokens[0].end() : tokens[1].start()], tokens[0][0][-1] + tokens[1][0][-1]
+        parts = _both_signs(_listed(inner, _outer_tokens(inner)))
+        return Group("list" if brackets == "{}" else brackets, parts)
     if "ratio" in kinds:
         parts = _cut(text, tokens, "ratio")
         return Group("ratio", parts) if all(_RATIO_PART.match(part) for part in parts) else None
@@ -53,19 +54,11 @@ def group(text: str) -> Group | None:
 def opened(text: str) -> str:
     """Without brackets or marks around one single thing; a set-builder becomes its condition."""
     text = words_opened(text)
-    builder = _SET_BUILDER.fullmatch(text)
-    if builder:
+    if builder := _SET_BUILDER.fullmatch(text):
         return builder[1]
-    only = group(text)
-    while only and len(only.parts) == 1:
+    while (only := group(text)) and len(only.parts) == 1:
         text = words_opened(only.parts[0])
-        only = group(text)
     return text
-
-
-def _bracketed(inner: str, brackets: str) -> Group:
-    kind = "list" if brackets == "{}" else brackets
-    return Group(kind, _both_signs(_listed(inner, _outer_tokens(inner))))
 
 
 def _matrix(inner: str) -> Group:

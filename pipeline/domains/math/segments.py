@@ -42,20 +42,20 @@ def lines(solution: str) -> list[str]:
 def spans(text: str) -> list[tuple[int, int]]:
     """From where to where every formula, environment, figure and block of code goes that is closed; one left open is
     none."""
-    found: list[tuple[int, int]] = []
+    closed: list[tuple[int, int]] = []
     opened: list[tuple[str, int]] = []
     for token in _TOKEN.finditer(text):
         if token["dollars"]:
-            found += _formula(text, token, opened)
+            closed += _formula(text, token, opened)
         elif token["code"]:
             block = _closed(opened, "code", token.end())
-            found += block
+            closed += block
             opened += [] if block else [("code", token.start())]
         elif begun := token["begin"] or (token["open"] or "").lower():
             opened.append((begun, token.start()))
-        elif closed := token["end"] or _OPENS.get((token["close"] or "").lower()):
-            found += _closed(opened, closed, token.end())
-    return found
+        elif ended := token["end"] or _OPENS.get((token["close"] or "").lower()):
+            closed += _closed(opened, ended, token.end())
+    return closed
 
 
 def _closed(opened: list[tuple[str, int]], name: str, end: int) -> list[tuple[int, int]]:
@@ -89,20 +89,14 @@ def _is_inline(text: str) -> bool:
 
 
 def _uncut(text: str) -> Iterator[str]:
-    start = 0
-    for end in _cuts(text):
-        if part := text[start:end].strip():
-            yield part
-        start = end
-
-
-def _cuts(text: str) -> Iterator[int]:
-    """Newlines that stand in nothing, and the text's end."""
+    """What stands between newlines that are in nothing, where that is not empty."""
     answers = [(group[0].start, group[-1].end) for group in boxes.answers(text)]
     waiting = sorted([*spans(text), *answers], reverse=True)
-    reach = 0
+    start = reach = 0
     for newline in re.finditer(r"\n|\Z", text):
         while waiting and waiting[-1][0] < newline.start():
             reach = max(reach, waiting.pop()[1])
         if newline.start() >= reach:
-            yield newline.start()
+            if part := text[start : newline.start()].strip():
+                yield part
+            start = newline.start()

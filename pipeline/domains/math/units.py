@@ -55,8 +55,7 @@ def split_unit(text: str) -> tuple[str, frozenset[str]]:
     Words that are no known unit ("students", "ways") are dropped. A text with nothing that could have a
     value before the unit is returned whole.
     """
-    currency = _CURRENCY.fullmatch(text)
-    if currency:
+    if currency := _CURRENCY.fullmatch(text):
         body, units = split_unit(currency[1] + currency[3])
         return body, units | _known(currency[2])
     for pattern in (_SIGN, _TYPESET, _BARE):

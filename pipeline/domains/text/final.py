@@ -29,12 +29,12 @@ def marked(text: str, last: bool = False) -> tuple[int, re.Match[str]] | None:
 
 def end(text: str) -> int | None:
     """Where the first marked answer ends, None where there is none."""
-    found = marked(text)
-    return found[1].end() if found else None
+    first = marked(text)
+    return first[1].end() if first else None
 
 
 def read(text: str) -> str | None:
     """The final answer: the one marked last, else the last line that is not empty; None for an empty text."""
-    found = marked(text, last=True)
-    lines = [found[1][1]] if found else [MARKER.sub("", line) for line in text.split("\n")]
+    answer = marked(text, last=True)
+    lines = [answer[1][1]] if answer else [MARKER.sub("", line) for line in text.split("\n")]
     return next((bare for line in reversed(lines) if (bare := line.strip().strip("*").strip())), None)

@@ -11,9 +11,9 @@ def by_line(solution: str) -> str:
     text = markers.normal(solution)
     if steps.MARKER.match(text):
         return text
-    found = final.marked(text, last=True)
-    place = found[0] if found else len(text)
-    start = text.rfind("\n", 0, place) + 1 if found else place
+    answer = final.marked(text, last=True)
+    place = answer[0] if answer else len(text)
+    start = text.rfind("\n", 0, place) + 1 if answer else place
     parts = [line.strip() for line in text[:start].split("\n") if line.strip()]
     if last := text[start:].strip():
         alone = not text[start:place].strip("*_# \t")  # nothing but the answer in its line

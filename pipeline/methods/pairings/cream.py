@@ -1,8 +1,8 @@
 """Preference pairs weighted by how far two judges agree (CREAM: Wang et al. 2024, arXiv 2410.12735).
 
-The model before the one that searched judges the candidates of each pair's state again, asked the same. The agreement
-of the two rankings is the pair's consistency C: training takes C of the pair's DPO loss and 1 - C of the swapped
-pair's, so that 1/2 teaches next to no preference and less the opposite one.
+The model before the one that searched judges the candidates of each pair's state again, from the same prompts. The
+agreement of the two rankings is the pair's consistency C: training takes C of the pair's DPO loss and 1 - C of the
+swapped pair's, so that 1/2 teaches next to no preference and less the opposite one.
 
 The paper gives every pair the mean of the data set's C, against the noise of single ones; its code has this form too.
 Each pair keeps its own C here, since a common one smooths all labels alike and cannot tell a pair that both judges see
@@ -27,6 +27,7 @@ from pipeline.core.workload import Sizes, Work
 from pipeline.inference import work
 from pipeline.inference.requests import Task, seed_of
 from pipeline.language.renderer import Renderer
+from pipeline.methods.preferences import key
 from pipeline.methods.psrlm import cost as step_cost
 from pipeline.methods.psrlm import judge
 from pipeline.methods.psrlm.settings import FILE, Judge, Search, Settings
@@ -45,7 +46,7 @@ def pairs(stage: Stage, final: ModuleType) -> tuple[list[Preference], list[Dropp
     """The pairs of the variant, nothing left out, and how far the two judges agree; keeps `rankings.parquet`."""
     of = stage.plan.variants[stage.key].of
     judge = stage.section("psrlm.search", Search, **stage.plan.override(of, "search")).judge
-    rows = files.read(stage.found / "train.parquet", Preference)
+    rows = files.read(stage.judged / "train.parquet", Preference)
     trees = files.read(stage.trees / FILE, Tree)
     rankings = work.results(
         stage,
@@ -54,16 +55,11 @@ def pairs(stage: Stage, final: ModuleType) -> tuple[list[Preference], list[Dropp
         SecondRanking,
         judge,
         stage.seed,
-        stage.found,
+        stage.judged,
         stage.trees,
     )
     files.write(stage.pairs / "rankings.parquet", SecondRanking, rankings.values())
     return weighted(rows, rankings, stage.key), [], statistics(rankings)
-
-
-def key(pair: Preference | SecondRanking) -> str:
-    """A pair's name within its round."""
-    return f"{pair.problem_id}/{pair.step_index}"
 
 
 def second_rankings(
@@ -82,13 +78,12 @@ def second_rankings(
     return {key(pair): _rank(renderer, pair, *states[key(pair)], settings) for pair in pairs}
 
 
-def _rank(renderer: Renderer, pair: Preference, state: State, place: int, settings: Judge) -> Task[SecondRanking]:
+def _rank(renderer: Renderer, pair: Preference, state: State, seed: int, settings: Judge) -> Task[SecondRanking]:
     usable = [candidate for candidate in state.candidates if candidate.finish == "step"]
     texts, scores = tuple(c.text for c in usable), tuple(c.score for c in usable)
-    found = yield from judge.rank(renderer, pair.prompt, state.steps, texts, settings, place)
-    return SecondRanking(
-        pair.problem_id, pair.step_index, texts, scores, found.scores, found.verdicts, consistency(scores, found.scores)
-    )
+    second = yield from judge.rank(renderer, pair.prompt, state.steps, texts, settings, seed)
+    agreement = consistency(scores, second.scores)
+    return SecondRanking(pair.problem_id, pair.step_index, texts, scores, second.scores, second.verdicts, agreement)
 
 
 def consistency(first: Sequence[float], second: Sequence[float]) -> float:
@@ -102,15 +97,15 @@ def consistency(first: Sequence[float], second: Sequence[float]) -> float:
     return float((kendalltau(first, second).statistic + 1) / 2)
 
 
-def weighted(found: Sequence[Preference], rankings: Mapping[str, SecondRanking], iteration: str) -> list[Preference]:
+def weighted(pairs: Sequence[Preference], rankings: Mapping[str, SecondRanking], iteration: str) -> list[Preference]:
     """The same pairs, each with the consistency of its state."""
-    return [replace(pair, consistency=rankings[key(pair)].consistency, iteration=iteration) for pair in found]
+    return [replace(pair, consistency=rankings[key(pair)].consistency, iteration=iteration) for pair in pairs]
 
 
-def statistics(found: Mapping[str, SecondRanking]) -> dict[str, Any]:
+def statistics(by_pair: Mapping[str, SecondRanking]) -> dict[str, Any]:
     """Mean consistency with its standard error (problems are the units: states of one share steps), its distribution
     in tenths, pairs whose candidates the second judge all ties, and its verdicts."""
-    rankings = list(found.values())
+    rankings = list(by_pair.values())
     verdicts = [verdict for ranking in rankings for verdict in ranking.verdicts]
     by_problem: dict[str, list[float]] = {}
     for ranking in rankings:

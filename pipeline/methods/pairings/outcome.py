@@ -23,6 +23,7 @@ from pipeline.inference.requests import Completion, Request, Task, with_marker
 from pipeline.inference.settings import Evaluate
 from pipeline.language import steps
 from pipeline.language.renderer import Renderer
+from pipeline.methods.preferences import key
 from pipeline.methods.psrlm.settings import FILE
 
 BY = "start"  # the second model: the one that searched
@@ -37,17 +38,12 @@ def cost(settings: Section, sizes: Sizes) -> Work:
 
 def pairs(stage: Stage, final: ModuleType) -> tuple[list[Preference], list[Dropped], dict[str, Any]]:
     """The pairs of the variant, what was left out, and no further statistics."""
-    rows = files.read(stage.found / "train.parquet", Preference)
+    rows = files.read(stage.judged / "train.parquet", Preference)
     trees = files.read(stage.trees / FILE, Tree)
     cap = stage.section("evaluate", Evaluate).max_tokens
     models = {"policy": stage.second}
-    completed = work.results(stage, models, lambda r: completions(r, rows, cap), Completion, cap, stage.found)
+    completed = work.results(stage, models, lambda r: completions(r, rows, cap), Completion, cap, stage.judged)
     return *preferences(rows, trees, completed, final, stage.key), {}
-
-
-def key(pair: Preference) -> str:
-    """A pair's name within its round."""
-    return f"{pair.problem_id}/{pair.step_index}"
 
 
 def completions(renderer: Renderer, pairs: Sequence[Preference], max_tokens: int) -> dict[str, Task[Completion]]:
@@ -71,8 +67,8 @@ def preferences(
     """A pair of whole solutions for each step pair, and each that gave none with its reason.
 
     completed: what follows the rejected step, by the pair's key; nothing where that step was the last. Reasons:
-    `unfinished` (the search found no boxed answer), `length` or `context` (the completion did not end), `same_answer`
-    (both box the same answer, so the outcome does not tell them apart).
+    `unfinished` (the search ended without an answer), `length` or `context` (the completion did not end), `same_answer`
+    (both give the same one, so the outcome does not tell them apart).
     """
     solutions = {tree.problem_id: tree for tree in trees}
     kept: list[Preference] = []
@@ -88,16 +84,8 @@ def preferences(
         elif _stated(final, chosen) == _stated(final, rejected):
             reason = "same_answer"
         else:
-            kept.append(
-                replace(
-                    pair,
-                    chosen=chosen,
-                    rejected=rejected,
-                    chosen_terminal=True,
-                    rejected_terminal=True,
-                    iteration=iteration,
-                )
-            )
+            ended = replace(pair, chosen_terminal=True, rejected_terminal=True, iteration=iteration)
+            kept.append(replace(ended, chosen=chosen, rejected=rejected))
             continue
         dropped.append(Dropped("outcome", key(pair), reason, rejected))
     return kept, dropped

@@ -14,26 +14,26 @@ from pipeline.methods.psrlm.settings import Search
 
 
 def sample(
-    renderer: Renderer, problem: str, done: Sequence[str], width: int, sampling: Sampling, place: int
+    renderer: Renderer, problem: str, done: Sequence[str], width: int, sampling: Sampling, seed: int
 ) -> list[Request]:
     """Requests for `width` candidate next steps after the steps `done`."""
     ids = renderer.reasoning(problem, done)
-    return samples(renderer, ids, sampling, width, place, stop=(steps.STOP,))
+    return samples(renderer, ids, sampling, width, seed, stop=(steps.STOP,))
 
 
 def in_waves(
-    renderer: Renderer, problem: str, done: Sequence[str], settings: Search, place: int
+    renderer: Renderer, problem: str, done: Sequence[str], settings: Search, seed: int
 ) -> Generator[list[Request], list[Completion], tuple[Candidate, ...]]:
     """The distinct candidates of `settings.width` samples, or of the first wave where that holds one usable step alone.
 
     A sample has the seed of its number in either wave, so that a second wave makes the candidates of one wave.
     """
     first = settings.first_wave or settings.width
-    answers = yield sample(renderer, problem, done, first, settings.sampling, place)
-    found = merge(renderer, answers, number=len(done) + 1)
-    if first == settings.width or (len(found) == 1 and found[0].finish == "step"):
-        return found
-    more = yield sample(renderer, problem, done, settings.width - first, settings.sampling, place + first)
+    answers = yield sample(renderer, problem, done, first, settings.sampling, seed)
+    distinct = merge(renderer, answers, number=len(done) + 1)
+    if first == settings.width or (len(distinct) == 1 and distinct[0].finish == "step"):
+        return distinct
+    more = yield sample(renderer, problem, done, settings.width - first, settings.sampling, seed + first)
     return merge(renderer, [*answers, *more], number=len(done) + 1)
 
 
@@ -45,7 +45,7 @@ def merge(renderer: Renderer, answers: Sequence[Completion], number: int) -> tup
     it), `context`.
     """
     marker = steps.marker(number)
-    found: dict[str, Candidate] = {}
+    distinct: dict[str, Candidate] = {}
     for answer in answers:
         text = steps.clean(marker + answer.text, renderer.answer_end)
         final = renderer.answer_end(text) is not None
@@ -54,9 +54,6 @@ def merge(renderer: Renderer, answers: Sequence[Completion], number: int) -> tup
         if finish == "step" and (not rest or markers.begins(rest)):
             finish = "marker" if rest else "empty"
         key = f"{finish} {steps.body(text)}"
-        before = found.get(key)
-        if before is None:
-            found[key] = Candidate(text, 1, 0.0, finish, final or answer.ended, answer.tokens)
-        else:
-            found[key] = replace(before, votes=before.votes + 1, tokens=before.tokens + answer.tokens)
-    return tuple(found.values())
+        before = distinct.get(key, Candidate(text, 0, 0.0, finish, final or answer.ended))
+        distinct[key] = replace(before, votes=before.votes + 1, tokens=before.tokens + answer.tokens)
+    return tuple(distinct.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,20 +17,20 @@ from pipeline.core.records import Dropped, JudgedPair, SearchTree
 from pipeline.data.ratings import RatedStep
 from pipeline.language.steps import body
 from pipeline.methods.psrlm import judge
-from pipeline.methods.psrlm.layers import Layer, Question, layers, questions, rated_layers
+from pipeline.methods.psrlm.layers import Asking, Layer, layers, questions, rated_layers
 from pipeline.methods.psrlm.settings import FILE, Eft
 from pipeline.methods.verdicts import turned
 
 Row = JudgedPair
 
 
-def human_answers(asked: Sequence[tuple[Layer, Question, Question]]) -> dict[str, str]:
+def human_answers(rated: Sequence[Asking]) -> dict[str, str]:
     """The verdicts that the ratings already hold, in both orders; people left no explanation."""
-    return {q.key: verdict for _, *both in asked for q, verdict in zip(both, ("[[A]]", "[[B]]"), strict=True)}
+    return {q.key: verdict for _, *both in rated for q, verdict in zip(both, ("[[A]]", "[[B]]"), strict=True)}
 
 
 def judged_pairs(
-    asked: Sequence[tuple[Layer, Question, Question]],
+    asking: Sequence[Asking],
     answers: Mapping[str, str],
     missing: Mapping[str, tuple[str, str]] = MappingProxyType({}),
 ) -> tuple[list[JudgedPair], list[Dropped]]:
@@ -41,7 +42,7 @@ def judged_pairs(
     """
     kept: list[JudgedPair] = []
     dropped: list[Dropped] = []
-    for layer, straight, swapped in asked:
+    for layer, straight, swapped in asking:
         if none := missing.get(straight.key) or missing.get(swapped.key):
             dropped.append(Dropped("eft", layer.key, *none))
             continue
@@ -53,25 +54,18 @@ def judged_pairs(
         elif winners[0] == "B":
             dropped.append(layer.dropped("disagrees_with_prm"))
         else:
-            best, worst = layer.best_score, layer.worst_score
-            for question, winner, score_a, score_b in zip(
-                (straight, swapped), winners, (best, worst), (worst, best), strict=True
-            ):
-                kept.append(_row(layer, question, answers[question.key], str(winner), score_a, score_b))
+            scores = layer.best_score, layer.worst_score
+            for q, winner, shown in zip((straight, swapped), map(str, winners), (scores, scores[::-1]), strict=True):
+                where = q.key, layer.problem_id, layer.prompt, layer.steps
+                kept.append(JudgedPair(*where, q.a, q.b, answers[q.key], winner, *shown))
     return kept, dropped
 
 
-def _row(layer: Layer, asked: Question, judgment: str, winner: str, score_a: float, score_b: float) -> JudgedPair:
-    return JudgedPair(
-        asked.key, layer.problem_id, layer.prompt, layer.steps, asked.a, asked.b, judgment, winner, score_a, score_b
-    )
-
-
 class Annotation:
-    """The annotation of one EFT search: what is asked about its layers, and the rows that the answers make.
+    """The annotation of one EFT search: questions about its layers, and the rows that the answers make.
 
     rated: people's ratings, whose layers are added with the verdicts that they hold. problems: how many searched
-    problems are asked about, how many there are, and why others are not.
+    problems have a question, how many there are, and why others have none.
     """
 
     def __init__(self, folder: Path, settings: Eft, rated: Iterable[RatedStep] = ()) -> None:
@@ -79,46 +73,44 @@ class Annotation:
         trees = files.read(folder / FILE, SearchTree)
         searched, people = layers(trees), rated_layers(rated)
         self.layers = len(searched) + len(people)
-        self._asked, self._unasked = questions(searched, settings)
-        self._rated, left = questions(people, settings)
-        self._unasked += left
-        self.problems = _with_layers(trees, searched, {layer.problem_id for layer, *_ in self._asked})
+        self._questions, without = questions(searched, settings)
+        self._rated, more = questions(people, settings)
+        self._without = without + more  # a question
+        self.problems = _with_questions(trees, searched, {layer.problem_id for layer, *_ in self._questions})
 
     def prompts(self, family: str) -> dict[str, str]:
         """The judge's prompt of each question, by its key, for an annotator that reads."""
-        return {q.key: judge.prompt(family, q.problem, q.steps, q.a, q.b) for _, *both in self._asked for q in both}
+        return {q.key: judge.prompt(family, q.problem, q.steps, q.a, q.b) for _, *both in self._questions for q in both}
 
     def by_oracle(self, oracle: ModuleType, family: str) -> dict[str, str]:
         """The judgments of a domain's oracle on what the judge sees, by the question's key."""
-        found = {}
-        for _, *both in self._asked:
-            for q in both:
-                text, winner = oracle.compare(q.problem, q.steps, *judge.shown(family, a=q.a, b=q.b).values())
-                found[q.key] = f"{text} [[{winner}]]"
-        return found
+        judgments = {}
+        for q in itertools.chain.from_iterable(both for _, *both in self._questions):
+            text, winner = oracle.compare(q.problem, q.steps, *judge.shown(family, a=q.a, b=q.b).values())
+            judgments[q.key] = f"{text} [[{winner}]]"
+        return judgments
 
     def rows(
         self, answers: Mapping[str, str], missing: Mapping[str, tuple[str, str]], seed: int, shares: Shares
     ) -> tuple[list[JudgedPair], list[JudgedPair], list[Dropped], dict[str, Any]]:
-        """Train rows, test rows, what was left out, and statistics.
+        """Train rows, test rows, what was left out, and statistics; arguments as of `judged_pairs`.
 
-        answers: texts by the question's key; missing: reason and cause where there is none. Raises PipelineError where
-        too few rows came of the annotation (shares.annotated), whatever people's ratings add.
+        Raises PipelineError where too few rows came of the annotation (shares.annotated), beside people's ratings.
         """
-        kept, dropped = judged_pairs(self._asked, answers, missing)
+        kept, dropped = judged_pairs(self._questions, answers, missing)
         lost = counts([row.reason for row in dropped])
-        require_share("eft", shares, "annotated", len(kept) // 2, len(self._asked), lost, next(iter(dropped), None))
+        require_share("eft", shares, "annotated", len(kept) // 2, len(self._questions), lost, next(iter(dropped), None))
         more, odd = judged_pairs(self._rated, human_answers(self._rated))
         train, test, surplus = split([*kept, *more], self.settings, seed)
-        left_out = [*self._unasked, *dropped, *odd, *surplus]
+        left_out = [*self._without, *dropped, *odd, *surplus]
         return train, test, left_out, statistics(self.layers, train, test, left_out)
 
 
-def _with_layers(
-    trees: Sequence[SearchTree], found: Sequence[Layer], asked: Collection[str]
+def _with_questions(
+    trees: Sequence[SearchTree], layers: Sequence[Layer], problems: Collection[str]
 ) -> tuple[int, int, dict[str, int]]:
-    having = {layer.problem_id for layer in found}
-    without = [tree for tree in trees if tree.problem_id not in asked]
+    having = {layer.problem_id for layer in layers}
+    without = [tree for tree in trees if tree.problem_id not in problems]
     reasons = ["margin" if tree.problem_id in having else "one_candidate" for tree in without]
     return len(trees) - len(without), len(trees), counts(reasons)
 
@@ -162,20 +154,19 @@ def _drawn(rows: list[JudgedPair], pairs: int, seed: int, reason: str) -> tuple[
 
 
 def statistics(
-    found: int, train: Sequence[JudgedPair], test: Sequence[JudgedPair], dropped: Sequence[Dropped]
+    layers: int, train: Sequence[JudgedPair], test: Sequence[JudgedPair], dropped: Sequence[Dropped]
 ) -> dict[str, Any]:
-    """Layers found, rows of both splits, margins by P("+"), train rows of a problem, and why layers were left out."""
-    reasons = counts([row.reason for row in dropped])
+    """Layers, rows of both splits, margins by P("+"), train rows of a problem, and why layers were left out."""
     rows = [*train, *test]
     return {
-        "layers": found,
+        "layers": layers,
         "content": content(rows),
         "margin": quantiles(abs(row.score_a - row.score_b) for row in rows),
         "train_rows_of_a_problem": quantiles(Counter(row.problem_id for row in train).values()),
         "train_rows": len(train),
         "train_ties": sum(row.winner == "C" for row in train),
         "test_rows": len(test),
-        "dropped": reasons,
+        "dropped": counts(row.reason for row in dropped),
     }
 
 

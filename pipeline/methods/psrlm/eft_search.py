@@ -49,7 +49,7 @@ class _Branch:
 def tasks(
     renderer: Renderer, problems: Sequence[Problem], settings: EftSearch, seed: int, value: Path
 ) -> dict[str, Task[SearchTree]]:
-    """The search of each problem, by its id. value: folder of the PRM, which says how it is asked."""
+    """The search of each problem, by its id. value: folder of the PRM, which says how to ask it."""
     ask = published.asker(value)
     return {problem.problem_id: search(renderer, problem, settings, seed, ask) for problem in problems}
 
@@ -66,26 +66,21 @@ def search(
     unusable: list[Candidate] = []
     for iteration in range(settings.iterations):
         leaf = _select(root, settings.exploration)
-        place = seed_of(seed, problem.problem_id, iteration)
+        own_seed = seed_of(seed, problem.problem_id, iteration)
         if leaf.terminal or len(leaf.steps) >= settings.max_steps:
             _back_up(leaf, leaf.score)
             continue
-        asked = candidates.sample(renderer, problem.prompt, leaf.steps, settings.width, settings.sampling, place)
-        found = candidates.merge(renderer, (yield asked), number=len(leaf.steps) + 1)
-        if leaf is root and all(candidate.finish == "context" for candidate in found):
-            return SearchTree(problem.problem_id, problem.prompt, (), "context", found)
+        samples = candidates.sample(renderer, problem.prompt, leaf.steps, settings.width, settings.sampling, own_seed)
+        distinct = candidates.merge(renderer, (yield samples), number=len(leaf.steps) + 1)
+        if leaf is root and all(candidate.finish == "context" for candidate in distinct):
+            return SearchTree(problem.problem_id, problem.prompt, (), "context", distinct)
         leaf.expanded = True
-        usable = [candidate for candidate in found if candidate.finish == "step"]
-        unusable += [candidate for candidate in found if candidate.finish != "step"]
+        usable = [candidate for candidate in distinct if candidate.finish == "step"]
+        unusable += [candidate for candidate in distinct if candidate.finish != "step"]
         rated = yield [ask(renderer, problem.prompt, leaf.steps, candidate.text, "prm") for candidate in usable]
         for candidate, rating in zip(usable, rated, strict=True):
-            child = _Branch(
-                len(branches),
-                (*leaf.steps, candidate.text),
-                prm.probability(rating),
-                candidate.terminal,
-                parent=leaf,
-            )
+            steps = (*leaf.steps, candidate.text)
+            child = _Branch(len(branches), steps, prm.probability(rating), candidate.terminal, parent=leaf)
             leaf.children.append(child)
             branches.append(child)
         if not leaf.children:
@@ -93,17 +88,10 @@ def search(
             _back_up(leaf, 0.0)
             continue
         best = max(leaf.children, key=lambda child: child.score)
-        value = yield from _simulate(renderer, problem, best, settings, place, ask)
+        value = yield from _simulate(renderer, problem, best, settings, own_seed, ask)
         _back_up(best, value)
     nodes = tuple(
-        Node(
-            b.parent.index if b.parent else -1,
-            b.steps[-1] if b.steps else "",
-            b.score,
-            b.visits,
-            b.value,
-            b.terminal,
-        )
+        Node(b.parent.index if b.parent else -1, b.steps[-1] if b.steps else "", b.score, b.visits, b.value, b.terminal)
         for b in branches
     )
     return SearchTree(problem.problem_id, problem.prompt, nodes, "searched", tuple(unusable))
@@ -120,16 +108,16 @@ def _select(root: _Branch, exploration: float) -> _Branch:
 
 
 def _simulate(
-    renderer: Renderer, problem: Problem, start: _Branch, settings: EftSearch, place: int, ask: prm.Ask
+    renderer: Renderer, problem: Problem, start: _Branch, settings: EftSearch, seed: int, ask: prm.Ask
 ) -> Generator[list[Request], list[Completion], float]:
     """Mean P("+") over `start` and up to `depth` - 1 further single-sample steps."""
     done, ratings, terminal = start.steps, [start.score], start.terminal
     for depth in range(1, settings.depth):
         if terminal or len(done) >= settings.max_steps:
             break
-        seed = seed_of(place, "simulate", depth)
-        asked = candidates.sample(renderer, problem.prompt, done, 1, settings.sampling, seed)
-        (candidate,) = candidates.merge(renderer, (yield asked), number=len(done) + 1)
+        own_seed = seed_of(seed, "simulate", depth)
+        sample = candidates.sample(renderer, problem.prompt, done, 1, settings.sampling, own_seed)
+        (candidate,) = candidates.merge(renderer, (yield sample), number=len(done) + 1)
         if candidate.finish != "step":
             ratings.append(0.0)
             break
@@ -155,9 +143,4 @@ def statistics(trees: Sequence[SearchTree]) -> dict[str, Any]:
     """Problems, nodes without the roots, and distinct candidates with why some are unusable."""
     nodes = sum(len(tree.nodes[1:]) for tree in trees)
     unusable = counts([candidate.finish for tree in trees for candidate in tree.unusable])
-    return {
-        "problems": len(trees),
-        "nodes": nodes,
-        "candidates": nodes + sum(unusable.values()),
-        "unusable": unusable,
-    }
+    return {"problems": len(trees), "nodes": nodes, "candidates": nodes + sum(unusable.values()), "unusable": unusable}

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
-from pipeline.core.records import JudgedPair, Verdict
+from pipeline.core.records import Verdict
 from pipeline.inference.requests import Completion, Request, Task, sampled, seed_of
 from pipeline.language import fences
 from pipeline.language.renderer import Renderer
 from pipeline.language.steps import join
 from pipeline.methods.psrlm import listwise
-from pipeline.methods.psrlm.comparisons import SCHEDULES, Comparisons, Shown, orders
+from pipeline.methods.psrlm.comparisons import SCHEDULES, Comparisons, orders
 from pipeline.methods.psrlm.settings import Judge
 
 VERDICT = re.compile(r"\[\[([ABC])\]\]")
@@ -38,8 +38,8 @@ def prompt(family: str, problem: str, steps: Sequence[str], a: str, b: str, spec
 
 def parse(text: str) -> str | None:
     """`A`, `B` or `C` (a tie) from the judge's words; None where no verdict stands there or more than one."""
-    found = set(VERDICT.findall(text))
-    return found.pop() if len(found) == 1 else None
+    verdicts = set(VERDICT.findall(text))
+    return verdicts.pop() if len(verdicts) == 1 else None
 
 
 def read(verdict: Verdict, margin: float) -> str | None:
@@ -172,7 +172,7 @@ def ranked(verdicts: Sequence[Verdict], votes: Sequence[int], settings: Judge) -
         order = sorted(range(len(votes)), key=lambda index: (wins[index], votes[index], -index))
         complete = len(verdicts) == settings.rankings
         return Ranking(tuple(verdicts), tuple(map(float, wins)), order[-1], order[0], open=not complete)
-    by_shown: dict[Shown, Verdict] = {(verdict.a, verdict.b): verdict for verdict in verdicts}
+    by_shown = {(verdict.a, verdict.b): verdict for verdict in verdicts}
     shown = orders(len(votes), settings, 0)
     if settings.orders == "single":  # in the order that was drawn
         shown = {(i, j): ((j, i) if (j, i) in by_shown else (i, j),) for i, j in shown}
@@ -182,30 +182,3 @@ def ranked(verdicts: Sequence[Verdict], votes: Sequence[int], settings: Judge) -
     kept = tuple(by_shown[one] for order in shown.values() for one in order if one in by_shown)
     scores = tuple(map(float, compared.wins()[0]))
     return Ranking(kept, scores, best, worst, not_needed=missing, open=bool(questions))
-
-
-def few_shot(family: str, examples: Sequence[JudgedPair], text: str) -> str:
-    """`text` after worked examples of the same prompt with their judgments (the paper's 3-shot M0)."""
-    parts = [prompt(family, e.prompt, e.steps, e.a, e.b) + e.judgment for e in examples]
-    return "\n\n".join([*parts, text])
-
-
-@dataclass(frozen=True)
-class Opinion:
-    """A judge's answers on one held-out pair: as shown and with the candidates swapped (letters as shown)."""
-
-    pair_id: str
-    winner: str
-    straight: str | None
-    swapped: str | None
-    straight_text: str
-    swapped_text: str
-
-
-def both_orders(renderer: Renderer, pair: JudgedPair, examples: Sequence[JudgedPair]) -> tuple[list[str], list[int]]:
-    """Prompts and seeds for one held-out pair as shown, and with its candidates swapped."""
-    family, shown = renderer.family, ((pair.a, pair.b), (pair.b, pair.a))
-    prompts = [
-        few_shot(family, examples, prompt(family, pair.prompt, pair.steps, a, b, renderer.special)) for a, b in shown
-    ]
-    return prompts, [seed_of(pair.pair_id, a, b) for a, b in shown]

@@ -1,7 +1,8 @@
-"""The layers of searched or rated steps, and what an annotator is asked about them (paper, section 3.2)."""
+"""The layers of searched or rated steps, and the questions to an annotator about them (paper, section 3.2)."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -31,27 +32,27 @@ class Layer:
 
 def layers(trees: Iterable[SearchTree]) -> list[Layer]:
     """Every layer of at least two candidates, in order of problem and parent; of equal scores the later is better."""
-    found = []
+    result = []
     for tree in trees:
         for key, steps, nodes in tree.siblings():
             worst, *_, best = sorted(nodes, key=lambda node: node.score)
             where = (key, tree.problem_id, tree.prompt, steps)
-            found.append(Layer(*where, best.step, worst.step, best.score, worst.score))
-    return found
+            result.append(Layer(*where, best.step, worst.step, best.score, worst.score))
+    return result
 
 
 def rated_layers(rated: Iterable[RatedStep]) -> list[Layer]:
     """Layers from human ratings: the first good against the first bad candidate of a prefix, scores the ratings."""
-    found = []
+    result = []
     for number, (good, bad) in enumerate(best_and_worst(rated)):
         key = f"{RATED}{good.problem_id}/{number}"
-        found.append(Layer(key, good.problem_id, good.prompt, good.steps, good.text, bad.text, 1.0, -1.0))
-    return found
+        result.append(Layer(key, good.problem_id, good.prompt, good.steps, good.text, bad.text, 1.0, -1.0))
+    return result
 
 
 @dataclass(frozen=True)
 class Question:
-    """What an annotator is asked about a layer: which of `a` and `b` is the better step after `steps`."""
+    """A question to an annotator about a layer: which of `a` and `b` is the better step after `steps`."""
 
     key: str
     problem: str
@@ -60,22 +61,25 @@ class Question:
     b: str
 
 
-def questions(found: Sequence[Layer], settings: Eft) -> tuple[list[tuple[Layer, Question, Question]], list[Dropped]]:
+Asking = tuple[Layer, Question, Question]  # a layer, and its question in both orders
+
+
+def questions(candidates: Sequence[Layer], settings: Eft) -> tuple[list[Asking], list[Dropped]]:
     """The layers worth asking about, each with its question in both orders, and the others with their reason.
 
     Reasons: `margin`, `per_problem` (more than eft.pairs_per_problem).
     """
-    asked: list[tuple[Layer, Question, Question]] = []
+    kept: list[Asking] = []
     dropped: list[Dropped] = []
-    taken: dict[str, int] = {}
-    for layer in found:
+    taken = Counter[str]()
+    for layer in candidates:
         if layer.best_score - layer.worst_score < settings.margin:
             dropped.append(layer.dropped("margin"))
-        elif taken.get(layer.problem_id, 0) >= settings.pairs_per_problem:
+        elif taken[layer.problem_id] >= settings.pairs_per_problem:
             dropped.append(layer.dropped("per_problem"))
         else:
-            taken[layer.problem_id] = taken.get(layer.problem_id, 0) + 1
+            taken[layer.problem_id] += 1
             straight = Question(f"{layer.key}/0", layer.prompt, layer.steps, layer.best, layer.worst)
             swapped = Question(f"{layer.key}/1", layer.prompt, layer.steps, layer.worst, layer.best)
-            asked.append((layer, straight, swapped))
-    return asked, dropped
+            kept.append((layer, straight, swapped))
+    return kept, dropped

@@ -46,10 +46,10 @@ def ask(
     """As many rankings as the settings say, each a verdict for its first against its last."""
     orders, requests = [], []
     for number in range(settings.rankings):
-        place = seed_of(seed, "ranking", number)
-        order = random.Random(place).sample(range(len(candidates)), len(candidates))
+        own_seed = seed_of(seed, "ranking", number)
+        order = random.Random(own_seed).sample(range(len(candidates)), len(candidates))
         text = prompt(renderer.family, problem, steps, [candidates[i] for i in order], renderer.special)
-        requests.append(sampled(renderer, renderer.turn(text), settings.sampling, place))
+        requests.append(sampled(renderer, renderer.turn(text), settings.sampling, own_seed))
         orders.append(tuple(order))
     answers = yield requests
     return [read(answer.text, answer.tokens, order) for answer, order in zip(answers, orders, strict=True)]

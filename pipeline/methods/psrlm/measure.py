@@ -1,18 +1,62 @@
-"""A model as a judge of held-out pairs of steps: accuracy, consistency under swapped order, calibration."""
+"""A model as a judge of held-out pairs of steps: accuracy, consistency under swapped order, calibration.
+
+The judge writes its judgment as always. Then the probabilities of `A` and `B` are read where its verdict stands, after
+its own words. A pair's log-odds are the mean of both orders, which cancels a preference for a place.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from pipeline.core.means import proportion
+import numpy as np
+from scipy.special import expit
+
+from pipeline.core.means import mean_and_error, proportion
 from pipeline.core.records import JudgedPair
-from pipeline.inference.requests import Task
+from pipeline.inference.requests import Task, seed_of
 from pipeline.language.renderer import Renderer
-from pipeline.methods.psrlm.calibration import Weighed, calibration, weigh
-from pipeline.methods.psrlm.judge import Opinion
-from pipeline.methods.psrlm.settings import RATED, Search
+from pipeline.methods.psrlm import judge
+from pipeline.methods.psrlm.settings import RATED, Judge, Search
 from pipeline.methods.verdicts import turned
+
+BINS = 5  # of equal width, from a coin's confidence to 1
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """A judge's answers on one held-out pair: as shown and with the candidates swapped (letters as shown).
+
+    Log-odds (natural) of `A` against `B` are None where the verdict cannot be read, and where the prompt with the
+    judgment no longer fits the context.
+    """
+
+    pair_id: str
+    winner: str
+    straight: str | None
+    swapped: str | None
+    straight_text: str
+    swapped_text: str
+    straight_log_odds: float | None = None
+    swapped_log_odds: float | None = None
+
+    @property
+    def log_odds(self) -> float | None:
+        """For the pair's first candidate, mean of both orders."""
+        return self._mean(-1)
+
+    @property
+    def place_log_odds(self) -> float | None:
+        """For whichever candidate is shown first, mean of both orders."""
+        return self._mean(1)
+
+    def _mean(self, sign: int) -> float | None:
+        if self.straight_log_odds is None or self.swapped_log_odds is None:
+            return None
+        return (self.straight_log_odds + sign * self.swapped_log_odds) / 2
+
 
 Held, Row = JudgedPair, Weighed
 
@@ -29,18 +73,40 @@ def task(
     return weigh(renderer, row, examples, settings.judge)
 
 
-def quality(found: Sequence[Weighed]) -> dict[str, Any]:
+def weigh(renderer: Renderer, pair: JudgedPair, examples: Sequence[JudgedPair], settings: Judge) -> Task[Weighed]:
+    """Judge one held-out pair in both orders, then read the log-odds of each verdict that has none yet.
+
+    examples: pairs that are shown before it with their judgments (the paper's 3-shot M0).
+    """
+    family, shown = renderer.family, ((pair.a, pair.b), (pair.b, pair.a))
+    worked = [judge.prompt(family, e.prompt, e.steps, e.a, e.b) + e.judgment for e in examples]
+    own = [judge.prompt(family, pair.prompt, pair.steps, a, b, renderer.special) for a, b in shown]
+    prompts, seeds = ["\n\n".join([*worked, text]) for text in own], [seed_of(pair.pair_id, a, b) for a, b in shown]
+    verdicts = yield from judge.ask(renderer, prompts, seeds, settings)
+    odds = [one.log_odds for one in verdicts]
+    again = [k for k, one in enumerate(verdicts) if one.log_odds is None and one.winner is not None]
+    before = [judge.VERDICT.split(verdicts[k].text)[0] for k in again]
+    turns = [renderer.turn(prompts[k]) for k in again]
+    answers = yield [judge.letters(renderer, ids, words) for ids, words in zip(turns, before, strict=True)]
+    for k, answer in zip(again, answers, strict=True):
+        odds[k] = judge.log_odds(answer)
+    straight, swapped = verdicts
+    winners, texts = (straight.winner, swapped.winner), (straight.text, swapped.text)
+    return Weighed(pair.pair_id, pair.winner, *winners, *texts, *odds)
+
+
+def quality(opinions: Sequence[Weighed]) -> dict[str, Any]:
     """Quality on all held-out pairs, its calibration, and apart the quality on pairs that people rated.
 
     verdicts: both of every pair in their order (`?`: unreadable), which the report compares with another judge's.
     """
-    result = judge_quality(found) | {"calibration": calibration(found)}
-    result["verdicts"] = " ".join(f"{o.straight or '?'}{o.swapped or '?'}" for o in found)
-    rated = [opinion for opinion in found if opinion.pair_id.startswith(RATED)]
+    result = judge_quality(opinions) | {"calibration": calibration(opinions)}
+    result["verdicts"] = " ".join(f"{o.straight or '?'}{o.swapped or '?'}" for o in opinions)
+    rated = [opinion for opinion in opinions if opinion.pair_id.startswith(RATED)]
     return result | ({"human": judge_quality(rated)} if rated else {})
 
 
-def judge_quality(opinions: Sequence[Opinion]) -> dict[str, Any]:
+def judge_quality(opinions: Sequence[Weighed]) -> dict[str, Any]:
     """Accuracy of the judge on held-out pairs as shown (paper, table 3) and swapped, and its consistency.
 
     An unreadable verdict counts as wrong and as inconsistent, a tie as wrong. Consistency: both orders name the same
@@ -60,3 +126,36 @@ def judge_quality(opinions: Sequence[Opinion]) -> dict[str, Any]:
         "ties": sum(o.straight == "C" for o in opinions) / len(opinions),
         "unreadable": 1 - len(readable) / len(opinions),
     }
+
+
+def calibration(rows: Sequence[Weighed]) -> dict[str, Any]:
+    """Calibration of a judge's log-odds on pairs without ties; pairs without log-odds are left out and counted.
+
+    accuracy: share in which the likelier candidate is the better one. brier: mean squared distance of the first
+    candidate's probability from 1 or 0 (0.25 for a coin). error: expected calibration error, the mean distance of
+    confidence and accuracy over bins of confidence, weighted by their pairs (Guo et al. 2017); its standard error takes
+    each bin's sign as given. first: log-odds for whichever candidate is shown first.
+    """
+    known = [row for row in rows if row.log_odds is not None]
+    result: dict[str, Any] = {"pairs": len(known), "without": len(rows) - len(known)}
+    if not known:
+        return result
+    first = np.array([row.winner == "A" for row in known])
+    chance = expit(np.array([row.log_odds for row in known], dtype=float))
+    confidence, right = np.maximum(chance, 1 - chance), (chance > 0.5) == first
+    numbers = np.minimum((confidence - 0.5) * 2 * BINS, BINS - 1).astype(int)
+    bins = [numbers == number for number in np.unique(numbers)]
+    beyond = [(confidence - right)[inside] for inside in bins]
+    for name, (mean, error) in {
+        "accuracy": proportion(right.tolist()),
+        "brier": mean_and_error(((chance - first) ** 2).tolist()),
+        "error": mean_and_error([math.copysign(1, part.sum()) * one for part in beyond for one in part.tolist()]),
+        "first": mean_and_error([place for row in known if (place := row.place_log_odds) is not None]),
+    }.items():
+        result |= {name: mean, f"{name}_se": error}
+    result["bins"] = []
+    for inside in bins:
+        share, error = proportion(right[inside].tolist())
+        values = {"confidence": float(confidence[inside].mean()), "accuracy": share, "accuracy_se": error}
+        result["bins"].append({"pairs": int(inside.sum()), **values})
+    return result

@@ -51,16 +51,6 @@ def _reason(state: State, settings: Pairs) -> str | None:
 def _preference(tree: Tree, state: State, iteration: str) -> Preference:
     assert state.best is not None and state.worst is not None
     chosen, rejected = state.candidates[state.best], state.candidates[state.worst]
-    return Preference(
-        problem_id=tree.problem_id,
-        step_index=len(state.steps) + 1,
-        prompt=tree.prompt,
-        steps=state.steps,
-        chosen=chosen.text,
-        rejected=rejected.text,
-        chosen_terminal=chosen.terminal,
-        rejected_terminal=rejected.terminal,
-        chosen_score=chosen.score,
-        rejected_score=rejected.score,
-        iteration=iteration,
-    )
+    where = tree.problem_id, len(state.steps) + 1, tree.prompt, state.steps
+    texts, terminal = (chosen.text, rejected.text), (chosen.terminal, rejected.terminal)
+    return Preference(*where, *texts, *terminal, chosen.score, rejected.score, iteration)

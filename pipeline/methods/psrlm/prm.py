@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipeline.core.errors import PipelineError
+from pipeline.core.means import proportion
 from pipeline.core.records import LabelledSolution
 from pipeline.inference.requests import Completion, Request, Task
 from pipeline.language import prompts
@@ -71,25 +72,13 @@ def probability(completion: Completion) -> float:
     return 1 / (1 + math.exp(minus - plus))
 
 
-@dataclass(frozen=True)
-class Quality:
-    """How well P("+") > 1/2 matches labels on held-out steps; f1 is that of the label `-`."""
-
-    steps: int
-    accuracy: float
-    accuracy_error: float
-    f1: float
-
-
-def quality(predicted: Sequence[float], labels: Sequence[bool]) -> Quality:
-    """Accuracy (with its standard error) and F1 of finding wrong steps."""
-    said = [p > 0.5 for p in predicted]
-    count = len(labels)
-    right = sum(s == label for s, label in zip(said, labels, strict=True))
-    found = sum(not s and not label for s, label in zip(said, labels, strict=True))
-    total = said.count(False) + labels.count(False)
-    accuracy = right / count
-    return Quality(count, accuracy, math.sqrt(accuracy * (1 - accuracy) / count), 2 * found / total if total else 1.0)
+def quality(predicted: Sequence[float], labels: Sequence[bool]) -> dict[str, float]:
+    """How well P("+") > 1/2 matches labels on held-out steps: accuracy with its standard error, F1 of the label `-`."""
+    pairs = [(plus > 0.5, label) for plus, label in zip(predicted, labels, strict=True)]
+    accuracy, error = proportion([named == label for named, label in pairs])
+    wrong = sum((not named) + (not label) for named, label in pairs)
+    f1 = 2 * pairs.count((False, False)) / wrong if wrong else 1.0
+    return {"steps": len(pairs), "accuracy": accuracy, "accuracy_error": error, "f1": f1}
 
 
 @dataclass(frozen=True)
@@ -100,7 +89,7 @@ class Rating:
 
 
 def rating_tasks(renderer: Renderer, rows: Sequence[LabelledSolution], ask: Ask = request) -> dict[str, Task[Rating]]:
-    """A task for each step of labelled solutions, in order. ask: how this model is asked."""
+    """A task for each step of labelled solutions, in order. ask: how to ask this model."""
     return {
         f"{row.solution_id}/{index}": _rate(ask(renderer, row.prompt, row.completions[:index], step, "policy"))
         for row in rows
@@ -108,6 +97,6 @@ def rating_tasks(renderer: Renderer, rows: Sequence[LabelledSolution], ask: Ask 
     }
 
 
-def _rate(asked: Request) -> Task[Rating]:
-    (completion,) = yield [asked]
+def _rate(request: Request) -> Task[Rating]:
+    (completion,) = yield [request]
     return Rating(probability(completion))

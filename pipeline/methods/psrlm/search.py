@@ -33,9 +33,9 @@ def search(renderer: Renderer, problem: Problem, settings: Search, seed: int) ->
     path: list[int] = []  # indices of the states whose steps stand in the solution
     rollbacks, answered = 0, dict[str, Verdict]()
     for visit in range(settings.max_steps):
-        done = tuple(_chosen(states[index]) for index in path)
-        place = seed_of(seed, problem.problem_id, len(done), visit)
-        candidates = yield from in_waves(renderer, problem.prompt, done, settings, place)
+        done = tuple(_chosen(states[index]).text for index in path)
+        state_seed = seed_of(seed, problem.problem_id, len(done), visit)
+        candidates = yield from in_waves(renderer, problem.prompt, done, settings, state_seed)
         eligible = [index for index, candidate in enumerate(candidates) if candidate.finish == "step"]
         if not eligible:
             states.append(State(done, candidates, (), "none", None, None, False))
@@ -44,30 +44,28 @@ def search(renderer: Renderer, problem: Problem, settings: Search, seed: int) ->
             state = State(done, candidates, (), "single", eligible[0], None, False)
         else:
             texts, votes = zip(*((candidates[index].text, candidates[index].votes) for index in eligible), strict=True)
-            ranking = yield from judge.rank(
-                renderer, problem.prompt, done, texts, settings.judge, place, votes, answered
-            )
+            how = settings.judge, state_seed, votes, answered
+            ranking = yield from judge.rank(renderer, problem.prompt, done, texts, *how)
             state = _judged(done, candidates, eligible, ranking)
         if state.outcome == "tie":
             if rollbacks < settings.rollbacks:
                 rollbacks += 1
                 states.append(state)
                 if path:
-                    states[path[-1]] = replace(states[path[-1]], discarded=True)
-                    path.pop()
+                    last = path.pop()
+                    states[last] = replace(states[last], discarded=True)
                 continue
             most = max(eligible, key=lambda index: state.candidates[index].votes)
             state = replace(state, outcome="forced", best=most)
-        best = _chosen(state)
-        repeated = any(steps.body(best) == steps.body(step) for step in done)
         states.append(state)
         path.append(len(states) - 1)
-        assert state.best is not None
-        if repeated:
-            return _tree(problem, states, (*done, best), "repeat")
-        if state.candidates[state.best].terminal:
-            return _tree(problem, states, (*done, best), "no_answer" if renderer.answer_end(best) is None else "answer")
-    return _tree(problem, states, tuple(_chosen(states[index]) for index in path), "max_steps")
+        best = _chosen(state)
+        longer = (*done, best.text)
+        if any(steps.body(best.text) == steps.body(step) for step in done):
+            return _tree(problem, states, longer, "repeat")
+        if best.terminal:
+            return _tree(problem, states, longer, "no_answer" if renderer.answer_end(best.text) is None else "answer")
+    return _tree(problem, states, tuple(_chosen(states[index]).text for index in path), "max_steps")
 
 
 def _judged(
@@ -81,15 +79,15 @@ def _judged(
         replace(v, a=eligible[v.a], b=eligible[v.b], shown=tuple(eligible[i] for i in v.shown))
         for v in ranking.verdicts
     )
-    how: dict[str, Any] = {"discarded": False, "in_full": ranking.in_full, "not_needed": ranking.not_needed}
+    how = False, ranking.in_full, ranking.not_needed
     if ranking.tied:
-        return State(done, tuple(scored), judgments, "tie", None, None, **how)
-    return State(done, tuple(scored), judgments, "step", eligible[ranking.best], eligible[ranking.worst], **how)
+        return State(done, tuple(scored), judgments, "tie", None, None, *how)
+    return State(done, tuple(scored), judgments, "step", eligible[ranking.best], eligible[ranking.worst], *how)
 
 
-def _chosen(state: State) -> str:
+def _chosen(state: State) -> Candidate:
     assert state.best is not None
-    return state.candidates[state.best].text
+    return state.candidates[state.best]
 
 
 def _tree(problem: Problem, states: list[State], done: tuple[str, ...], end: str) -> Tree:

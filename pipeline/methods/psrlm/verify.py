@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from pipeline.core import files
 from pipeline.core.records import JudgedPair, SearchTree, State, Tree
-from pipeline.methods.psrlm import judge
+from pipeline.methods.psrlm import inspect, judge
 from pipeline.methods.psrlm.settings import FILE, RATED, Judge, Search
 
 
 def searched(folder: Path, settings: Search) -> Iterator[tuple[str, str]]:
     """Faults of a round's trees: the place (`row 3 (p-7), state 2`) and what is wrong there."""
-    row = 0
-    for batch in files.batches(folder / FILE, Tree, size=64):
-        for tree in batch:
-            for place, what in _of_tree(tree, settings.judge):
-                yield f"row {row} ({tree.problem_id}){place}", what
-            row += 1
+    for row, tree in enumerate(inspect.trees(folder)):
+        for place, what in _of_tree(tree, settings.judge):
+            yield f"row {row} ({tree.problem_id}){place}", what
 
 
 def _of_tree(tree: Tree, settings: Judge) -> Iterator[tuple[str, str]]:
@@ -70,9 +68,8 @@ def _recounted(state: State, usable: list[int], settings: Judge) -> Iterator[str
     place = {index: number for number, index in enumerate(usable)}
     verdicts = []
     for number, verdict in enumerate(state.verdicts):
-        own = replace(
-            verdict, a=place[verdict.a], b=place[verdict.b], shown=tuple(place[index] for index in verdict.shown)
-        )
+        shown = tuple(place[index] for index in verdict.shown)
+        own = replace(verdict, a=place[verdict.a], b=place[verdict.b], shown=shown)
         verdicts.append(own)
         if own.winner != (words := judge.read(own, settings.margin)):
             yield f"verdict {number} is {own.winner}, its words say {words}"
@@ -98,15 +95,14 @@ def annotated(rows: Iterable[JudgedPair], trees: Path) -> Iterator[tuple[int, st
     trees: the folder of the EFT search. Pairs that people rated stand in no tree; their verdict is checked alone.
     """
     known = set[int]()  # hashes, so that the trees' texts are not held
-    for batch in files.batches(trees / FILE, SearchTree, size=64):
-        for tree in batch:
-            for key, steps, nodes in tree.siblings():
-                known.add(hash((key, tree.problem_id, tree.prompt, steps)))
-                known.update(hash((key, node.step, node.score)) for node in nodes)
+    for tree in itertools.chain.from_iterable(files.batches(trees / FILE, SearchTree, size=64)):
+        for key, steps, nodes in tree.siblings():
+            known.add(hash((key, tree.problem_id, tree.prompt, steps)))
+            known.update(hash((key, node.step, node.score)) for node in nodes)
     for number, row in enumerate(rows):
         key = row.pair_id.rpartition("/")[0]
-        if row.winner != (said := judge.parse(row.judgment)):
-            yield number, row.pair_id, f"its winner is {row.winner}, its judgment says {said}"
+        if row.winner != (words := judge.parse(row.judgment)):
+            yield number, row.pair_id, f"its winner is {row.winner}, its judgment says {words}"
         if row.pair_id.startswith(RATED):
             continue
         if hash((key, row.problem_id, row.prompt, row.steps)) not in known:

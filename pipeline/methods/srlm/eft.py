@@ -7,6 +7,7 @@ explanation and score, and `per_score` caps how many train rows share one.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ Row = ScoredSolution
 
 @dataclass(frozen=True)
 class Question:
-    """A solution that the annotator is asked to score."""
+    """A solution for the annotator to score."""
 
     key: str
     problem_id: str
@@ -37,20 +38,22 @@ class Question:
 
 def questions(samples: Iterable[SampleSet]) -> tuple[list[Question], list[Dropped]]:
     """Every distinct solution that ended, and the others with their finish as the reason (`length`, `context`)."""
-    asked: list[Question] = []
+    kept: list[Question] = []
     dropped: list[Dropped] = []
     for one in samples:
         for number, solution in enumerate(one.solutions):
             key = f"{one.problem_id}/{number}"
             if solution.ended:
-                asked.append(Question(key, one.problem_id, one.prompt, solution.text))
+                kept.append(Question(key, one.problem_id, one.prompt, solution.text))
             else:
                 dropped.append(Dropped("eft", key, solution.finish, solution.text))
-    return asked, dropped
+    return kept, dropped
 
 
 def scored(
-    asked: Iterable[Question], answers: Mapping[str, str], missing: Mapping[str, tuple[str, str]] = MappingProxyType({})
+    questions: Iterable[Question],
+    answers: Mapping[str, str],
+    missing: Mapping[str, tuple[str, str]] = MappingProxyType({}),
 ) -> tuple[list[ScoredSolution], list[Dropped]]:
     """Rows with the annotator's judgment, and what it gave no readable score (`unreadable`).
 
@@ -58,66 +61,63 @@ def scored(
     """
     kept: list[ScoredSolution] = []
     dropped: list[Dropped] = []
-    for question in asked:
-        if none := missing.get(question.key):
-            dropped.append(Dropped("eft", question.key, *none))
+    for q in questions:
+        if none := missing.get(q.key):
+            dropped.append(Dropped("eft", q.key, *none))
             continue
-        judgment = answers[question.key]
+        judgment = answers[q.key]
         points = scoring.parse(judgment)
         if points is None:
-            dropped.append(Dropped("eft", question.key, "unreadable", judgment))
+            dropped.append(Dropped("eft", q.key, "unreadable", judgment))
         else:
-            kept.append(
-                ScoredSolution(question.key, question.problem_id, question.problem, question.solution, judgment, points)
-            )
+            kept.append(ScoredSolution(q.key, q.problem_id, q.problem, q.solution, judgment, points))
     return kept, dropped
 
 
 class Annotation:
-    """The annotation of sampled solutions: what is asked about them, and the rows that the answers make.
+    """The annotation of sampled solutions: questions about them, and the rows that the answers make.
 
-    problems: how many sampled problems are asked about, how many there are, and why others are not.
+    problems: how many sampled problems have a question, how many there are, and why others have none.
     """
 
     def __init__(self, folder: Path, settings: Eft, rated: Iterable[RatedStep] = ()) -> None:
         self.settings = settings
         samples = files.read(folder / FILE, SampleSet)
-        self._asked, self._unasked = questions(samples)
-        unfinished = [one for one in samples if not any(solution.ended for solution in one.solutions)]
-        reasons = counts([one.solutions[0].finish for one in unfinished])
-        self.problems = len(samples) - len(unfinished), len(samples), reasons
+        self._questions, self._unfinished = questions(samples)
+        without = [one for one in samples if not any(solution.ended for solution in one.solutions)]
+        reasons = counts([one.solutions[0].finish for one in without])
+        self.problems = len(samples) - len(without), len(samples), reasons
 
     def prompts(self, family: str) -> dict[str, str]:
         """The scorer's prompt of each question, by its key, for an annotator that reads."""
-        return {q.key: scoring.prompt(family, q.problem, q.solution) for q in self._asked}
+        return {q.key: scoring.prompt(family, q.problem, q.solution) for q in self._questions}
 
     def by_oracle(self, oracle: ModuleType, family: str) -> dict[str, str]:
         """The judgments of a domain's oracle, by the question's key: each step restated with its mark, then the points.
 
         A text that is not in `Step n: ` form has no right step.
         """
-        found = {}
-        for q in self._asked:
+        judgments = {}
+        for q in self._questions:
             try:
                 marks, points = oracle.mark(q.problem, split_steps(scoring.shown(family, q.solution)))
             except ValueError:
                 marks, points = [], 0
-            found[q.key] = "\n".join([*marks, f"Score: {points}"])
-        return found
+            judgments[q.key] = "\n".join([*marks, f"Score: {points}"])
+        return judgments
 
     def rows(
         self, answers: Mapping[str, str], missing: Mapping[str, tuple[str, str]], seed: int, shares: Shares
     ) -> tuple[list[ScoredSolution], list[ScoredSolution], list[Dropped], dict[str, Any]]:
-        """Train rows, test rows, what was left out, and statistics.
+        """Train rows, test rows, what was left out, and statistics; arguments as of `scored`.
 
-        answers: texts by the question's key; missing: reason and cause where there is none. Raises PipelineError where
-        too few rows came of the annotation (shares.annotated).
+        Raises PipelineError where too few rows came of the annotation (shares.annotated).
         """
-        kept, dropped = scored(self._asked, answers, missing)
+        kept, dropped = scored(self._questions, answers, missing)
         lost = counts([row.reason for row in dropped])
-        require_share("eft", shares, "annotated", len(kept), len(self._asked), lost, next(iter(dropped), None))
+        require_share("eft", shares, "annotated", len(kept), len(self._questions), lost, next(iter(dropped), None))
         train, test, surplus = split(kept, self.settings, seed)
-        left_out = [*self._unasked, *dropped, *surplus]
+        left_out = [*self._unfinished, *dropped, *surplus]
         return train, test, left_out, statistics(train, test, left_out)
 
 
@@ -140,10 +140,9 @@ def split(
         held_out.add(problem)
         test += by_problem[problem]
     train = [row for row in rows if row.problem_id not in held_out]
-    taken: dict[int, int] = {}
-    used: set[str] = set()
+    taken, used = Counter[int](), set[str]()
     for row in sorted(train, key=lambda row: _hash(seed, row.solution_id)):
-        taken[row.score] = taken.get(row.score, 0) + 1
+        taken[row.score] += 1
         if not settings.per_score or taken[row.score] <= settings.per_score:
             used.add(row.solution_id)
     surplus = [

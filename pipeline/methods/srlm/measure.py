@@ -31,8 +31,8 @@ def task(
     """Score one held-out solution."""
     family = renderer.family
     text = scoring.few_shot(family, examples, scoring.prompt(family, row.prompt, row.solution, renderer.special))
-    (found,) = yield from scoring.score(renderer, [text], settings.scorer, seed_of(seed, row.solution_id))
-    return Estimate(row.solution_id, row.problem_id, row.score, found)
+    (scorings,) = yield from scoring.score(renderer, [text], settings.scorer, seed_of(seed, row.solution_id))
+    return Estimate(row.solution_id, row.problem_id, row.score, scorings)
 
 
 Held, Row = ScoredSolution, Estimate
@@ -43,7 +43,7 @@ def key(row: ScoredSolution) -> str:
     return row.solution_id
 
 
-def quality(found: Sequence[Estimate]) -> dict[str, Any]:
+def quality(estimates: Sequence[Estimate]) -> dict[str, Any]:
     """Quality of a model that scores whole solutions, against the annotator's scores (compare paper, table 6).
 
     score_accuracy: share of single judgments that give the annotator's score. order_accuracy: over two solutions of one
@@ -52,16 +52,16 @@ def quality(found: Sequence[Estimate]) -> dict[str, Any]:
     An unreadable judgment counts against all three. error: mean distance of a readable score, in points. verdicts: the
     scores of every solution in their order (`?`: unreadable), which the report compares with another scorer's.
     """
-    agree = [[scored.score == e.score for scored in e.scorings] for e in found]
+    agree = [[scored.score == e.score for scored in e.scorings] for e in estimates]
     accuracy, accuracy_error = mean_and_error([sum(hits) / len(hits) for hits in agree])
-    same = [len({s.score for s in e.scorings}) == 1 and e.scorings[0].score is not None for e in found]
+    same = [len({s.score for s in e.scorings}) == 1 and e.scorings[0].score is not None for e in estimates]
     consistency, consistency_error = proportion(same)
-    ordered = _ordered(found)
+    ordered = _ordered(estimates)
     pairs = [len(one) for one in ordered]
     order, order_error = ratio_and_error([sum(one) for one in ordered], pairs) if ordered else (None, None)
-    read = [abs(s.score - e.score) for e in found for s in e.scorings if s.score is not None]
+    read = [abs(s.score - e.score) for e in estimates for s in e.scorings if s.score is not None]
     return {
-        "solutions": len(found),
+        "solutions": len(estimates),
         "score_accuracy": accuracy,
         "score_accuracy_se": accuracy_error,
         "order_accuracy": order,
@@ -70,19 +70,19 @@ def quality(found: Sequence[Estimate]) -> dict[str, Any]:
         "consistency": consistency,
         "consistency_se": consistency_error,
         "error": sum(read) / len(read) if read else None,
-        "unreadable": 1 - len(read) / sum(len(e.scorings) for e in found),
-        "verdicts": " ".join("".join("?" if s.score is None else str(s.score) for s in e.scorings) for e in found),
+        "unreadable": 1 - len(read) / sum(len(e.scorings) for e in estimates),
+        "verdicts": " ".join("".join("?" if s.score is None else str(s.score) for s in e.scorings) for e in estimates),
     }
 
 
-def _ordered(found: Sequence[Estimate]) -> list[list[bool]]:
+def _ordered(estimates: Sequence[Estimate]) -> list[list[bool]]:
     """By problem, for each two solutions that the annotator scored differently: whether the model's means agree."""
     problems: dict[str, list[Estimate]] = {}
-    for estimate in found:
+    for estimate in estimates:
         problems.setdefault(estimate.problem_id, []).append(estimate)
     agreeing = []
-    for estimates in problems.values():
-        means = [(e.score, scoring.mean(e.scorings)) for e in sorted(estimates, key=lambda e: e.score)]
+    for of_one in problems.values():
+        means = [(e.score, scoring.mean(e.scorings)) for e in sorted(of_one, key=lambda e: e.score)]
         ordered = [(low, high) for low, high in itertools.combinations(means, 2) if low[0] < high[0]]
         agreeing.append([low[1] is not None and high[1] is not None and low[1] < high[1] for low, high in ordered])
     return [one for one in agreeing if one]

@@ -34,17 +34,17 @@ def prompt(family: str, problem: str, solution: str, special: Sequence[str] = ()
 
 def parse(text: str) -> int | None:
     """The score in the judge's words; None where there is none to be read (see `read`)."""
-    found = read(text)
-    return found if isinstance(found, int) else None
+    score = read(text)
+    return score if isinstance(score, int) else None
 
 
 def read(text: str) -> int | str:
     """The score in the judge's words, or why there is none: `no_score`, `several_scores`, `other_digits` (of another
     script than 0 to 9), `above_5`."""
-    found = {digits.lstrip("0") or "0" for digits in SCORE.findall(text)}
-    if len(found) != 1:
-        return "several_scores" if found else "no_score"
-    (digits,) = found
+    scores = {digits.lstrip("0") or "0" for digits in SCORE.findall(text)}
+    if len(scores) != 1:
+        return "several_scores" if scores else "no_score"
+    (digits,) = scores
     if not digits.isascii():
         return "other_digits"
     return int(digits) if len(digits) == 1 and int(digits) <= LARGEST else "above_5"
@@ -52,21 +52,21 @@ def read(text: str) -> int | str:
 
 def mean(scorings: Scorings) -> float | None:
     """Mean of the readable scores, None if there is none."""
-    found = [scoring.score for scoring in scorings if scoring.score is not None]
-    return sum(found) / len(found) if found else None
+    scores = [scoring.score for scoring in scorings if scoring.score is not None]
+    return sum(scores) / len(scores) if scores else None
 
 
 def score(
     renderer: Renderer, shown: Sequence[str], settings: Scorer, seed: int
 ) -> Generator[list[Request], list[Completion], list[Scorings]]:
-    """`settings.samples` judgments for each of the prompts `shown`, all asked at once."""
+    """`settings.samples` judgments for each of the prompts `shown`, all in one batch."""
     requests: list[Request] = []
     for text in shown:
-        place = seed_of(seed, "score", text)
-        requests += samples(renderer, renderer.turn(text), settings.sampling, settings.samples, place)
+        own_seed = seed_of(seed, "score", text)
+        requests += samples(renderer, renderer.turn(text), settings.sampling, settings.samples, own_seed)
     answers = yield requests
-    found = [Scoring(answer.text, parse(answer.text), answer.tokens) for answer in answers]
-    return [tuple(found[i : i + settings.samples]) for i in range(0, len(found), settings.samples)]
+    scorings = [Scoring(answer.text, parse(answer.text), answer.tokens) for answer in answers]
+    return [tuple(scorings[i : i + settings.samples]) for i in range(0, len(scorings), settings.samples)]
 
 
 def few_shot(family: str, examples: Sequence[ScoredSolution], text: str) -> str:

@@ -26,12 +26,12 @@ def sample(renderer: Renderer, problem: Problem, count: int, sampling: Sampling,
     """`count` whole solutions of one problem, equal ones merged, unscored."""
     ids = renderer.reasoning(problem.prompt)
     answers = yield samples(renderer, ids, sampling, count, seed_of(seed, problem.problem_id, "solution"))
-    found: dict[tuple[str, str], SampledSolution] = {}
+    distinct: dict[tuple[str, str], SampledSolution] = {}
     for answer in (with_marker(1, answer) for answer in answers):
         text, finish = answer.text.strip(), _finish(renderer, answer)
-        before = found.get((text, finish), SampledSolution(text, 0, finish, (), None))
-        found[text, finish] = replace(before, votes=before.votes + 1, tokens=before.tokens + answer.tokens)
-    return SampleSet(problem.problem_id, problem.prompt, tuple(found.values()))
+        before = distinct.get((text, finish), SampledSolution(text, 0, finish, (), None))
+        distinct[text, finish] = replace(before, votes=before.votes + 1, tokens=before.tokens + answer.tokens)
+    return SampleSet(problem.problem_id, problem.prompt, tuple(distinct.values()))
 
 
 def _finish(renderer: Renderer, answer: Completion) -> str:
@@ -45,13 +45,10 @@ def search(renderer: Renderer, problem: Problem, settings: Search, seed: int) ->
     drawn = yield from sample(renderer, problem, settings.samples, settings.sampling, seed)
     ended = [solution for solution in drawn.solutions if solution.ended]
     shown = [scoring.prompt(renderer.family, problem.prompt, one.text, renderer.special) for one in ended]
-    place = seed_of(seed, problem.problem_id)
-    judged = dict(zip(ended, (yield from scoring.score(renderer, shown, settings.scorer, place)), strict=True))
-    solutions = []
-    for solution in drawn.solutions:
-        scorings = judged.get(solution, ())
-        solutions.append(replace(solution, scorings=scorings, score=scoring.mean(scorings)))
-    return replace(drawn, solutions=tuple(solutions))
+    scorings = yield from scoring.score(renderer, shown, settings.scorer, seed_of(seed, problem.problem_id))
+    judged = dict(zip(ended, scorings, strict=True))
+    of_all = [(one, judged.get(one, ())) for one in drawn.solutions]
+    return replace(drawn, solutions=tuple(replace(one, scorings=own, score=scoring.mean(own)) for one, own in of_all))
 
 
 def statistics(samples: Sequence[SampleSet]) -> dict[str, Any]:
@@ -61,14 +58,11 @@ def statistics(samples: Sequence[SampleSet]) -> dict[str, Any]:
     no_choice: share of the problems with fewer than two distinct solutions that ended; tied: of those with two scored
     ones or more, those with one score alone. entropy: of the scores, in bits.
     """
-    found = [solution for one in samples for solution in one.solutions]
-    scorings = [scored for solution in found for scored in solution.scorings]
+    solutions = [solution for one in samples for solution in one.solutions]
+    scorings = [scored for solution in solutions for scored in solution.scorings]
     judging = sum(scored.tokens for scored in scorings)
-    agreeing = [
-        len({scored.score for scored in solution.scorings}) == 1 and solution.score is not None
-        for solution in found
-        if len(solution.scorings) > 1
-    ]
+    often = [solution for solution in solutions if len(solution.scorings) > 1]
+    agreeing = [one.score is not None and len({scored.score for scored in one.scorings}) == 1 for one in often]
     ended = [[solution.score for solution in one.solutions if solution.ended] for one in samples]
     several = [read for scores in ended if len(read := [score for score in scores if score is not None]) > 1]
     given = counts([str(scored.score) for scored in scorings if scored.score is not None])
@@ -76,11 +70,11 @@ def statistics(samples: Sequence[SampleSet]) -> dict[str, Any]:
     return {
         "problems": len(samples),
         "states": len(samples),
-        "ends": counts([solution.finish for solution in found for _ in range(solution.votes)]),
-        "candidates": len(found),
-        "unusable": counts([solution.finish for solution in found if not solution.ended]),
-        "candidates_per_state": len(found) / len(samples),
-        "sampled_tokens": sum(solution.tokens for solution in found) + judging,
+        "ends": counts([solution.finish for solution in solutions for _ in range(solution.votes)]),
+        "candidates": len(solutions),
+        "unusable": counts([solution.finish for solution in solutions if not solution.ended]),
+        "candidates_per_state": len(solutions) / len(samples),
+        "sampled_tokens": sum(solution.tokens for solution in solutions) + judging,
         "judge_tokens": judging,
         "judge_calls": sum(scored.tokens > 0 for scored in scorings),
         "verdicts": len(scorings),

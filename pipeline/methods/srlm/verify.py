@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -13,22 +14,23 @@ from pipeline.methods.srlm.settings import FILE, Search
 
 def searched(folder: Path, settings: Search) -> Iterator[tuple[str, str]]:
     """Faults of a round's solutions: the place (`row 3 (p-7), solution 2`) and what is wrong there."""
-    row = 0
-    for batch in files.batches(folder / FILE, SampleSet, size=64):
-        for one in batch:
-            where = f"row {row} ({one.problem_id})"
-            if (votes := sum(solution.votes for solution in one.solutions)) != settings.samples:
-                yield where, f"its solutions have {votes} votes, {settings.samples} were sampled"
-            for number, solution in enumerate(one.solutions):
-                for what in _of_solution(solution):
-                    yield f"{where}, solution {number}", what
-            row += 1
+    for row, one in enumerate(_sampled(folder)):
+        where = f"row {row} ({one.problem_id})"
+        if (votes := sum(solution.votes for solution in one.solutions)) != settings.samples:
+            yield where, f"its solutions have {votes} votes, {settings.samples} were sampled"
+        for number, solution in enumerate(one.solutions):
+            for what in _of_solution(solution):
+                yield f"{where}, solution {number}", what
+
+
+def _sampled(folder: Path) -> Iterator[SampleSet]:
+    return itertools.chain.from_iterable(files.batches(folder / FILE, SampleSet, size=64))
 
 
 def _of_solution(solution: SampledSolution) -> Iterator[str]:
     for number, scored in enumerate(solution.scorings):
-        if scored.score != (said := scoring.parse(scored.text)):
-            yield f"scoring {number} is {scored.score}, its words say {said}"
+        if scored.score != (words := scoring.parse(scored.text)):
+            yield f"scoring {number} is {scored.score}, its words say {words}"
     if solution.score != (mean := scoring.mean(solution.scorings)):
         yield f"its score is {solution.score}, its scorings make {mean}"
 
@@ -36,14 +38,11 @@ def _of_solution(solution: SampledSolution) -> Iterator[str]:
 def annotated(rows: Iterable[ScoredSolution], trees: Path) -> Iterator[tuple[int, str, str]]:
     """Faults of EFT rows: the row's number, its key and what is wrong. trees: the folder of the EFT search."""
     known = set[int]()  # hashes, so that the texts are not held
-    for batch in files.batches(trees / FILE, SampleSet, size=64):
-        for one in batch:
-            known.update(
-                hash((f"{one.problem_id}/{number}", one.prompt, solution.text))
-                for number, solution in enumerate(one.solutions)
-            )
+    for one in _sampled(trees):
+        for number, solution in enumerate(one.solutions):
+            known.add(hash((f"{one.problem_id}/{number}", one.prompt, solution.text)))
     for number, row in enumerate(rows):
         if hash((row.solution_id, row.prompt, row.solution)) not in known:
             yield number, row.solution_id, f"{trees} has no such solution"
-        if row.score != (said := scoring.parse(row.judgment)):
-            yield number, row.solution_id, f"its score is {row.score}, its judgment says {said}"
+        if row.score != (words := scoring.parse(row.judgment)):
+            yield number, row.solution_id, f"its score is {row.score}, its judgment says {words}"
