@@ -26,8 +26,7 @@ from pipeline.inference.engines import open_engines
 from pipeline.inference.loop import run
 from pipeline.inference.requests import Task, sampled
 from pipeline.inference.settings import Inference
-from pipeline.language.ends import end_ids
-from pipeline.language.renderer import Renderer
+from pipeline.language.renderer import Renderer, end_ids
 from pipeline.methods.psrlm import judge
 
 LONGEST = 200  # characters; longer payloads test parsing, and would only fill the context here

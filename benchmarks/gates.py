@@ -11,14 +11,13 @@ run with models of both methods (the profile `tiny-srlm`) has SRLM's rows. What 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.core import plan
-from pipeline.core.command import print_error
+from pipeline.core.command import fail
 from pipeline.core.config import read_yaml
 from pipeline.core.errors import PipelineError
 from pipeline.core.files import read, read_json
@@ -238,8 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         print(document([Run(folder) for folder in options.runs], options.ceiling), end="")
     except PipelineError as error:
-        print_error(error)
-        sys.exit(1)
+        fail(error)
 
 
 if __name__ == "__main__":

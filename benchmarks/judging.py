@@ -33,8 +33,7 @@ from pipeline.inference.engines import open_engines
 from pipeline.inference.loop import run
 from pipeline.inference.requests import Engine, seed_of
 from pipeline.inference.settings import Inference
-from pipeline.language.ends import end_ids
-from pipeline.language.renderer import Renderer
+from pipeline.language.renderer import Renderer, end_ids
 from pipeline.methods.psrlm import judge, search
 from pipeline.methods.psrlm.judge import Ranking
 from pipeline.methods.psrlm.settings import FILE, Judge

@@ -10,14 +10,13 @@ from __future__ import annotations
 import argparse
 import base64
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pipeline.core import plan
-from pipeline.core.command import print_error
+from pipeline.core.command import fail
 from pipeline.core.errors import PipelineError
 from pipeline.core.files import read_json, replacing
 from pipeline.report import chart
@@ -117,8 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         write(parser.parse_args(arguments).runs, OUT)
     except PipelineError as error:
-        print_error(error)
-        sys.exit(1)
+        fail(error)
 
 
 if __name__ == "__main__":

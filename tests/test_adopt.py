@@ -23,8 +23,7 @@ from pipeline.inference.engines import open_engines
 from pipeline.inference.loop import run
 from pipeline.inference.requests import Completion, Task, sampled
 from pipeline.inference.settings import Inference
-from pipeline.language.ends import end_ids
-from pipeline.language.renderer import Renderer
+from pipeline.language.renderer import Renderer, end_ids
 from pipeline.training import model_files, weights
 from pipeline.training.adopt import adopt
 

@@ -60,7 +60,7 @@ def test_a_server_is_asked_for_its_models_with_our_key(url: str, monkeypatch: py
     assert "PSR_KEY" in servers.endpoint("annotator", annotator(url, key="PSR_KEY"), ["judge"]).advice
     monkeypatch.setenv("PSR_KEY", "bad-key-2")
     refused = servers.endpoint("annotator", annotator(url, key="PSR_KEY"), ["judge"])
-    assert refused.level == "fault" and "401" in refused.found and "bad-key-2" not in refused.found
+    assert refused.level == "fault" and "401" in refused.observed and "bad-key-2" not in refused.observed
     monkeypatch.setenv("PSR_KEY", "good-key-1")
     assert servers.endpoint("annotator", annotator(url, key="PSR_KEY"), ["judge"]).level == "ok"
     gone = servers.endpoint("annotator", annotator("http://127.0.0.1:9/v1"), ["judge"])
@@ -70,10 +70,10 @@ def test_a_server_is_asked_for_its_models_with_our_key(url: str, monkeypatch: py
 def test_vllm_servers_are_asked_for_their_health_and_models(url: str) -> None:
     root, gone = url.removesuffix("/v1"), "http://127.0.0.1:9"
     (well,) = servers.vllm([root])
-    assert well.level == "ok" and well.found == f"{root} serves judge (unknown tokens)"
+    assert well.level == "ok" and well.observed == f"{root} serves judge (unknown tokens)"
     assert [one.level for one in servers.vllm([gone, url])] == ["ok", "warning"]
     (down,) = servers.vllm([gone])
-    assert down.level == "fault" and down.found.startswith(f"{gone} cannot be reached")
+    assert down.level == "fault" and down.observed.startswith(f"{gone} cannot be reached")
     assert not list(servers.vllm([]))
 
 
@@ -91,8 +91,8 @@ def test_bf16_on_a_processor_without_it_is_a_warning_that_names_the_parameters()
 def test_the_parameters_that_train_in_bf16_are_found() -> None:
     document = {"prm": {"bf16": True}, "sft": {"bf16": False}, "inference": {"dtype": "bfloat16"}}
     rounds = {"m2": {"dpo": {"bf16": True}}, "m3": {}}
-    found = project.bf16({**document, "rounds": rounds, "variants": {}})
-    assert found == ["prm.bf16", "rounds.m2.dpo.bf16", "inference.dtype"]
+    names = project.bf16({**document, "rounds": rounds, "variants": {}})
+    assert names == ["prm.bf16", "rounds.m2.dpo.bf16", "inference.dtype"]
 
 
 @pytest.mark.parametrize(
@@ -136,4 +136,4 @@ def test_this_environment_is_sound_and_a_fault_of_the_parameters_is_one_of_the_l
     with pytest.raises(SystemExit, match="1"):
         psr.main()
     faults = [one for one in json.loads(capsys.readouterr().out) if one["level"] == "fault"]
-    assert any(one["name"] == "parameters" and "`annotator` is missing" in one["found"] for one in faults)
+    assert any(one["name"] == "parameters" and "`annotator` is missing" in one["observed"] for one in faults)

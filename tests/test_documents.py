@@ -18,10 +18,10 @@ STAGES = sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.ste
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_a_block_of_commands_is_run_or_says_what_it_needs(name: str) -> None:
-    found = blocks(name)
-    assert found and all(mark in ("", *MARKS) for mark, _ in found)
+    commands = blocks(name)
+    assert commands and all(mark in ("", *MARKS) for mark, _ in commands)
     text = (ROOT / name).read_text()
-    assert len(found) == len(re.findall(r"^```(?:bash|sh|shell|console)", text, re.MULTILINE))
+    assert len(commands) == len(re.findall(r"^```(?:bash|sh|shell|console)", text, re.MULTILINE))
 
 
 def test_commands_that_run_otherwise_stand_in_the_documents_and_make_knows_their_targets() -> None:

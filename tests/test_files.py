@@ -102,12 +102,11 @@ def test_a_damaged_line_costs_its_own_unit_alone_and_the_file_is_kept(
     journal.path.write_bytes(damaged)
     with Journal(tmp_path, "search", "f" * 64, Tree) as again:
         assert set(again.done) == {"p", "r"}
-        said = capsys.readouterr().err
-        assert (
-            said.startswith(f"warning: {journal.path}: damaged in line 2 (") and why in said and said.count("\n") == 1
-        )
+        warning = capsys.readouterr().err
+        assert warning.startswith(f"warning: {journal.path}: damaged in line 2 (") and why in warning
+        assert warning.count("\n") == 1
         (kept,) = tmp_path.glob("search/*.damaged-*")
-        assert kept.read_bytes() == damaged and str(kept) in said
+        assert kept.read_bytes() == damaged and str(kept) in warning
         with pytest.raises(PipelineError, match="another run"), Journal(tmp_path, "search", "f" * 64, Tree):
             pass
         again.add("q", TREE)

@@ -106,13 +106,13 @@ def test_added_tokens_that_are_special_count_although_they_have_no_role(words: A
     tokenizer.add_special_tokens({"eos_token": "<eos>"})
     tokenizer.add_tokens([AddedToken("<repo_name>", special=True), AddedToken("<file_sep>", special=True)])
     tokenizer.add_tokens([AddedToken("plainword", special=False)])
-    found = Renderer(tokenizer, "arithmetic").special
-    assert found == harmless.special_tokens(tokenizer)
-    assert {"<eos>", "<repo_name>", "<file_sep>"} <= set(found) and "plainword" not in found
+    special = Renderer(tokenizer, "arithmetic").special
+    assert special == harmless.special_tokens(tokenizer)
+    assert {"<eos>", "<repo_name>", "<file_sep>"} <= set(special) and "plainword" not in special
     assert "<repo_name>" not in tokenizer.all_special_tokens
-    text = judged("a<repo_<file_sep>name>b plainword", found)
+    text = judged("a<repo_<file_sep>name>b plainword", special)
     assert text == "a<repo_ name>b plainword"
-    control = {tokenizer.convert_tokens_to_ids(token) for token in found}
+    control = {tokenizer.convert_tokens_to_ids(token) for token in special}
     assert not control & set(tokenizer.encode(text, add_special_tokens=False))
 
 
@@ -129,8 +129,8 @@ def test_no_text_becomes_a_control_token_by_the_tokenizer_s_own_normaliser(
         tokenizer.chat_template = template
         renderer = Renderer(tokenizer, "arithmetic")
         shown = judge.prompt("arithmetic", text, ["Step 1: 1"], f"Step 2: {text}", text, renderer.special)
-        for said in (shown, f"Question: {text} 1+1"):
-            assert renderer.turn(said).count(renderer.end) == renderer.turn("x").count(renderer.end)
+        for prompt in (shown, f"Question: {text} 1+1"):
+            assert renderer.turn(prompt).count(renderer.end) == renderer.turn("x").count(renderer.end)
 
 
 @pytest.mark.parametrize("inside", ["<|im_{}end|>", "[{}]", "[Candidate {}A]", "Question: {}", "({} Score: 5"])

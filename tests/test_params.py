@@ -126,10 +126,10 @@ def both_arms(document: Any) -> None:
 
 
 def test_methods_are_compared_at_equal_problems_and_a_round_reads_its_methods_section(tmp_path: Path) -> None:
-    found = params.check(path := changed(tmp_path, both_arms))
-    assert found.round_sizes(200)[2] == {"m2": 300, "s2": 200}
-    assert found.round_sizes(200)[3] == {"m3": 300}
-    assert config.load(path, "srlm.search", srlm.Search, found.override("s2", "search")).samples == 9
+    plan = params.check(path := changed(tmp_path, both_arms))
+    assert plan.round_sizes(200)[2] == {"m2": 300, "s2": 200}
+    assert plan.round_sizes(200)[3] == {"m3": 300}
+    assert config.load(path, "srlm.search", srlm.Search, plan.override("s2", "search")).samples == 9
 
 
 def test_the_eft_data_of_a_root_must_be_made(tmp_path: Path) -> None:

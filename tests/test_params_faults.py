@@ -38,9 +38,9 @@ def lines(path: Path) -> list[str]:
     """What the check says, without the file's name, which every line must begin with."""
     with pytest.raises(PipelineError) as caught:
         params.check(path)
-    said = str(caught.value).split("\n")
-    assert all(line.startswith(f"{path}: ") for line in said)
-    return [line.removeprefix(f"{path}: ") for line in said]
+    faults = str(caught.value).split("\n")
+    assert all(line.startswith(f"{path}: ") for line in faults)
+    return [line.removeprefix(f"{path}: ") for line in faults]
 
 
 FAULTS = [
@@ -123,9 +123,9 @@ FAULTS = [
 
 @pytest.mark.parametrize(("key", "value", "line"), FAULTS, ids=[f"{key} {value!r:.30}" for key, value, _ in FAULTS])
 def test_a_fault_is_one_line_with_its_key_and_its_value(key: str, value: Any, line: str, tmp_path: Path) -> None:
-    (said,) = lines(changed(tmp_path, lambda d: put(d, key, value)))
+    (fault,) = lines(changed(tmp_path, lambda d: put(d, key, value)))
     expected = (line, f"{key.replace('/', '.')}: {line}")
-    assert said in expected or (line.endswith(" ") and said.startswith(expected))
+    assert fault in expected or (line.endswith(" ") and fault.startswith(expected))
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,8 @@ RAW = [
 def test_what_is_no_yaml_is_one_line(old: str, new: str, line: str, tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(params.text("tiny").replace(old, new, 1))
-    (said,) = lines(path)
-    assert said == line or (line.endswith((" ", "(")) and said.startswith(line))
+    (fault,) = lines(path)
+    assert fault == line or (line.endswith((" ", "(")) and fault.startswith(line))
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,8 @@ def test_all_faults_are_said_at_once(tmp_path: Path) -> None:
         for key, value, _ in FAULTS[:11]:
             put(document, key, value)
 
-    said = lines(changed(tmp_path, wrong))
-    assert sorted(said) == sorted(f"{key.replace('/', '.')}: {line}" for key, _, line in FAULTS[:11])
+    faults = lines(changed(tmp_path, wrong))
+    assert sorted(faults) == sorted(f"{key.replace('/', '.')}: {line}" for key, _, line in FAULTS[:11])
 
 
 def test_what_does_not_fit_together_is_said_at_once(tmp_path: Path) -> None:
@@ -86,8 +86,8 @@ def test_what_does_not_fit_together_is_said_at_once(tmp_path: Path) -> None:
         document["problems"]["ift"]["path"] = "no.jsonl"
         document["reference"] |= {"models": ["m1", "m1/x", "ift", "eft/x"], "url": ""}
 
-    said = [line.split(": ")[0] for line in lines(changed(tmp_path, wrong))]
-    assert said == [
+    keys = [line.split(": ")[0] for line in lines(changed(tmp_path, wrong))]
+    assert keys == [
         "models",
         "scale.models",
         *["reference.models"] * 4,
@@ -103,10 +103,10 @@ def test_a_domain_is_asked_for_the_parts_that_it_has(tmp_path: Path) -> None:
         del document["arithmetic"]
 
     roles = [f"problems.{role}.path" for role in ("ift", "prm", "eft", "rounds", "evaluation.generated")]
-    said = dict(line.split(": ", 1) for line in lines(changed(tmp_path, elsewhere)))
-    assert list(said) == [*roles, "annotator.kind", "prm.labels", "base.model"]
+    faults = dict(line.split(": ", 1) for line in lines(changed(tmp_path, elsewhere)))
+    assert list(faults) == [*roles, "annotator.kind", "prm.labels", "base.model"]
     parts = [f"the domain math has no part `{part}`" for part in ("problems", "oracle", "base")]
-    assert {line.split(",")[0] for line in said.values()} == set(parts)
+    assert {line.split(",")[0] for line in faults.values()} == set(parts)
 
 
 def test_who_labels_the_steps_must_have_what_that_takes(tmp_path: Path) -> None:
@@ -121,8 +121,8 @@ def test_who_labels_the_steps_must_have_what_that_takes(tmp_path: Path) -> None:
     assert lines(changed(tmp_path, people)) == [
         "problems.prm.format: prm.labels: people reads ratings; give a source of format: prm800k"
     ]
-    found = lines(changed(tmp_path, rollouts))
-    assert found == [
+    faults = lines(changed(tmp_path, rollouts))
+    assert faults == [
         "prm.rollouts.policy: no model 'm9'; give one of m0, m1, m2, m3, m4",
         "problems.prm.answer: prm.labels: rollouts reaches gold answers; give a source with a column of them",
     ]

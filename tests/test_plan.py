@@ -56,8 +56,8 @@ def test_parameters_and_cache_are_those_of_the_published_models() -> None:
     ],
 )
 def test_sharded_training_takes_what_was_counted_on_meta_devices(model: Any, devices: int, rows: int, gib: int) -> None:
-    found = memory.training(model, rows, 4096, bf16=True, processes=devices, sharded=True, checkpointing=True, gpu=True)
-    assert (found.total - found.parts["head"]) / GIB == pytest.approx(gib, abs=0.6)
+    need = memory.training(model, rows, 4096, bf16=True, processes=devices, sharded=True, checkpointing=True, gpu=True)
+    assert (need.total - need.parts["head"]) / GIB == pytest.approx(gib, abs=0.6)
 
 
 def test_the_plan_of_a_model_counts_each_of_its_parameters(tiny_model: Path) -> None:
@@ -85,18 +85,18 @@ def test_what_a_layer_keeps_for_the_backward_pass_is_what_the_plan_counts(bf16: 
         widths = {p.shape for p in model.parameters() if p.ndim == 2} | {
             p.T.shape for p in model.parameters() if p.ndim == 2
         }
-        found: dict[int, Any] = {}
+        saved: dict[int, Any] = {}
 
         def keep(tensor: Any) -> Any:
             storage = tensor.untyped_storage()
             if storage.data_ptr() not in parameters and tensor.shape not in widths:
-                found[storage.data_ptr()] = (storage.nbytes(), tensor)
+                saved[storage.data_ptr()] = (storage.nbytes(), tensor)
             return tensor
 
         saving = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
         with saving, torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
             model.model(input_ids=torch.randint(0, 100, (2, 64)), use_cache=False)
-        return sum(size for size, _ in found.values())
+        return sum(size for size, _ in saved.values())
 
     one, two = (
         memory.training(memory.architecture({"model_type": "qwen2"} | shape(n), "x"), 2, 64, bf16=bf16).parts[
@@ -108,13 +108,13 @@ def test_what_a_layer_keeps_for_the_backward_pass_is_what_the_plan_counts(bf16: 
 
 
 def test_every_stage_with_an_engine_or_a_training_is_in_the_plan(tmp_path: Path) -> None:
-    found = read("tiny-srlm", tmp_path)
-    lines = estimate(found, Machine(), Devices(0, GPU_80), Rates(), []).lines
-    expected = {f"{stage}@{key}" for stage in ("search", "dpo") for key in found.rounds}
-    expected |= {f"sft@{key}" for key in found.roots} | {f"evaluate@{key}" for key in found.models}
-    expected |= {f"judge_eval@{key}" for key in found.judges} | {f"scale@{key}" for key in found.scale.models}
-    expected |= {f"{stage}@{key}" for stage in ("variant", "dpo_variant") for key in found.variants}
-    expected |= {f"{stage}@{key}" for stage in ("eft_search", "eft") for key in found.eft} | {"prm", "prm_eval"}
+    settings = read("tiny-srlm", tmp_path)
+    lines = estimate(settings, Machine(), Devices(0, GPU_80), Rates(), []).lines
+    expected = {f"{stage}@{key}" for stage in ("search", "dpo") for key in settings.rounds}
+    expected |= {f"sft@{key}" for key in settings.roots} | {f"evaluate@{key}" for key in settings.models}
+    expected |= {f"judge_eval@{key}" for key in settings.judges} | {f"scale@{key}" for key in settings.scale.models}
+    expected |= {f"{stage}@{key}" for stage in ("variant", "dpo_variant") for key in settings.variants}
+    expected |= {f"{stage}@{key}" for stage in ("eft_search", "eft") for key in settings.eft} | {"prm", "prm_eval"}
     assert {line.planned.stage for line in lines} == expected
 
 
@@ -139,34 +139,34 @@ def test_a_plan_is_near_what_the_default_run_did(tmp_path: Path) -> None:
 
 def test_words_digits_and_marks_are_nearly_the_tokens_of_a_text() -> None:
     """Against counts of SmolLM2's tokenizer."""
-    judge = prompts.fill("math", "step_judge", **dict.fromkeys(prompts.fields("math", "step_judge"), ""))
+    judge = prompts.FIELD.sub("", prompts.template("math", "step_judge"))
     formula = r"So $(x^2-8x+16)-11-(2x)=0$, and \frac{1}{12} of 300 is 25."
     assert len(Counted("math").text(judge)) == pytest.approx(223, rel=0.1)
     assert len(Counted("math").text(formula)) == pytest.approx(39, rel=0.15)
 
 
 def test_a_round_s_own_settings_and_another_assumption_change_its_stage_alone(tmp_path: Path) -> None:
-    found = read("smoke", tmp_path)
-    wide = found.rounds["m2"].model_copy(update={"search": {"width": 12}})
+    settings = read("smoke", tmp_path)
+    wide = settings.rounds["m2"].model_copy(update={"search": {"width": 12}})
 
     def requests(changed: Any, given: list[str]) -> dict[str, float]:
         lines = estimate(changed, Machine(), Devices(0, GPU_80), Rates(), given).lines
         return {line.planned.stage: line.planned.work.requests for line in lines}
 
-    before, after = requests(found, []), requests(found.model_copy(update={"rounds": {"m2": wide}}), [])
+    before, after = requests(settings, []), requests(settings.model_copy(update={"rounds": {"m2": wide}}), [])
     assert {stage for stage in before if before[stage] != after[stage]} == {"search@m2"}
-    assert requests(found, ["compared=1"])["search@m2"] > before["search@m2"]
-    waves = found.rounds["m2"].model_copy(update={"search": {"first_wave": 3}})
-    found = found.model_copy(update={"rounds": {"m2": waves}})
-    assert requests(found, [])["search@m2"] < requests(found, ["varied=1"])["search@m2"] == before["search@m2"]
+    assert requests(settings, ["compared=1"])["search@m2"] > before["search@m2"]
+    waves = settings.rounds["m2"].model_copy(update={"search": {"first_wave": 3}})
+    settings = settings.model_copy(update={"rounds": {"m2": waves}})
+    assert requests(settings, [])["search@m2"] < requests(settings, ["varied=1"])["search@m2"] == before["search@m2"]
 
 
 def test_cheaper_ways_of_judging_are_planned_with_fewer_tokens_and_calls(tmp_path: Path) -> None:
-    found = read("paper-7b", tmp_path)
+    settings = read("paper-7b", tmp_path)
 
     def search(**way: Any) -> tuple[float, float]:
-        changed = found.rounds["m2"].model_copy(update={"search": {"judge": way}})
-        changed = found.model_copy(update={"rounds": found.rounds | {"m2": changed}})
+        changed = settings.rounds["m2"].model_copy(update={"search": {"judge": way}})
+        changed = settings.model_copy(update={"rounds": settings.rounds | {"m2": changed}})
         lines = estimate(changed, Machine(inference=Inference(replicas=8)), Devices(8, GPU_80), Rates(), []).lines
         work = next(line.planned.work for line in lines if line.planned.stage == "search@m2")
         return work.sampled_tokens, work.judge_calls
@@ -179,21 +179,21 @@ def test_cheaper_ways_of_judging_are_planned_with_fewer_tokens_and_calls(tmp_pat
 
 
 def test_the_paper_s_model_fits_eight_gpus_shared_and_one_alone_is_refused(tmp_path: Path) -> None:
-    found = read("paper-7b", tmp_path)
+    settings = read("paper-7b", tmp_path)
     here = Machine(inference=Inference(replicas=8), training=Training(processes=8, micro_batch=2))
-    plan = estimate(found, here, Devices(8, GPU_80), Rates(price_in=15.0, price_out=60.0), [])
-    assert not plan.unfit() and plan.spending and plan.paid.requests < found.annotator.max_requests
+    plan = estimate(settings, here, Devices(8, GPU_80), Rates(price_in=15.0, price_out=60.0), [])
+    assert not plan.unfit() and plan.spending and plan.paid.requests < settings.annotator.max_requests
     assert 16 * SEVEN.parameters < plan.disk < 24 * SEVEN.parameters and plan.unfinished == 0
     table = as_text(plan, {}).splitlines()
     assert all(line.endswith("server") for line in table if line.startswith(("ift ", "eft@")))
     assert any(re.match(r"GiB of a device, prm, ...: weights and optimizer 14.19, .* of 74.0", line) for line in table)
-    assert plan.paid.prompt_tokens + plan.paid.sampled_tokens < found.annotator.max_tokens_spent
-    found = found.model_copy(update={"annotator": found.annotator.model_copy(update={"max_requests": 50_000})})
-    (line,) = estimate(found, here, Devices(8, GPU_80), Rates(), []).capped
+    assert plan.paid.prompt_tokens + plan.paid.sampled_tokens < settings.annotator.max_tokens_spent
+    settings = settings.model_copy(update={"annotator": settings.annotator.model_copy(update={"max_requests": 50_000})})
+    (line,) = estimate(settings, here, Devices(8, GPU_80), Rates(), []).capped
     assert line == "annotator.max_requests: 50,000 end before the 56,889 that are counted"
     with pytest.raises(PipelineError, match=r"training \(sft\) does not fit: .*processes: 8, micro_batch: 8.*fits"):
-        hardware.refuse(found, Machine(), Devices(8, GPU_80))
-    hardware.refuse(found, here, Devices(8, GPU_80))
+        hardware.refuse(settings, Machine(), Devices(8, GPU_80))
+    hardware.refuse(settings, here, Devices(8, GPU_80))
 
 
 def test_a_wrong_assumption_or_machine_is_one_line() -> None:
@@ -222,11 +222,11 @@ def test_psr_plan_prints_a_table_and_json(
     assert "sampled run" in text and "assumptions:" in text
     monkeypatch.setattr(sys, "argv", [*sys.argv, "--json", "--tflops", "1"])
     psr.main()
-    found = json.loads(capsys.readouterr().out)
-    stages = {stage["stage"]: stage for stage in found["stages"]}
+    plan = json.loads(capsys.readouterr().out)
+    stages = {stage["stage"]: stage for stage in plan["stages"]}
     assert stages["search@m2"]["measured"]["requests"] == 100 and stages["search@m2"]["hours"] > 0
     assert stages["sft@m1"]["hours"] == pytest.approx(stages["sft@m1"]["flops"] / 1e12 / 3600)
-    assert found["sums"]["requests"] == pytest.approx(sum(stage["requests"] for stage in found["stages"]))
+    assert plan["sums"]["requests"] == pytest.approx(sum(stage["requests"] for stage in plan["stages"]))
 
 
 def test_the_repository_s_machine_file_has_every_key() -> None:
@@ -244,8 +244,8 @@ def test_make_install_takes_the_lock_of_the_gpu_that_is_there_or_asked_for(
     smi.chmod(0o755)
     environment = {**os.environ, "GPU": gpu, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     command = [str(ROOT / "requirements/install.sh"), "--lock"]
-    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-    assert said == f"requirements/{lock}.lock\n"
+    chosen = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert chosen == f"requirements/{lock}.lock\n"
 
 
 @pytest.mark.parametrize(

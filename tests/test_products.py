@@ -13,9 +13,9 @@ def test_an_empty_product_is_one_line_that_counts_the_reasons() -> None:
     rows = [Dropped("pairs", f"p/{number}", "tie" if number else "gap", "Step 1:\na" * 50) for number in range(3)]
     with pytest.raises(PipelineError) as caught:
         require_some("pairs", [], rows, SEARCHED)
-    said = str(caught.value)
-    assert said.startswith("pairs: no row is left of 3 (tie 2, gap 1); the first, p/0: 'Step 1: a") and "\n" not in said
-    assert len(said) < 300 and said.endswith(SEARCHED)
+    line = str(caught.value)
+    assert line.startswith("pairs: no row is left of 3 (tie 2, gap 1); the first, p/0: 'Step 1: a") and "\n" not in line
+    assert len(line) < 300 and line.endswith(SEARCHED)
 
 
 def test_a_product_that_is_not_empty_or_was_never_asked_for_passes() -> None:

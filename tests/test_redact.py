@@ -150,8 +150,8 @@ def test_a_report_shows_the_parameters_without_their_secrets(tmp_path: Path) -> 
     (tmp_path / "params.yaml").write_text(
         f"annotator:\n  url: https://me:{S3}@host/v1  # mine\n  key_variable: A_KEY\n"
     )
-    found = provenance.gather(tmp_path / "params.yaml").params
-    assert found == "annotator:\n  url: https://***@host/v1  # mine\n  key_variable: A_KEY\n"
+    shown = provenance.gather(tmp_path / "params.yaml").params
+    assert shown == "annotator:\n  url: https://***@host/v1  # mine\n  key_variable: A_KEY\n"
 
 
 def test_a_long_text_is_redacted_in_a_moment() -> None:

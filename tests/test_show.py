@@ -28,10 +28,10 @@ EVIL = "Step 1: [bold red]\x1b[31mpwned\x07[/] \u202eabc"
 
 
 def tree(number: int, outcome: str = "step") -> Tree:
-    found = (Candidate("Step 1: 2+2=4", 2, 1.0, "step", False), Candidate(EVIL, 1, 0.0, "length", False))
+    candidates = (Candidate("Step 1: 2+2=4", 2, 1.0, "step", False), Candidate(EVIL, 1, 0.0, "length", False))
     judged = Verdict(0, 1, "so it is [[A]]", "A")
-    chosen = State((), found, (judged,), outcome, 0, 1, False)
-    after = State(("Step 1: 2+2=4",), found[:1], (), "single", 0, None, True)
+    chosen = State((), candidates, (judged,), outcome, 0, 1, False)
+    after = State(("Step 1: 2+2=4",), candidates[:1], (), "single", 0, None, True)
     return Tree(f"round-m2-{number:05d}", "How many?", (chosen, after), ("Step 1: 2+2=4",), "answer")
 
 

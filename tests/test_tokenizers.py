@@ -80,9 +80,9 @@ def finished(made: Tokenizer, special: Sequence[str], end: str, bos: str | None)
         )
     named = {"eos_token": end} | ({"bos_token": bos} if bos else {})
     more = [token for token in special if token not in named.values()]
-    found = PreTrainedTokenizerFast(tokenizer_object=made, **named)
-    found.add_special_tokens({"additional_special_tokens": more} if more else {})
-    return found
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, **named)
+    tokenizer.add_special_tokens({"additional_special_tokens": more} if more else {})
+    return tokenizer
 
 
 def respelled(mistral: Any, legacy: bool) -> Tokenizer:
@@ -113,24 +113,24 @@ def tokenizer(kind: str, mistral: Any) -> Any:
         case "gpt2" | "prefix":
             return byte_level(GPT_2, im[:1], im[0], prefix=kind == "prefix")
         case "llama3":
-            found, chat = byte_level(LLAMA_3, llama, llama[1], llama[0]), template("llama3")
+            tokenizer, chat = byte_level(LLAMA_3, llama, llama[1], llama[0]), template("llama3")
         case "qwen":
-            found, chat = byte_level(QWEN, im, im[2]), template("qwen2_5")
+            tokenizer, chat = byte_level(QWEN, im, im[2]), template("qwen2_5")
         case "smollm":
-            found, chat = byte_level(GPT_2, im, im[2]), SMOLLM
+            tokenizer, chat = byte_level(GPT_2, im, im[2]), SMOLLM
         case "mistral":
-            found, chat = mistral, MISTRAL
+            tokenizer, chat = mistral, MISTRAL
         case "llama2":
-            found, chat = finished(respelled(mistral, legacy=True), ["<s>", "</s>"], "</s>", "<s>"), MISTRAL
+            tokenizer, chat = finished(respelled(mistral, legacy=True), ["<s>", "</s>"], "</s>", "<s>"), MISTRAL
         case "gemma":
             turns = ["<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>"]
-            found, chat = finished(respelled(mistral, legacy=False), turns, "<eos>", "<bos>"), template("gemma")
+            tokenizer, chat = finished(respelled(mistral, legacy=False), turns, "<eos>", "<bos>"), template("gemma")
         case "real":
             if (folder := os.environ.get("PSR_REAL_MODEL")) is None:
                 pytest.skip("PSR_REAL_MODEL does not name the folder of a model with a chat template")
             return AutoTokenizer.from_pretrained(folder)
-    found.chat_template = chat
-    return found
+    tokenizer.chat_template = chat
+    return tokenizer
 
 
 @pytest.fixture(params=[*((kind, "never") for kind in KINDS), *((kind, "auto") for kind in CHATS)], ids="-".join)
@@ -155,13 +155,13 @@ def spelled(renderer: Renderer, ids: Sequence[int]) -> str:
 def test_every_step_is_sampled_from_the_ids_that_it_is_trained_on(renderer: Renderer) -> None:
     whole = solution_row(renderer, Solution("p", "How many?", SOLUTION))["input_ids"]
     for index, step in enumerate(SOLUTION):
-        asked = renderer.reasoning("How many?", SOLUTION[:index])
+        prompt = renderer.reasoning("How many?", SOLUTION[:index])
         last = index == len(SOLUTION) - 1
-        part = asked + renderer.completion(step, index + 1, terminal=last)
+        part = prompt + renderer.completion(step, index + 1, terminal=last)
         assert whole[: len(part)] == part
         pair = Preference("p", index + 1, "How many?", SOLUTION[:index], step, step, last, False, 1.0, 0.0, "m2")
         (row,) = preference_rows(renderer, [pair])
-        assert row["prompt_ids"] == asked and row["prompt_ids"] + row["chosen_ids"] == part
+        assert row["prompt_ids"] == prompt and row["prompt_ids"] + row["chosen_ids"] == part
         assert (row["chosen_ids"][-1] == renderer.end) == last
     assert whole.count(renderer.end) == 1 + renderer.turn("").count(renderer.end)
 
@@ -178,9 +178,9 @@ def test_the_ids_spell_the_text(renderer: Renderer) -> None:
 
 def test_a_judgment_and_a_rating_are_asked_as_they_are_trained(renderer: Renderer) -> None:
     pair = JudgedPair("p/0", "p", "q", SOLUTION[:1], SOLUTION[1], "Step 2: b", " Well, [[A]]", "A", 0.9, 0.1)
-    asked, answered = rows.token_ids(renderer, pair)
+    prompt, answered = rows.token_ids(renderer, pair)
     assert answered == [*renderer.text(" Well, [[A]]"), renderer.end]
-    assert spelled(renderer, [*asked, *answered[:-1]]) == spelled(renderer, asked) + " Well, [[A]]"
+    assert spelled(renderer, [*prompt, *answered[:-1]]) == spelled(renderer, prompt) + " Well, [[A]]"
     labelled = LabelledSolution("p", "q", SOLUTION[:3], (True, True, False))
     row = prm.training_row(renderer, labelled)
     for index, step in enumerate(SOLUTION[:3]):
@@ -196,10 +196,10 @@ def test_a_sequence_begins_once_and_no_text_becomes_a_control_token(renderer: Re
     def controls(ids: Sequence[int]) -> list[int]:
         return [token for token in ids if token in control]
 
-    plain, asked = (renderer.reasoning(problem, SOLUTION[:1]) for problem in ("How many?", SPELLED))
-    assert controls(asked) == controls(plain) and SPELLED in spelled(renderer, asked)
+    plain, prompt = (renderer.reasoning(problem, SOLUTION[:1]) for problem in ("How many?", SPELLED))
+    assert controls(prompt) == controls(plain) and SPELLED in spelled(renderer, prompt)
     adds = words.encode("", add_special_tokens=True)
-    assert asked[: len(adds)] == adds and (not adds or asked.count(words.bos_token_id) == 1)
+    assert prompt[: len(adds)] == adds and (not adds or prompt.count(words.bos_token_id) == 1)
     assert not controls(renderer.step(f"Step 1: {SPELLED}", terminal=False))
 
 
@@ -207,10 +207,10 @@ def test_a_chats_prompt_has_the_ids_of_its_template_and_ends_as_a_turn_of_it(cha
     words = chatting.tokenizer
     for text in ("How many?", "1. x\n\n2. y = é", "(a)"):
         turn = [{"role": "user", "content": text}]
-        asked = words.apply_chat_template(turn, add_generation_prompt=True, return_dict=False)
-        assert chatting.turn(text) == asked
+        prompt = words.apply_chat_template(turn, add_generation_prompt=True, return_dict=False)
+        assert chatting.turn(text) == prompt
         answered = words.apply_chat_template([*turn, {"role": "assistant", "content": "So."}], return_dict=False)
-        assert chatting.end in answered[len(asked) :]
+        assert chatting.end in answered[len(prompt) :]
     assert chatting.reasoning("How many?")[: len(chatting.turn(""))] != chatting.turn("")
 
 

@@ -59,13 +59,14 @@ def problem(role: str, number: int, split: str = "") -> Problem:
     return Problem(f"{role}-{number}", f"How many keys has {role} {number}?", split)
 
 
-def state(steps: tuple[str, ...], good: str, bad: str, said: str = "[[A]]", **more: Any) -> State:
-    """Two candidates judged in both orders; said: about (0, 1), the swapped order says the same."""
-    other = {"[[A]]": "[[B]]", "[[C]]": "[[C]]"}[said]
-    verdicts = (Verdict(0, 1, said, said[2], 3), Verdict(1, 0, other, other[2], 3))
-    wins = float(said == "[[A]]")
-    found = (Candidate(good, 1, wins, "step", bool(steps), 5), Candidate(bad, 1, 0.0, "step", False, 5))
-    return State(steps, found, verdicts, "step", 0, 1, False) if wins else State(steps, found, verdicts, **more)
+def state(steps: tuple[str, ...], good: str, bad: str, judgment: str = "[[A]]", **more: Any) -> State:
+    """Two candidates judged in both orders; judgment: about (0, 1), the swapped order says the same."""
+    other = {"[[A]]": "[[B]]", "[[C]]": "[[C]]"}[judgment]
+    verdicts = (Verdict(0, 1, judgment, judgment[2], 3), Verdict(1, 0, other, other[2], 3))
+    wins = float(judgment == "[[A]]")
+    candidates = (Candidate(good, 1, wins, "step", bool(steps), 5), Candidate(bad, 1, 0.0, "step", False, 5))
+    more = more or {"outcome": "step", "best": 0, "worst": 1, "discarded": False}
+    return State(steps, candidates, verdicts, **more)
 
 
 def tree(of: Problem) -> Tree:
@@ -95,17 +96,17 @@ def run(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     searched_eft = [eft_tree(p) for p in roles["eft"]]
     files.write(Path("data/eft_trees/psrlm/trees.parquet"), SearchTree, searched_eft)
     settings = Eft(margin=0.0, pairs_per_problem=9, train_pairs=0, test_pairs=1, ties=0.0)
-    asked, _ = questions(layers(searched_eft), settings)
-    answers = {q.key: f"So [[{letter}]]" for _, *both in asked for q, letter in zip(both, "AB", strict=True)}
-    kept, left_out = eft.judged_pairs(asked, answers)
+    judged, _ = questions(layers(searched_eft), settings)
+    answers = {q.key: f"So [[{letter}]]" for _, *both in judged for q, letter in zip(both, "AB", strict=True)}
+    kept, left_out = eft.judged_pairs(judged, answers)
     train, test, surplus = eft.split(kept, settings, seed=1)
     for name, rows in (("train", train), ("test", test)):
         files.write(Path(f"data/eft/psrlm/{name}.parquet"), JudgedPair, rows)
     files.write(Path("data/dropped/eft-psrlm.parquet"), Dropped, [*left_out, *surplus])
     shutil.copytree(tiny_model, "data/m1/model")
     files.write(Path("data/m2/trees/trees.parquet"), Tree, [tree(p) for p in roles["round-m2"]])
-    found = pairs.preferences(Path("data/m2/trees"), Pairs(**PAIRS), "m2")
-    made = preferences.write("pairs", found, Path("data/m2/pairs"), Path("data/dropped/pairs-m2.parquet"))
+    rows = pairs.preferences(Path("data/m2/trees"), Pairs(**PAIRS), "m2")
+    made = preferences.write("pairs", rows, Path("data/m2/pairs"), Path("data/dropped/pairs-m2.parquet"))
     files.write_json(Path("reports/models/m2/pairs.json"), made)
     trees = [tree(p) for p in roles["evaluation"]]
     files.write(Path("data/m1/scale/trees.parquet"), Tree, trees)
@@ -152,7 +153,7 @@ def record() -> None:
     Path("dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}, sort_keys=False))
 
 
-def said() -> list[str]:
+def faults() -> list[str]:
     return list(verify.capped(verify.faults(lock.Lock(Path("dvc.lock")).stages, Path(".dvc/cache"))))
 
 
@@ -338,7 +339,7 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], bool, str]] = {
 
 
 def test_a_sound_run_has_no_faults(run: Path) -> None:
-    assert said() == []
+    assert faults() == []
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
@@ -347,9 +348,9 @@ def test_a_planted_corruption_is_named_by_a_line_with_file_and_row(name: str, ru
     plant()
     if recorded:
         record()
-    found = said()
-    assert any(one.startswith(line) for one in found), found
-    assert all("\n" not in one for one in found) and len(found) <= 5, found
+    lines = faults()
+    assert any(one.startswith(line) for one in lines), lines
+    assert all("\n" not in one for one in lines) and len(lines) <= 5, lines
 
 
 def test_a_file_inside_a_folder_is_named_with_what_brings_it_back(run: Path) -> None:
@@ -362,15 +363,15 @@ def test_a_file_inside_a_folder_is_named_with_what_brings_it_back(run: Path) -> 
     listing.write_text(json.dumps(listed, sort_keys=True))
     kept.hardlink_to(PAIRS_FILE)
     flipped(PAIRS_FILE)
-    (line,) = [one for one in said() if "dvc.lock" in one]
+    (line,) = [one for one in faults() if "dvc.lock" in one]
     assert line == (
         f"{PAIRS_FILE}: is not what dvc.lock recorded; DVC's {kept} is damaged too: remove both, then `dvc repro` "
         "makes it again"
     )
     flipped(PAIRS_FILE)  # back again
     Path(PAIRS_FILE).rename("data/m2/pairs/other.parquet")
-    assert f"{PAIRS_FILE}: is missing; `dvc checkout --force` brings it back" in said()
-    assert "data/m2/pairs/other.parquet: is no file of the output that dvc.lock recorded; remove it" in said()
+    assert f"{PAIRS_FILE}: is missing; `dvc checkout --force` brings it back" in faults()
+    assert "data/m2/pairs/other.parquet: is no file of the output that dvc.lock recorded; remove it" in faults()
 
 
 def test_scores_of_whole_solutions_are_recounted(tmp_path: Path) -> None:

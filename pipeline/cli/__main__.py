@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from pipeline import params
 from pipeline.cli import ablate, clean, compare, doctor, plan, show, verify
 from pipeline.core import machine
-from pipeline.core.command import print_error, redact_tracebacks
+from pipeline.core.command import fail, redact_tracebacks
 from pipeline.core.errors import PipelineError
 from pipeline.core.files import replacing
 from pipeline.publish import commands as publishing
@@ -47,8 +46,7 @@ def main() -> None:
     try:
         args.run(args)
     except PipelineError as error:
-        print_error(error)
-        sys.exit(1)
+        fail(error)
 
 
 def _profile(args: argparse.Namespace) -> None:
@@ -60,10 +58,10 @@ def _profile(args: argparse.Namespace) -> None:
 
 
 def _check(args: argparse.Namespace) -> None:
-    found = params.check(args.params)
+    settings = params.check(args.params)
     machine.load()
-    for model in found.models:
-        start = found.start_of(model)
+    for model in settings.models:
+        start = settings.start_of(model)
         print(f"{model}: the base" if start is None else f"{model}: from {start}")
 
 

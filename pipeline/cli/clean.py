@@ -38,20 +38,20 @@ def add_command(commands: Any) -> None:
 
 def _run(args: argparse.Namespace) -> None:
     going_on = unfinished(Path.cwd())
-    found = dict(leftovers(going_on))
+    removable = dict(leftovers(going_on))
     if args.answers and ANSWERS.is_dir():
-        found[ANSWERS] = "answers of an annotator, which were paid for"
-    for path, what in found.items():
-        print(f"{'removed' if args.yes else 'would remove'} {path} ({_shown(_size(path))}): {what}")
+        removable[ANSWERS] = "answers of an annotator, which were paid for"
+    for path, what in removable.items():
+        print(f"{'removed' if args.yes else 'would remove'} {path} ({_size(path)}): {what}")
         if args.yes:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     if ANSWERS.is_dir() and not args.answers:
-        print(f"kept {ANSWERS} ({_shown(_size(ANSWERS))}): paid answers; --answers takes them too")
+        print(f"kept {ANSWERS} ({_size(ANSWERS)}): paid answers; --answers takes them too")
     for path in sorted(FOLDER.glob("*/*")):
-        if path.parent != ANSWERS and path not in found and _is_work(path):
+        if path.parent != ANSWERS and path not in removable and _is_work(path):
             who = ", ".join(going_on.get(path.parent.name, ["a run"]))
-            print(f"kept {path} ({_shown(_size(path))}): {who} may go on from it")
-    if found and not args.yes:
+            print(f"kept {path} ({_size(path)}): {who} may go on from it")
+    if removable and not args.yes:
         print("`psr clean --yes` removes them")
 
 
@@ -80,7 +80,7 @@ def unfinished(root: Path) -> dict[str, list[str]]:
     from dvc.lock import LockError
     from dvc.repo import Repo  # takes a second
 
-    found: dict[str, list[str]] = {}
+    stages: dict[str, list[str]] = {}
     try:
         with Repo(str(root), config={"core": {"no_scm": True}}) as repo:
             changed = repo.status()
@@ -88,12 +88,12 @@ def unfinished(root: Path) -> dict[str, list[str]]:
                 script = re.search(r"-m stages\.(\w+)", stage.cmd or "")
                 if script and stage.addressing in changed and Path(stage.path).with_name("dvc.lock").is_file():
                     for name in {script[1], _TRAINING if script[1] in _TRAINS else script[1]}:
-                        found.setdefault(name, []).append(stage.addressing)
+                        stages.setdefault(name, []).append(stage.addressing)
     except LockError as error:
         raise PipelineError("DVC is at work here; clean up when the run has ended") from error
     except DvcException as error:
         raise PipelineError(f"dvc.yaml: DVC cannot read it ({' '.join(str(error).split())}); correct it") from error
-    return found
+    return stages
 
 
 def _is_work(path: Path) -> bool:
@@ -113,10 +113,7 @@ def _in_use(path: Path) -> bool:
     return False
 
 
-def _size(path: Path) -> int:
+def _size(path: Path) -> str:
     files = path.rglob("*") if path.is_dir() else [path]
-    return sum(os.lstat(file).st_size for file in files if file.is_file())
-
-
-def _shown(size: int) -> str:
+    size = sum(os.lstat(file).st_size for file in files if file.is_file())
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"

@@ -47,19 +47,19 @@ def add_command(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> None:
-    found, here = params.check(args.params), machine.load(args.machine)
+    settings, here = params.check(args.params), machine.load(args.machine)
     rates = Rates(args.tokens_per_second, args.tflops, args.price_in, args.price_out)
     for name, value in dataclasses.asdict(rates).items():
         if value is not None and value <= 0:
             raise PipelineError(f"--{name.replace('_', '-')}: must be above 0, is {value:g}")
-    there = hardware.devices(args.gpus, args.gpu_memory)
+    devices = hardware.devices(args.gpus, args.gpu_memory)
     shape = architecture(read_json(args.config), str(args.config)) if args.config else None
-    plan = estimate(found, here, there, rates, args.assume, shape)
+    plan = estimate(settings, here, devices, rates, args.assume, shape)
     runs = measured(args.measured) if args.measured else {}
     if runs:
-        seen = rates_of(runs, plan.lines, here, assumptions(found.domain, args.assume)["prefill"])
+        seen = rates_of(runs, plan.lines, here, assumptions(settings.domain, args.assume)["prefill"])
         own = {name: value for name, value in dataclasses.asdict(rates).items() if value is not None}
-        plan = estimate(found, here, there, dataclasses.replace(seen, **own), args.assume, shape)
+        plan = estimate(settings, here, devices, dataclasses.replace(seen, **own), args.assume, shape)
     print(json.dumps(as_json(plan, runs), indent=2) if args.json else as_text(plan, runs))
 
 
@@ -68,7 +68,7 @@ def as_json(plan: Estimate, runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
     stages = []
     for line in plan.lines:
         need, run = line.need, runs.get(line.planned.stage, {})
-        memory = need and {"parts": dict(need.memory.parts), "bytes": need.memory.total, "room": need.room}
+        memory = need and {"parts": dict(need.memory.parts), "bytes": need.memory.total, "available": need.available}
         stages.append(
             {
                 "stage": line.planned.stage,
@@ -87,9 +87,7 @@ def as_json(plan: Estimate, runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {
         "stages": stages,
         "sums": {
-            **{name: sum(line.counts()[name] for line in plan.lines) for name in COUNTS},
-            "flops": sum(line.flops for line in plan.lines),
-            "hours": sum(line.hours or 0 for line in plan.lines),
+            **_sums(plan.lines),
             "disk": plan.disk,
             "disk_while_training": plan.unfinished,
             "paid": dataclasses.asdict(plan.paid),
@@ -101,18 +99,21 @@ def as_json(plan: Estimate, runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def _sums(lines: Sequence[Line]) -> dict[str, float]:
+    """Requests, tokens, FLOPs and hours of all stages together."""
+    rows = [line.counts() | {"flops": line.flops, "hours": line.hours or 0} for line in lines]
+    return {name: sum(row[name] for row in rows) for name in (*COUNTS, "flops", "hours")}
+
+
 def as_text(plan: Estimate, runs: dict[str, dict[str, Any]]) -> str:
     """One aligned table, then sums, what does not fit, and the assumptions."""
     extra = ("requests", "prompt", "sampled", "trained") if runs else ()
     table = [[*_HEAD, *(f"{name} run" for name in extra)]]
-    table += [[*_cells(line), *_beside(line, runs.get(line.planned.stage, {}), bool(runs))] for line in plan.lines]
-    total = {name: sum(line.counts()[name] for line in plan.lines) for name in COUNTS}
+    table += [[*_cells(line), *_beside(line, runs)] for line in plan.lines]
+    requests, prompt, sampled, trained, flops, hours = _sums(plan.lines).values()
     judging = sum(line.planned.work.judge_calls for line in plan.lines)
-    flops, hours = sum(line.flops for line in plan.lines), sum(line.hours or 0 for line in plan.lines)
-    cells = [total["requests"], judging, total["prompt_tokens"], total["sampled_tokens"], total["trained_tokens"]]
-    table.append(
-        ["own engines", "", *map(_count, cells), _count(flops / 1e15), f"{hours:.2f}" if hours else "-", "", ""]
-    )
+    cells = map(_count, (requests, judging, prompt, sampled, trained, flops / 1e15))
+    table.append(["own engines", "", *cells, f"{hours:.2f}" if hours else "-", "", ""])
     widths = [max(len(row[i]) for row in table if i < len(row)) for i in range(len(table[0]))]
     text = ["  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=False)))
             for row in table]  # fmt: skip
@@ -135,7 +136,7 @@ def _memory(lines: Sequence[Line]) -> list[str]:
     stages: dict[str, list[str]] = {}
     for line in lines:
         if line.need:
-            parts = f"{line.need.memory} of {line.need.room / GIB:.1f}"
+            parts = f"{line.need.memory} of {line.need.available / GIB:.1f}"
             stages.setdefault(parts, []).append(line.planned.stage)
     return [f"GiB of a device, {names[0]}{', ...' * (len(names) > 1)}: {parts}" for parts, names in stages.items()]
 
@@ -143,31 +144,19 @@ def _memory(lines: Sequence[Line]) -> list[str]:
 def _cells(line: Line) -> list[str]:
     """A row of the table; what a server is asked stands in the place of our engines' work."""
     need, work = line.need, line.planned.work + line.planned.paid
-    fits = {None: "server" if line.planned.paid.requests else "-", True: "yes", False: "NO"}[
-        need.fits if need else None
-    ]
-    return [
-        line.planned.stage,
-        _count(line.planned.items),
-        _count(work.requests),
-        _count(work.judge_calls),
-        _count(work.prompt_tokens),
-        _count(work.sampled_tokens),
-        _count(line.planned.trained_tokens),
-        _count(line.flops / 1e15),
-        "-" if line.hours is None else f"{line.hours:.2f}",
-        f"{need.memory.total / GIB:.2f}" if need else "-",
-        fits,
-    ]
+    tokens = (work.prompt_tokens, work.sampled_tokens, line.planned.trained_tokens)
+    counts = (line.planned.items, work.requests, work.judge_calls, *tokens, line.flops / 1e15)
+    hours = "-" if line.hours is None else f"{line.hours:.2f}"
+    memory = f"{need.memory.total / GIB:.2f}" if need else "-"
+    fits = ("yes" if need.fits else "NO") if need else "server" if line.planned.paid.requests else "-"
+    return [line.planned.stage, *map(_count, counts), hours, memory, fits]
 
 
-def _beside(line: Line, run: dict[str, Any], shown: bool) -> list[str]:
-    """The run's own numbers, each with how far the plan is from it."""
-    if not shown:
-        return []
-    return [
-        f"{_count(run[name])} {line.counts()[name] / run[name] - 1:+.0%}" if run.get(name) else "-" for name in COUNTS
-    ]
+def _beside(line: Line, runs: dict[str, dict[str, Any]]) -> list[str]:
+    """A run's own numbers, each with how far the plan is from it; nothing without a run."""
+    run = runs.get(line.planned.stage, {})
+    planned = line.counts().items() if runs else ()
+    return [f"{_count(run[name])} {value / run[name] - 1:+.0%}" if run.get(name) else "-" for name, value in planned]
 
 
 def _count(value: float) -> str:

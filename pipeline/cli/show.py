@@ -32,6 +32,13 @@ JUDGMENTS = ("judgment", "straight_text", "swapped_text", "verdicts")
 GOOD, BAD, BACK = "green", "red", "yellow"
 MARK = {True: "✓", False: "✗", None: " "}
 COLOUR = {True: GOOD, False: BAD, None: ""}
+MEANINGS = {  # of the outcomes of a state
+    "step": "best step appended, best and worst are a pair",
+    "single": "one distinct candidate, appended, no pair",
+    "tie": "↩ tie, all candidates equal: rolls back one step",
+    "forced": "tie with no rollback left: most votes appended, no pair",
+    "none": "no usable candidate: the search ends",
+}
 
 
 def add_command(commands: Any) -> None:
@@ -57,14 +64,14 @@ def add_command(commands: Any) -> None:
 def _run(args: argparse.Namespace) -> None:
     path = data_file(args.path)
     kind = kind_of(path)
-    found = matching(path, kind, args.problem, args.step, args.outcome, args.text)
-    rows = found.slice(args.skip, args.limit or None).collect().to_dicts()
+    matches = matching(path, kind, args.problem, args.step, args.outcome, args.text)
+    rows = matches.slice(args.skip, args.limit or None).collect().to_dicts()
     console = open_console()
     os.environ.setdefault("LESS", "FRX")  # as git does: colours pass, one screen needs no key
     with console.pager(styles=True) if console.is_terminal else nullcontext():
         for row in rows:
             console.print(drawn(files.record(kind, row), args.state, args.step, args.judgments))
-        count = found.select(pl.len()).collect().item()
+        count = matches.select(pl.len()).collect().item()
         last = args.skip + len(rows)
         more = f"; --skip {last} shows the next" if last < count else ""
         console.print(f"{path}: {len(rows)} of {count} matching rows ({kind.__name__}){more}")
@@ -77,12 +84,12 @@ def data_file(path: Path) -> Path:
     """
     if path.is_file():
         return path
-    found = sorted(path.glob("*.parquet"))
-    chosen = found if len(found) == 1 else [file for file in found if file.name == "train.parquet"]
-    if not path.is_dir() or not found:
+    tables = sorted(path.glob("*.parquet"))
+    chosen = tables if len(tables) == 1 else [file for file in tables if file.name == "train.parquet"]
+    if not path.is_dir() or not tables:
         raise PipelineError(f"{path}: no Parquet file there; run `dvc repro` for the stage that makes it")
     if not chosen:
-        raise PipelineError(f"{path}: name one of its files: {', '.join(file.name for file in found)}")
+        raise PipelineError(f"{path}: name one of its files: {', '.join(file.name for file in tables)}")
     return chosen[0]
 
 
@@ -149,36 +156,23 @@ def _search(tree: Tree, only: int | None, step: int | None, judgments: bool) -> 
 
 def _state(drawing: Drawing, index: int, state: State, judgments: bool) -> None:
     colour = BACK if state.outcome in ("tie", "forced", "none") or state.discarded else "bold"
-    branch = drawing.add(Text(f"state {index}, step {len(state.steps) + 1}: {_came_of(state)}", style=colour))
+    back = "; taken back by a later rollback, its pair too" if state.discarded else ""
+    outcome = MEANINGS[state.outcome] + back
+    branch = drawing.add(Text(f"state {index}, step {len(state.steps) + 1}: {outcome}", style=colour))
     for number, candidate in enumerate(state.candidates):
         good = {state.best: True, state.worst: False}.get(number)
         usable = "" if candidate.finish == "step" else f", unusable: {candidate.finish}"
         scores = f"wins {candidate.score:g}, votes {candidate.votes}{usable}"
-        line = Text.assemble(
-            f"{MARK[good]} {number} ", (f"[{scores}] ", "dim"), (visible(candidate.text), COLOUR[good])
-        )
-        branch.add(line)
+        text = (visible(candidate.text), COLOUR[good])
+        branch.add(Text.assemble(f"{MARK[good]} {number} ", (f"[{scores}] ", "dim"), text))
     if judgments and state.verdicts:
         words = branch.add(Text("judgments", style="dim"))
         for verdict in state.verdicts:
-            label = verdict.winner or "unreadable"
             odds = "" if verdict.log_odds is None else f" (log-odds {verdict.log_odds:.2f})"
-            label += odds + ", reused" * verdict.reused
+            label = f"{verdict.winner or 'unreadable'}{odds}{', reused' * verdict.reused}"
             words.add(Text(f"A={verdict.a} B={verdict.b}: {label} | {visible(verdict.text)}", style="dim"))
     if judgments and state.not_needed:
         branch.add(Text(f"{state.not_needed} verdicts not needed", style="dim"))
-
-
-def _came_of(state: State) -> str:
-    """What a state's outcome means (`records.State`)."""
-    back = "; taken back by a later rollback, its pair too" if state.discarded else ""
-    return {
-        "step": "best step appended, best and worst are a pair",
-        "single": "one distinct candidate, appended, no pair",
-        "tie": "↩ tie, all candidates equal: rolls back one step",
-        "forced": "tie with no rollback left: most votes appended, no pair",
-        "none": "no usable candidate: the search ends",
-    }[state.outcome] + back
 
 
 def _monte_carlo(tree: SearchTree) -> Drawing:
@@ -208,7 +202,7 @@ def _card(row: Any, judgments: bool) -> Drawing:
     """Any other row: its key and numbers, then its texts one below the other, good and bad ones marked."""
     hidden = (*KEYS, "labels") if judgments else (*KEYS, "labels", *JUDGMENTS)
     shown = {name: value for name, value in vars(row).items() if name not in hidden}
-    texts = {n: value if isinstance(value, tuple) else (value,) for n, value in shown.items() if _is_text(value)}
+    texts = {n: v if isinstance(v, tuple) else (v,) for n, v in shown.items() if isinstance(v, str | tuple)}
     numbers = [f"{name} {files.rounded(value)}" for name, value in shown.items() if name not in texts]
     drawing = Drawing(_title(*(getattr(row, name) for name in KEYS if hasattr(row, name)), *numbers))
     marks = _marks(row)
@@ -218,10 +212,6 @@ def _card(row: Any, judgments: bool) -> Drawing:
             title = (f"{MARK[good]} {'' if index else name:{width}} ", "dim")
             drawing.add(Text.assemble(title, (visible(str(part)), COLOUR[good])))
     return drawing
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, (str, tuple))
 
 
 def _marks(row: Any) -> Mapping[str, Sequence[bool]]:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from tqdm import tqdm
 
@@ -61,7 +61,6 @@ class Stage:
 
     @property
     def seed(self) -> int:
-        """The run's seed."""
         return self.plan.seed
 
     @cached_property
@@ -114,13 +113,11 @@ def run(main: Callable[[Stage], None], reads: Sequence[str] = (), writes: Sequen
         if name := os.environ.get("DVC_STAGE"):  # set by `dvc repro`
             _append(name, begun, time.monotonic() - started)
     except PipelineError as error:
-        print_error(error)
-        sys.exit(1)
+        fail(error)
     except OSError as error:
         if error.errno not in STORAGE:
             raise
-        print_error(PipelineError(f"{error}; make room or give the rights and run again, finished work is kept"))
-        sys.exit(1)
+        fail(PipelineError(f"{error}; make room or give the rights and run again, finished work is kept"))
 
 
 def _parser(description: str | None, reads: Sequence[str], writes: Sequence[str]) -> argparse.ArgumentParser:
@@ -133,10 +130,11 @@ def _parser(description: str | None, reads: Sequence[str], writes: Sequence[str]
     return parser
 
 
-def print_error(error: PipelineError) -> None:
-    """Bad input on stderr, one line a fault."""
+def fail(error: PipelineError) -> NoReturn:
+    """End with bad input on stderr, one line a fault, and exit code 1."""
     for line in str(error).splitlines():
         print(f"error: {line}", file=sys.stderr)
+    sys.exit(1)
 
 
 _noted: Counter[str] = Counter()
@@ -178,7 +176,6 @@ class Progress:
         self._start = self._last = time.monotonic()
 
     def advance(self) -> None:
-        """One more unit is done."""
         self._done += 1
         self._bar.update()
         now = time.monotonic()
@@ -186,12 +183,8 @@ class Progress:
             self._last = now
             rate = (self._done - self._before) / max(now - self._start, 1e-9)
             left = (self._total - self._done) / rate
-            print(
-                f"{self._name}: {self._done}/{self._total} ({rate:.1f}/s, {left:.0f} s left)",
-                file=sys.stderr,
-                flush=True,
-            )
+            line = f"{self._name}: {self._done}/{self._total} ({rate:.1f}/s, {left:.0f} s left)"
+            print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """End the bar."""
         self._bar.close()

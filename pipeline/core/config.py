@@ -16,7 +16,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pipeline.core.errors import PipelineError
 
-_WORDS = {"on", "off", "yes", "no", "y", "n", "true", "false", "null"}  # which some YAML readers take for other types
+YAML_WORDS = {"on", "off", "yes", "no", "y", "n", "true", "false", "null"}  # other types to some YAML readers
 
 
 class Section(BaseModel):
@@ -28,7 +28,7 @@ class Section(BaseModel):
 
 def identifier(text: str) -> str:
     """The text, if it can stand in paths and in the shell; ValueError if it cannot."""
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,63}", text) or text.lower() in _WORDS:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,63}", text) or text.lower() in YAML_WORDS:
         raise ValueError(
             "must be a name of at most 64 letters, digits, `-` and `_` that begins with a letter and is no YAML word"
         )
@@ -74,9 +74,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         try:
             json.dumps({key: value}, default=str, ensure_ascii=False).encode()
         except (TypeError, ValueError, RecursionError) as error:
-            raise PipelineError(
-                f"{path}: {key}: must hold texts, numbers, lists and mappings alone ({error})"
-            ) from error
+            line = f"{path}: {key}: must hold texts, numbers, lists and mappings alone ({error})"
+            raise PipelineError(line) from error
     return document
 
 
@@ -106,10 +105,10 @@ def laid_over(base: Any, override: Mapping[str, Any]) -> Any:
 
 def build(kind: type[Part], value: Any, where: str) -> Part:
     """`value` as the section `kind`; PipelineError with a line for each fault, `where` before each key."""
-    found, faults = checked(kind, value, where)
-    if found is None:
+    section, faults = checked(kind, value, where)
+    if section is None:
         raise PipelineError("\n".join(faults))
-    return found
+    return section
 
 
 def checked(kind: type[Part], value: Any, where: str) -> tuple[Part | None, list[str]]:
@@ -122,7 +121,8 @@ def checked(kind: type[Part], value: Any, where: str) -> tuple[Part | None, list
 
 def _line(kind: type[BaseModel], detail: ErrorDetails, where: str) -> str:
     keys = [part for part in detail["loc"] if part != "[key]"]
-    place = where + "".join(f"[{part}]" if isinstance(part, int) else f".{_printable(part)}" for part in keys)
+    printable = (part if isinstance(part, int) or part.isprintable() else repr(part)[1:-1] for part in keys)
+    place = where + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in printable)
     place = place.replace(": .", ": ", 1)  # a key at the top of the file
     given = repr(detail["input"])
     given = given if len(given) <= 80 else given[:77] + "..."
@@ -136,18 +136,15 @@ def _line(kind: type[BaseModel], detail: ErrorDetails, where: str) -> str:
         case "value_error":
             return f"{place}: {detail['ctx']['error']!s}, is {given}"
         case "model_type":
-            return f"{place}: must be a section with keys, is {given}"
+            message = "must be a section with keys"
         case "dict_type":
-            return f"{place}: must be a mapping, is {given}"
+            message = "must be a mapping"
         case "tuple_type" | "list_type":
-            return f"{place}: must be a list, is {given}"
-    said = re.sub(r" after validation, not \d+$", "", re.sub(r"^\w+ should", "must", detail["msg"]))
-    said = said.replace("a valid integer", "an integer")
-    return f"{place}: {said.replace('a valid ', 'a ')}, is {given}"
-
-
-def _printable(key: str) -> str:
-    return key if key.isprintable() else repr(key)[1:-1]
+            message = "must be a list"
+        case _:
+            message = re.sub(r" after validation, not \d+$", "", re.sub(r"^\w+ should", "must", detail["msg"]))
+            message = message.replace("a valid integer", "an integer").replace("a valid ", "a ")
+    return f"{place}: {message}, is {given}"
 
 
 def _advice(key: str, known: Iterable[str]) -> str:

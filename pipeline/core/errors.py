@@ -9,7 +9,7 @@ STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, e
 
 
 class PipelineError(Exception):
-    """Bad input: the message is one line that names file, row or parameter, the cause and the mend; no secret in it."""
+    """Bad input: one line that names file, row or parameter, the cause and what to do; no secret in it."""
 
     def __init__(self, message: str) -> None:
         super().__init__(redacted(message))

@@ -10,15 +10,17 @@ import json
 import os
 import types
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from functools import cache, partial
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import TypeAdapter
 
-from pipeline.core.columns import SCALARS, records
+from pipeline.core import columns
 from pipeline.core.errors import PipelineError
 
 Row = TypeVar("Row")
@@ -36,8 +38,8 @@ def _field(name: str, hint: Any) -> pa.Field:
 
 
 def _arrow(hint: Any) -> pa.DataType:
-    if hint in SCALARS:
-        return SCALARS[hint]
+    if hint in columns.SCALARS:
+        return columns.SCALARS[hint]
     if get_origin(hint) is tuple:
         return pa.list_(pa.field("item", _arrow(get_args(hint)[0]), nullable=False))
     return pa.struct([_field(name, part) for name, part in get_type_hints(hint).items()])
@@ -48,45 +50,44 @@ def write(path: Path, row_type: type[Row], rows: Iterable[Row]) -> None:
 
     One row group is held at a time, so rows may be a generator over more than fits into memory.
     """
-    with Writer(path, row_type) as writer:
+    with writing(path, row_type) as writer:
         for row in rows:
             writer.add(row)
 
 
-class Writer(Generic[Row]):
+@contextmanager
+def writing(path: Path, row_type: type[Row]) -> Iterator[Writer[Row]]:
     """`write`, row by row, where rows of several files come mixed: the file is there once the block ended well."""
+    with (
+        replacing(path) as temporary,
+        pq.ParquetWriter(temporary, schema(row_type), compression="zstd", store_schema=False) as file,
+    ):
+        writer = Writer[Row](file)
+        yield writer
+        writer.flush()
 
-    def __init__(self, path: Path, row_type: type[Row]) -> None:
-        self.count = 0
-        self._place, self._schema = replacing(path), schema(row_type)
-        self._waiting: list[Row] = []  # one row group
 
-    def __enter__(self) -> Writer[Row]:
-        """Open a temporary file beside the path."""
-        self._file = pq.ParquetWriter(self._place.__enter__(), self._schema, compression="zstd", store_schema=False)
-        return self
+class Writer(Generic[Row]):
+    """The rows of a file that is being written; those of one row group wait in memory."""
+
+    def __init__(self, file: pq.ParquetWriter) -> None:
+        self.count, self._file = 0, file
+        self._waiting: list[Row] = []
 
     def add(self, row: Row) -> None:
         """One more row, the last so far."""
         self._waiting.append(row)
         self.count += 1
         if len(self._waiting) == _ROW_GROUP:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
-        columns = [_column([getattr(row, field.name) for row in self._waiting], field.type) for field in self._schema]
-        self._file.write_table(pa.Table.from_arrays(columns, schema=self._schema), row_group_size=_ROW_GROUP)
-        self._waiting.clear()
-
-    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        try:
-            if kind is None and self._waiting:
-                self._flush()
-            self._file.close()
-        except BaseException as failure:  # as where the disk is full: the temporary file goes then too
-            self._place.__exit__(type(failure))
-            raise
-        self._place.__exit__(kind, *error)
+    def flush(self) -> None:
+        """Write the rows that wait."""
+        if rows := self._waiting:
+            fields = self._file.schema
+            arrays = [_column([getattr(row, field.name) for row in rows], field.type) for field in fields]
+            self._file.write_table(pa.Table.from_arrays(arrays, schema=fields), row_group_size=_ROW_GROUP)
+            rows.clear()
 
 
 def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
@@ -114,33 +115,20 @@ def batches(path: Path, row_type: type[Row], size: int = 4096, *without: str) ->
                 if name not in (names := file.schema_arrow.names):
                     raise PipelineError(f"{path}: column {name!r} is missing; it has {', '.join(names)}")
             leaves = [c.path for c in file.schema if (p := c.path.split("."))[0] in wanted and not {*without} & {*p}]
-            for group in range(file.num_row_groups):  # all groups in one call: memory grows with the file
-                for batch in file.iter_batches(size, [group], leaves):
-                    yield records(row_type, batch.column, without)
+            for batch in columns.batches(file, leaves, size):
+                yield columns.records(row_type, batch.column, without)
     except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         raise PipelineError(f"{path}: not a readable Parquet file ({error}); make it again") from error
 
 
 def record(row_type: Any, value: dict[str, Any]) -> Any:
     """The record of a type from plain values (lists become tuples, mappings nested records)."""
-    return row_type(
-        **{name: make(value[name]) if make else value[name] for name, make in _makers(row_type) if name in value}
-    )
+    return _adapter(row_type).validate_python(value)
 
 
 @cache
-def _makers(row_type: Any) -> tuple[tuple[str, Callable[[Any], Any] | None], ...]:
-    """For each field, what makes its value from a plain one; None for one that stays as it is."""
-    return tuple((name, _maker(hint)) for name, hint in get_type_hints(row_type).items())
-
-
-def _maker(hint: Any) -> Callable[[Any], Any] | None:
-    if hint in SCALARS or get_origin(hint) is types.UnionType:
-        return None
-    if get_origin(hint) is not tuple:
-        return partial(record, hint)
-    inner = get_args(hint)[0]
-    return tuple if inner in SCALARS else lambda items: tuple([record(inner, item) for item in items])
+def _adapter(row_type: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(row_type)
 
 
 def plain(row: Any) -> Any:
@@ -158,22 +146,17 @@ def _names(row_type: Any) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(row_type))
 
 
-class replacing:
-    """Context manager: gives a temporary path beside `path` and renames it into place if nothing was raised."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.temporary = path.with_name(f".{path.name}.{os.getpid()}")
-
-    def __enter__(self) -> Path:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        return self.temporary
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            os.replace(self.temporary, self.path)
-        else:
-            self.temporary.unlink(missing_ok=True)
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Gives a temporary path beside `path` and renames it into place if nothing was raised."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -231,18 +214,18 @@ class Content:
 
 def content(rows: Iterable[Any]) -> str:
     """The hash of all of these records, see `Content`."""
-    found = Content()
+    whole = Content()
     for row in rows:
-        found.add(row)
-    return found.digest()
+        whole.add(row)
+    return whole.digest()
 
 
 def quantiles(values: Iterable[float]) -> dict[str, float]:
     """Least, lower quarter, middle, upper quarter and greatest of the values; empty without any."""
     often = sorted(Counter(values).items())  # values of a large data set repeat, so their counts are few
     upto = list(itertools.accumulate(count for _, count in often))
-    found = [often[bisect.bisect_right(upto, (upto[-1] - 1) * part // 100)][0] for part in (0, 25, 50, 75, 100) if upto]
-    return dict(zip(("min", "p25", "median", "p75", "max"), found, strict=bool(upto)))
+    parts = {"min": 0, "p25": 25, "median": 50, "p75": 75, "max": 100} if upto else {}
+    return {name: often[bisect.bisect_right(upto, (upto[-1] - 1) * part // 100)][0] for name, part in parts.items()}
 
 
 def counts(values: Iterable[str]) -> dict[str, int]:

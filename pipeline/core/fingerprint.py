@@ -12,10 +12,9 @@ import ast
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.core import plugins
 from pipeline.core.errors import PipelineError
@@ -33,11 +32,11 @@ def stage(name: str, chosen: Mapping[str, str], family: str, graders: Sequence[s
     chosen: the plug-in in force by kind (`methods`, `domains`, `pairings`). family: the prompt family in force.
     graders: modules of the graders that problems name, which count where the code grades.
     """
-    found = modules(name, chosen, graders)
+    names = modules(name, chosen, graders)
     digest = hashlib.sha256()
-    for module in sorted(found):
+    for module in sorted(names):
         digest.update(f"{module} {_read(module).digest} ".encode())
-    if _FILLS in found:
+    if _FILLS in names:
         digest.update(folder(PROMPTS / family).encode())
     return digest.hexdigest()
 
@@ -45,18 +44,18 @@ def stage(name: str, chosen: Mapping[str, str], family: str, graders: Sequence[s
 def modules(name: str, chosen: Mapping[str, str], graders: Sequence[str] = ()) -> set[str]:
     """The dotted names of the repository's modules that a stage's script imports, itself included."""
     script = f"stages.{name}"
-    found = _imported([script, *_parts(script, chosen)])
-    return found | _imported(graders) if _GRADES in found else found
+    names = _imported([script, *_parts(script, chosen)])
+    return names | _imported(graders) if _GRADES in names else names
 
 
 def _imported(modules: Iterable[str]) -> set[str]:
-    todo, found = list(modules), set[str]()
+    todo, seen = list(modules), set[str]()
     while todo:
         module = todo.pop()
-        if module not in found:
-            found.add(module)
+        if module not in seen:
+            seen.add(module)
             todo += _read(module).imports
-    return found
+    return seen
 
 
 def asks(name: str) -> set[str]:
@@ -102,16 +101,12 @@ def _parts(script: str, chosen: Mapping[str, str]) -> Iterator[str]:
 @cache
 def _calls(module: str) -> tuple[tuple[str, str], ...]:
     """(kind, role) of every call `<kind>.part(..., "<role>")` of a script."""
-    return tuple(
-        (node.func.value.id, str(node.args[-1].value))
-        for node in ast.walk(ast.parse(_file(module).read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "part"
-        and isinstance(node.func.value, ast.Name)
-        and node.func.value.id in _KINDS
-        and isinstance(node.args[-1], ast.Constant)
-    )
+    calls = []
+    for node in ast.walk(ast.parse(_file(module).read_text(encoding="utf-8"))):
+        match node:
+            case ast.Call(ast.Attribute(ast.Name(kind), "part"), [*_, ast.Constant(role)]) if kind in _KINDS:
+                calls.append((kind, str(role)))
+    return tuple(calls)
 
 
 def _file(module: str) -> Path:
@@ -120,9 +115,9 @@ def _file(module: str) -> Path:
     return file
 
 
-@dataclass(frozen=True)
-class _Module:
-    """The repository's modules that a module imports, with the packages that hold it, and its hash."""
+class _Module(NamedTuple):
+    """The repository's modules that a module imports, with the packages that hold it, and its hash: of its syntax tree
+    without what changes no result, and of the files beside it that it names."""
 
     imports: tuple[str, ...]
     digest: str
@@ -130,32 +125,24 @@ class _Module:
 
 @cache
 def _read(module: str) -> _Module:
-    """The hash covers the syntax tree without what changes no result, and the files beside the module that it names."""
     file = _file(module)
-    tree, found, named = ast.parse(file.read_text(encoding="utf-8")), [module.rpartition(".")[0]], set[str]()
+    tree, imports, named = ast.parse(file.read_text(encoding="utf-8")), [module.rpartition(".")[0]], set[str]()
     for node in ast.walk(tree):
         match node:
             case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
-                node.body[:] = node.body[_begins_with_text(node.body) :]
+                node.body[:] = node.body[ast.get_docstring(node) is not None :]
             case ast.Import():
-                found += [alias.name for alias in node.names]
+                imports += [alias.name for alias in node.names]
             case ast.ImportFrom(module=str() as package):
-                found += [package, *(f"{package}.{alias.name}" for alias in node.names)]
+                imports += [package, *(f"{package}.{alias.name}" for alias in node.names)]
             case ast.Call():
                 node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
             case ast.Constant(value=str() as text) if _NAME.fullmatch(text):
                 named.add(text)
     beside = [path for path in map(file.parent.joinpath, sorted(named)) if _is_data(path)]
-    return _Module(tuple(name for name in found if name and source(name)), values(ast.dump(tree), *beside))
+    return _Module(tuple(name for name in imports if name and source(name)), values(ast.dump(tree), *beside))
 
 
 def _is_data(path: Path) -> bool:
     """Whether a file, or a folder of files, is no code."""
     return path.suffix != ".py" and (path.is_file() or (path.is_dir() and not (path / "__init__.py").exists()))
-
-
-def _begins_with_text(body: list[ast.stmt]) -> bool:
-    match body:
-        case [ast.Expr(value=ast.Constant(value=str())), *_]:
-            return True
-    return False

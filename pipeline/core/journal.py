@@ -71,9 +71,8 @@ class Journal(Generic[Row]):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             if not self.shared:
-                raise PipelineError(
-                    f"{self.path}: another run of this stage is writing here; wait for it or end it"
-                ) from error
+                line = f"{self.path}: another run of this stage is writing here; wait for it or end it"
+                raise PipelineError(line) from error
             print(f"another run is writing to {self.path}; waiting for it", file=sys.stderr, flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         if path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno())):
@@ -92,17 +91,14 @@ class Journal(Generic[Row]):
             os.fsync(new.fileno())
         self._file.close()
         self._file = new
-        print(
-            f"warning: {self.path}: damaged in line {odd[0]}{f' and {len(odd) - 1} more' * (len(odd) > 1)}; what it "
-            f"held is kept in {kept}, {len(sound)} units are sound, the others are done again",
-            file=sys.stderr,
-        )
+        lines = odd[0] + f" and {len(odd) - 1} more" * (len(odd) > 1)
+        rest = f"what it held is kept in {kept}, {len(sound)} units are sound, the others are done again"
+        print(f"warning: {self.path}: damaged in line {lines}; {rest}", file=sys.stderr)
 
     def add(self, key: str, row: Row) -> None:
         """Record a finished unit; it is on disk when this returns."""
         self.done[key] = row
-        entry = {"key": key, "row": plain(row)}
-        self._file.write(json.dumps(entry).encode() + b"\n")
+        self._file.write(json.dumps({"key": key, "row": plain(row)}).encode() + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
 

@@ -7,9 +7,9 @@ import re
 import shlex
 import string
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.core.config import Count, Positive, Section, build, read_yaml
 from pipeline.core.lease import visible_gpus
@@ -25,12 +25,12 @@ FIELDS = (
 def _command(template: str) -> str:
     try:
         words = shlex.split(template)
-        found = [field for word in words for _, field, _, _ in string.Formatter().parse(word) if field is not None]
+        names = [field for word in words for _, field, _, _ in string.Formatter().parse(word) if field is not None]
     except ValueError as error:
         raise ValueError(f"must be a command with {{fields}} in braces ({error})") from error
-    if odd := [field for field in found if field not in FIELDS]:
+    if odd := [field for field in names if field not in FIELDS]:
         raise ValueError(f"knows no {{{odd[0]}}}; give {', '.join(f'{{{field}}}' for field in FIELDS)}")
-    if template and not {"model", "port"} <= set(found):
+    if template and not {"model", "port"} <= set(names):
         raise ValueError("must say where {model} and {port} stand in the command")
     return template
 
@@ -41,15 +41,17 @@ def _address(url: str) -> str:
     return url
 
 
-Address = Annotated[str, AfterValidator(_address)]
+def _launcher(launcher: str) -> str:
+    if launcher not in ("none", "accelerate") and "{job}" not in launcher:
+        raise ValueError("must be none, accelerate or a command that has {job} in it")
+    return launcher
 
 
 class Inference(Section):
     """vLLM: replicas on this machine, or servers."""
 
     replicas: Count = Field(
-        default=1,
-        description="engines of one model, each with the whole of it; 0: as many as GPUs, or cores, allow",
+        default=1, description="engines of one model, each with the whole of it; 0: as many as GPUs, or cores, allow"
     )
     tensor_parallel: Positive = Field(default=1, description="GPUs of one replica, over which its layers are split")
     gpu_memory_utilization: float = Field(
@@ -61,7 +63,7 @@ class Inference(Section):
     serve: Annotated[str, AfterValidator(_command)] = Field(
         default="", description='command that starts a server of {model} at {port}; "": replicas in processes'
     )
-    endpoints: tuple[Address, ...] = Field(
+    endpoints: tuple[Annotated[str, AfterValidator(_address)], ...] = Field(
         default=(), description="servers that run, or where `serve` starts them; []: on this machine"
     )
     timeout: float = Field(default=600.0, gt=0, description="seconds of one request to a server")
@@ -89,7 +91,7 @@ class Training(Section):
 
     threads: Positive = Field(default=1, description="of a training on a CPU")
     save_steps: Count = Field(default=0, description="updates between checkpoints to go on from when killed; 0: none")
-    launcher: str = Field(
+    launcher: Annotated[str, AfterValidator(_launcher)] = Field(
         default="none",
         description="none (one process, one device), accelerate, or a command with {job} in it (docs/gpu.md)",
     )
@@ -102,13 +104,6 @@ class Training(Section):
     report_to: Literal["none", "tensorboard", "wandb", "mlflow", "trackio"] = Field(
         default="none", description="where curves go beside the kept ones; the package must be installed"
     )
-
-    @field_validator("launcher")
-    @classmethod
-    def _known_or_a_command(cls, launcher: str) -> str:
-        if launcher not in ("none", "accelerate") and "{job}" not in launcher:
-            raise ValueError("must be none, accelerate or a command that has {job} in it")
-        return launcher
 
 
 class Endpoints(Section):
@@ -129,11 +124,10 @@ class Machine(Section):
 
 def load(path: Path = FILE) -> Machine:
     """The machine's settings; the defaults where there is no such file. PipelineError, one line a fault."""
-    document: dict[str, Any] = read_yaml(path) if path.is_file() else {}
-    found = build(Machine, document, f"{path}: ")
-    if found.inference.replicas:
-        return found
-    here = found.inference
+    settings = build(Machine, read_yaml(path) if path.is_file() else {}, f"{path}: ")
+    if settings.inference.replicas:
+        return settings
+    here = settings.inference
     fitting = len(visible_gpus()) // here.tensor_parallel or len(os.sched_getaffinity(0))
     most = here.model_copy(update={"replicas": 1 if here.endpoints else fitting})
-    return found.model_copy(update={"inference": most})
+    return settings.model_copy(update={"inference": most})

@@ -95,7 +95,6 @@ class Memory:
 
     @property
     def total(self) -> float:
-        """The sum of the parts."""
         return sum(self.parts.values())
 
     def __str__(self) -> str:
@@ -139,15 +138,14 @@ def training(
     else:
         token = 30 * hidden + 8 * inner + 4 * model.kv if bf16 else 32 * hidden + 16 * inner + 8 * model.kv
         saved, casts = tokens * token * model.layers, 2 * (model.parameters - model.vocab * hidden) if bf16 else 0
-    return Memory(
-        {
-            "weights and optimizer": (_ADAM * trained + width * frozen) / share,
-            "gathered": 4 * model.ends + 8 * model.layer if sharded else 0,
-            "casts": casts,
-            "activations": saved,
-            "head": min(tokens, _TILE[0]) * (width * _TILE[1] + (0 if gpu else 24 * min(model.vocab, _TILE[1]))),
-        }
-    )
+    parts = {
+        "weights and optimizer": (_ADAM * trained + width * frozen) / share,
+        "gathered": 4 * model.ends + 8 * model.layer if sharded else 0,
+        "casts": casts,
+        "activations": saved,
+        "head": min(tokens, _TILE[0]) * (width * _TILE[1] + (0 if gpu else 24 * min(model.vocab, _TILE[1]))),
+    }
+    return Memory(parts)
 
 
 def serving(model: Architecture, dtype: str, tokens: int, tensor_parallel: int = 1) -> Memory:
@@ -156,9 +154,5 @@ def serving(model: Architecture, dtype: str, tokens: int, tensor_parallel: int =
     Key and value heads fewer than the devices are held more than once.
     """
     shared = min(tensor_parallel, model.kv_heads)
-    return Memory(
-        {
-            "weights": model.parameters * BYTES[dtype] / tensor_parallel,
-            "KV cache": tokens * model.kv_token(dtype) / shared,
-        }
-    )
+    weights = model.parameters * BYTES[dtype] / tensor_parallel
+    return Memory({"weights": weights, "KV cache": tokens * model.kv_token(dtype) / shared})

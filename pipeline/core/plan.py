@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -60,14 +62,13 @@ class Plan(Section):
 
     def override(self, model: str, section: str) -> dict[str, Any]:
         """The keys that round or variant `model` lays over a section; none for other models."""
-        entry = self.rounds.get(model) or self.variants.get(model)
-        return dict(getattr(entry, section, {}))
+        return dict(getattr(self.rounds.get(model) or self.variants.get(model), section, {}))
 
     def method(self, model: str) -> str:
         """The method of a root or round, or of the round whose search a variant uses."""
         if model in self.variants:
             return self.method(self.variants[model].of)
-        return ({**self.roots, **self.rounds})[model].method
+        return (self.roots | self.rounds)[model].method
 
     def iteration(self, model: str) -> int:
         """How many trainings lie behind a model: 0 for the base, 1 for a root, 2 for a round from a root."""
@@ -94,30 +95,34 @@ class Plan(Section):
         """What does not hold together, a line each, without the file's name."""
         known = set(self.names())
         starts = [
-            f"{section}.{model}.from: no model {entry.start!r}; give one of {', '.join(sorted(known))}"
-            for section, entries in (("roots", self.roots), ("rounds", self.rounds), ("variants", self.variants))
-            for model, entry in entries.items()
+            f"{key}.from: no model {entry.start!r}; give one of {', '.join(sorted(known))}"
+            for key, _, entry in self._entries()
             if entry.start not in known
         ]
         sections = [{BASE}, set(self.roots), set(self.rounds), set(self.variants)]
-        twice = sorted({m for i, one in enumerate(sections) for other in sections[i + 1 :] for m in one & other})
-        found = [f"{model}: is the base, a root, a round or a variant, not two of them; rename one" for model in twice]
-        found += [f"{m}: another folder of data/ is called so; rename the model" for m in sorted(known & TAKEN)]
+        twice = sorted({model for one, other in itertools.combinations(sections, 2) for model in one & other})
+        faults = [f"{model}: is the base, a root, a round or a variant, not two of them; rename one" for model in twice]
+        faults += [f"{m}: another folder of data/ is called so; rename the model" for m in sorted(known & TAKEN)]
         if set(self.models) != known or len(self.models) != len(known):
             odd = ", ".join(sorted(set(self.models) ^ known)) or "a name that stands twice"
-            found.append(f"models: must list {BASE}, every root, round and variant once; differs in {odd}")
+            faults.append(f"models: must list {BASE}, every root, round and variant once; differs in {odd}")
         if starts or twice:
-            return [*starts, *found]
-        return [*found, *(self._circles() or [*self._mixed(), *self._variants()])]
+            return [*starts, *faults]
+        return [*faults, *(self._circles() or [*self._mixed(), *self._variants()])]
+
+    def _entries(self) -> Iterator[tuple[str, str, Root | Variant]]:
+        """Every entry of the sections, with its key in the file and its model."""
+        for section in ("roots", "rounds", "variants"):
+            for model, entry in getattr(self, section).items():
+                yield f"{section}.{model}", model, entry
 
     def _circles(self) -> list[str]:
-        for section, entries in (("roots", self.roots), ("rounds", self.rounds), ("variants", self.variants)):
-            for model in entries:
-                seen = [model]
-                while (start := self.start_of(seen[-1])) is not None:
-                    if start in seen:
-                        return [f"{section}.{model}.from: the models {' -> '.join([*seen, start])} are a circle"]
-                    seen.append(start)
+        for key, model, _ in self._entries():
+            seen = [model]
+            while (start := self.start_of(seen[-1])) is not None:
+                if start in seen:
+                    return [f"{key}.from: the models {' -> '.join([*seen, start])} are a circle"]
+                seen.append(start)
         return []
 
     def _mixed(self) -> list[str]:
@@ -125,22 +130,21 @@ class Plan(Section):
             f"rounds.{model}.method: {entry.method} cannot start from {entry.start}, which learned to judge as "
             f"{self.method(entry.start)}; give another `from` or `method`"
             for model, entry in self.rounds.items()
-            if self._has_method(entry.start) and self.method(entry.start) != entry.method
+            if entry.start != BASE
+            and (entry.start not in self.variants or self.variants[entry.start].of in self.rounds)
+            and self.method(entry.start) != entry.method
         ]
 
-    def _has_method(self, model: str) -> bool:
-        return model != BASE and (model not in self.variants or self.variants[model].of in self.rounds)
-
     def _variants(self) -> list[str]:
-        found = []
+        faults = []
         for model, entry in self.variants.items():
             if entry.of not in self.rounds:
-                found.append(f"variants.{model}.of: no round {entry.of!r}; give one of {', '.join(self.rounds)}")
+                faults.append(f"variants.{model}.of: no round {entry.of!r}; give one of {', '.join(self.rounds)}")
             elif entry.start != (start := self.start_of(entry.of)):
-                found.append(f"variants.{model}.from: must be {start}, from which the round {entry.of} starts")
+                faults.append(f"variants.{model}.from: must be {start}, from which the round {entry.of} starts")
             elif entry.by not in self.names():
-                found.append(f"variants.{model}.by: no model {entry.by!r}; give one of {', '.join(self.names())}")
-        return found
+                faults.append(f"variants.{model}.by: no model {entry.by!r}; give one of {', '.join(self.names())}")
+        return faults
 
 
 def load(path: Path) -> Plan:

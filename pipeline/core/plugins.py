@@ -35,19 +35,12 @@ def part(kind: str, name: str, role: str) -> ModuleType:
 
 
 def where(kind: str, name: str, role: str) -> str:
-    """The dotted name of the module that is part `role` of a plug-in."""
-    package = location(kind, name)
+    """The dotted name of the module that is part `role` of a plug-in. Raises PipelineError where there is none."""
+    if (package := find(kind, name)) is None:
+        raise PipelineError(f"no {kind.rpartition('.')[2].removesuffix('s')} {name!r}; give {_choice(kind)}")
     module = importlib.import_module(package)
     borrowed: dict[str, str] = getattr(module, "PARTS", {})
     return borrowed.get(role) or (f"{package}.{role}" if hasattr(module, "__path__") else package)
-
-
-def location(kind: str, name: str) -> str:
-    """The dotted name of the plug-in's module or package. Raises PipelineError where there is none."""
-    if (package := find(kind, name)) is None:
-        what = kind.rpartition(".")[2].removesuffix("s")
-        raise PipelineError(f"no {what} {name!r}; give {_choice(kind)}")
-    return package
 
 
 def find(kind: str, name: str) -> str | None:

@@ -5,6 +5,7 @@ Else a model that writes nothing usable goes unnoticed through every stage until
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -67,9 +68,8 @@ def require_share(
 
 def require_shares(stage: str, shares: Shares, statistics: Mapping[str, Any]) -> None:
     """Raise PipelineError where the statistics of a search say that too few candidates or verdicts are usable."""
-    lost = statistics.get("unusable", {})
+    lost, unreadable = statistics.get("unusable", {}), statistics.get("unreadable", 0)
     candidates, verdicts = statistics.get("candidates", 0), statistics.get("verdicts", 0)
-    unreadable = statistics.get("unreadable", 0)
     require_share(stage, shares, "candidates", candidates - sum(lost.values()), candidates, lost)
     require_share(stage, shares, "verdicts", verdicts - unreadable, verdicts, {"unreadable": unreadable})
 
@@ -87,11 +87,9 @@ def nothing_left(stage: str, reasons: Mapping[str, int], first: Dropped, advice:
 
 
 def _listed(reasons: Mapping[str, int]) -> str:
-    often = sorted(reasons.items(), key=lambda item: -item[1])
-    return ", ".join(f"{reason} {count}" for reason, count in often)
+    return ", ".join(f"{reason} {count}" for reason, count in Counter(reasons).most_common())
 
 
 def _example(row: Dropped) -> str:
-    folded = " ".join(row.text.split())
-    shown = folded if len(folded) <= 80 else f"{folded[:80]}..."
-    return f"; the first, {row.key}: {shown!r}"
+    text = " ".join(row.text.split())
+    return f"; the first, {row.key}: {text[:80] + '...' * (len(text) > 80)!r}"

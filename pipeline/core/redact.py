@@ -57,8 +57,8 @@ def remember(secret: str) -> None:
 
 def redacted(text: str) -> str:
     """Text for a message or a card: known values and forms of credentials are hidden."""
-    found = [match.span("hidden") for form in _FORMS for match in form.finditer(text)]
-    return _hidden(text, found + _places(text, _SHORTEST))
+    places = [match.span("hidden") for form in _FORMS for match in form.finditer(text)]
+    return _hidden(text, places + _places(text, _SHORTEST))
 
 
 def keyless(text: str) -> str:
@@ -99,9 +99,6 @@ def _stored() -> set[str]:
     """Tokens that `hf auth login` keeps: the one in use, and those by name (`name = token`)."""
     from huggingface_hub import constants
 
-    found: set[str] = set()
-    for place in (constants.HF_TOKEN_PATH, constants.HF_STORED_TOKENS_PATH):
-        if Path(place).is_file():
-            lines = Path(place).read_text(encoding="utf-8", errors="replace").splitlines()
-            found |= {line.rpartition("=")[2].strip() for line in lines if not line.startswith("[")}
-    return found
+    kept = filter(Path.is_file, map(Path, (constants.HF_TOKEN_PATH, constants.HF_STORED_TOKENS_PATH)))
+    lines = [line for file in kept for line in file.read_text(encoding="utf-8", errors="replace").splitlines()]
+    return {line.rpartition("=")[2].strip() for line in lines if not line.startswith("[")}

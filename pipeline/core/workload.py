@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import accumulate
+from operator import add
 
 
 @dataclass(frozen=True)
@@ -17,23 +18,15 @@ class Work:
     judge_calls: float = 0.0
 
     def __add__(self, other: Work) -> Work:
-        """Both together."""
-        return Work(
-            self.requests + other.requests,
-            self.prompt_tokens + other.prompt_tokens,
-            self.sampled_tokens + other.sampled_tokens,
-            self.judge_calls + other.judge_calls,
-        )
+        return Work(*map(add, astuple(self), astuple(other)))
 
     def __mul__(self, times: float) -> Work:
-        """The same so many times."""
-        values = self.requests, self.prompt_tokens, self.sampled_tokens, self.judge_calls
-        return Work(*(value * times for value in values))
+        return Work(*(value * times for value in astuple(self)))
 
 
-def asked(requests: float, prompt: float, sampled: float, judging: bool = False) -> Work:
+def requests(count: float, prompt: float, sampled: float, judging: bool = False) -> Work:
     """Requests whose prompts have `prompt` tokens and whose completions `sampled`."""
-    return Work(requests, requests * prompt, requests * sampled, requests if judging else 0.0)
+    return Work(count, count * prompt, count * sampled, count if judging else 0.0)
 
 
 @dataclass(frozen=True)

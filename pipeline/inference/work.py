@@ -17,8 +17,7 @@ from pipeline.inference.engines import open_engines
 from pipeline.inference.loop import run
 from pipeline.inference.requests import Task
 from pipeline.inference.settings import Inference
-from pipeline.language.ends import end_ids
-from pipeline.language.renderer import Renderer
+from pipeline.language.renderer import Renderer, end_ids
 
 Row = TypeVar("Row")
 

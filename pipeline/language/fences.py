@@ -47,7 +47,7 @@ def shown(family: str, name: str, special: Iterable[str], reply: harmless.Mark, 
     """
     form = _form(family, name)
     lines = {field: " ".join(text.splitlines()) if field in form.inline else text for field, text in values.items()}
-    return {field: harmless.fenced(text, special, (reply, *form.marks)) for field, text in lines.items()}
+    return {field: harmless.harmless(text, special, (reply, *form.marks)) for field, text in lines.items()}
 
 
 def _drawn(problem: str, texts: Mapping[str, str]) -> str:
@@ -71,13 +71,13 @@ def _form(family: str, name: str) -> _Form:
             brackets.append(inner[1])
         elif not fields:
             lines.append(first)
-    marks = [
+    forms = [
         (brackets, rf"(?<!\[)\[+({_BLANK}*(?i:%s)(?!\w)[^\[\]\n]*)\]+", r"\1"),
         (lines, rf"^{_BLANK}*(?:%s){_BLANK}*$", ""),
         (openings, rf"^(?:{_BLANK}*(?:%s))+", ""),
         (closings, rf"(?<!{_BLANK})(?=((?:{_BLANK}*(?<!\S)(?:%s))+))\1{_BLANK}*$", ""),  # \1: gives nothing back
     ]
-    return _Form(frozenset(inline), tuple(found for one in marks for found in _any_of(*one)))
+    return _Form(frozenset(inline), tuple(mark for form in forms for mark in _any_of(*form)))
 
 
 def _any_of(texts: Iterable[str], pattern: str, plain: str) -> Iterable[harmless.Mark]:

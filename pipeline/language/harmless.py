@@ -31,17 +31,12 @@ def special_tokens(tokenizer: Any) -> tuple[str, ...]:
     return tuple(sorted(added | set(tokenizer.all_special_tokens), key=lambda text: (-len(text), text)))
 
 
-def harmless(text: str, special: Iterable[str]) -> str:
+def harmless(text: str, special: Iterable[str], marks: Sequence[Mark] = ()) -> str:
     """Text without special tokens and unseen characters; what separates words becomes a space, `\\r\\n` a newline.
 
-    special: texts of the tokenizer's special tokens, see `special_tokens`.
+    special: texts of the tokenizer's special tokens, see `special_tokens`. marks: what must not stand in it either;
+    what is shown for one must be shorter or have fewer `[`, so that this ends.
     """
-    return fenced(text, special, ())
-
-
-def fenced(text: str, special: Iterable[str], marks: Sequence[Mark]) -> str:
-    """`harmless` text in which no mark stands either: each is replaced by what is shown for it, which must be shorter
-    or have fewer `[`, so that this ends."""
     text = _UNSEEN.sub("", _BREAKS.sub("\n", text).translate(_SEPARATORS))
     text = "".join(map(_printed, text))
     tokens = [re.escape(token) for token in sorted(special, key=len, reverse=True) if token.strip()]

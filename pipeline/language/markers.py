@@ -25,31 +25,24 @@ def normal(text: str) -> str:
     What stands before the first marker goes into the first step.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    found = list(_MARKER.finditer(text))
-    numbers = [int(match["number"]) for match in found]
+    markers = list(_MARKER.finditer(text))
+    numbers = [int(match["number"]) for match in markers]
     counted = bool(numbers) and numbers[0] < 2 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    if not found or not (counted or all(match["colon"] for match in found)):
+    if not markers or not (counted or all(match["colon"] for match in markers)):
         return text
-    before, *bodies = _bodies(text, found)
+    before, *bodies = _bodies(text, markers)
     first = [f"{before}\n{bodies[0]}" if before else bodies[0]]
     return "\n".join(f"Step {number}: {body}" for number, body in enumerate(first + bodies[1:], start=1))
 
 
 def begins(text: str) -> bool:
     """Whether the text begins with a marker that has a colon."""
-    found = _MARKER.match(text.lstrip())
-    return found is not None and found["colon"] is not None
+    match = _MARKER.match(text.lstrip())
+    return match is not None and match["colon"] is not None
 
 
-def _bodies(text: str, found: list[re.Match[str]]) -> list[str]:
-    """What stands before the first marker and after each."""
-    starts, ends = [0, *(match.end() for match in found)], [*(match.start() for match in found), len(text)]
-    return [
-        (_emphasis(match) if match else "") + text[start:end].strip()
-        for match, start, end in zip([None, *found], starts, ends, strict=True)
-    ]
-
-
-def _emphasis(match: re.Match[str]) -> str:
-    """Emphasis that goes on after the marker, as in `**Step 1: A title.** Text`."""
-    return "" if match["early"] or match["late"] else match["open"] or ""
+def _bodies(text: str, markers: list[re.Match[str]]) -> list[str]:
+    """What stands before the first marker and after each, with emphasis that goes on (`**Step 1: A title.** Text`)."""
+    starts, ends = [0, *(match.end() for match in markers)], [*(match.start() for match in markers), len(text)]
+    emphasis = ["", *("" if match["early"] or match["late"] else match["open"] or "" for match in markers)]
+    return [mark + text[start:end].strip() for mark, start, end in zip(emphasis, starts, ends, strict=True)]

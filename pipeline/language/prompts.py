@@ -35,8 +35,3 @@ def fill(family: str, name: str, **values: str) -> str:
             f"{PROMPTS / family / name}.txt: the template lacks the field {{{field}}}; add it where its text belongs"
         )
     return FIELD.sub(lambda match: values.get(match[1], match[0]), text)
-
-
-def fields(family: str, name: str) -> list[str]:
-    """Names of the fields of a template. Raises PipelineError if there is no such file."""
-    return sorted(set(FIELD.findall(template(family, name))))

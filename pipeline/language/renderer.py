@@ -12,9 +12,11 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.core.errors import PipelineError
+from pipeline.core.files import read_json
 from pipeline.core.records import Preference
 from pipeline.language import harmless, prompts
 from pipeline.language.steps import cut, marker
@@ -25,8 +27,16 @@ _KEPT = 512  # texts whose ids are kept: pairs of one search share their problem
 _NEXT_STEP = re.compile(r"\n(?=Step \d+:)", re.ASCII)
 
 
-def _no_answer(text: str) -> int | None:
-    return None
+def end_ids(model: Path) -> tuple[int, ...]:
+    """Ids of all tokens that end the model's turn, as config.json and generation_config.json of its folder say.
+
+    Chat models often have two. vLLM knows the tokenizer's own alone, since it is told not to sample by
+    generation_config.json. Raises PipelineError if one of the files is no JSON; a file that is absent names none.
+    """
+    files = (model / "config.json", model / "generation_config.json")
+    named = [read_json(file).get("eos_token_id") for file in files if file.is_file()]
+    ids = [i for value in named if value is not None for i in (value if isinstance(value, list) else [value])]
+    return tuple(dict.fromkeys(ids))
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,7 @@ class Renderer:
         tokenizer: Any,
         family: str,
         chat: Literal["auto", "never"] = "auto",
-        answer_end: Callable[[str], int | None] = _no_answer,
+        answer_end: Callable[[str], int | None] = lambda text: None,
         end_ids: Sequence[int] = (),
     ) -> None:
         self.tokenizer, self.family, self.answer_end = tokenizer, family, answer_end
@@ -157,9 +167,9 @@ class Renderer:
     def _turns(self) -> _Frame:
         """The chat template around a user's turn, and the token after an assistant's."""
         turns = [{"role": "user", "content": _CONTENT}, {"role": "assistant", "content": _CONTENT}]
-        asked = self.tokenizer.apply_chat_template(turns[:1], add_generation_prompt=True, tokenize=False)
+        opening = self.tokenizer.apply_chat_template(turns[:1], add_generation_prompt=True, tokenize=False)
         answered = self.tokenizer.apply_chat_template(turns, tokenize=False)
-        before, mark, after = asked.partition(_CONTENT)
+        before, mark, after = opening.partition(_CONTENT)
         if not mark or _CONTENT in after:
             raise PipelineError("prompts.chat: the chat template does not show a user's turn once; give `never`")
         closing = self._beginning(answered.rpartition(_CONTENT)[2])

@@ -19,8 +19,8 @@ def marker(number: int) -> str:
 
 def cut(step: str) -> tuple[str, str]:
     """A step's marker and what follows it; the marker is empty where the text has none."""
-    found = MARKER.match(step)
-    end = found.end(1) + 1 if found else 0
+    match = MARKER.match(step)
+    end = match.end(1) + 1 if match else 0
     return step[:end], step[end:]
 
 
@@ -29,12 +29,12 @@ def split(solution: str) -> list[str]:
 
     Raises ValueError if the text has no step, or text before the first one, or numbers out of order.
     """
-    starts = [match.start() for match in MARKER.finditer(solution)]
-    if not starts:
+    markers = list(MARKER.finditer(solution))
+    if not markers:
         raise ValueError("no `Step n: ` marker")
-    if solution[: starts[0]].strip():
+    if solution[: markers[0].start()].strip():
         raise ValueError("text before the first step")
-    numbers = [match[1] for match in MARKER.finditer(solution)]
+    numbers, starts = [match[1] for match in markers], [match.start() for match in markers]
     if numbers != [str(number) for number in range(1, len(numbers) + 1)]:
         raise ValueError(f"step numbers {', '.join(numbers)} are not 1..{len(numbers)}")
     ends = [*starts[1:], len(solution)]

@@ -71,7 +71,7 @@ def write(
     have a pair than `shares` says.
     """
     statistics, first, without = Statistics(), None, set[str]()
-    with files.Writer(pairs / "train.parquet", Preference) as kept, files.Writer(dropped, Dropped) as left_out:
+    with files.writing(pairs / "train.parquet", Preference) as kept, files.writing(dropped, Dropped) as left_out:
         for row in rows:
             statistics.add(row)
             if isinstance(row, Preference):

@@ -22,9 +22,7 @@ from pipeline.params.renamed import renamed
 from pipeline.params.schema import Common, whole
 from pipeline.training import model_files
 
-_SOURCES = Path("data/sources")
-_OVERRIDES = ("search", "pairs")
-_ROLES = ("ift", "prm", "eft", "rounds")
+_DATA = Path("data/sources")
 
 
 def check(path: Path) -> Common:
@@ -33,94 +31,93 @@ def check(path: Path) -> Common:
     Raises PipelineError with a line for each fault.
     """
     document = config.read_yaml(path)
-    found, faults = config.checked(whole(document), document, f"{path}: ")
+    params, faults = config.checked(whole(document), document, f"{path}: ")
     if old := renamed(document):
         faults = _with_renamed(old, faults, f"{path}: ")
-    elif found is not None:
-        faults = [f"{path}: {line}" for line in _together(found)]
-    if found is None or faults:
+    elif params is not None:
+        faults = [f"{path}: {line}" for line in _together(params)]
+    if params is None or faults:
         raise PipelineError("\n".join(faults))
-    return found
+    return params
 
 
 def _with_renamed(old: Mapping[str, str], faults: Sequence[str], where: str) -> list[str]:
     """A line for each key that has another name now, and the faults that these do not explain."""
-    explained = []
-    for key, new in old.items():
-        section = key.partition(".")[0]
-        explained += [f"{where}{key}:", f"{where}{key}.", f"{where}{section}: unknown", f"{where}{new}: missing"]
+    explained = tuple(
+        f"{where}{beginning}"
+        for key, new in old.items()
+        for beginning in (f"{key}:", f"{key}.", f"{key.partition('.')[0]}: unknown", f"{new}: missing")
+    )
     lines = [f"{where}{key}: is called {new} now" for key, new in old.items()]
-    return lines + [line for line in faults if not line.startswith(tuple(explained))]
+    return lines + [line for line in faults if not line.startswith(explained)]
 
 
-def _together(found: Common) -> list[str]:
+def _together(params: Common) -> list[str]:
     """What does not fit together, a line each, without the file's name."""
-    plan = found.faults()
-    of_plan = () if plan else (*_overrides(found), *_variants(found), *judging.faults(found), *_circles(found))
-    return [*plan, *of_plan, *_lists(found), *_labels(found), *_parts(found), *_servers(found), *_paths(found)]
+    plan = params.faults()
+    of_plan = () if plan else (*_overrides(params), *_variants(params), *judging.faults(params), *_circles(params))
+    return [*plan, *of_plan, *_lists(params), *_labels(params), *_parts(params), *_servers(params), *_paths(params)]
 
 
-def _overrides(found: Common) -> Iterator[str]:
+def _overrides(params: Common) -> Iterator[str]:
     """What a round or variant lays over a section must still be that section."""
-    for model, entry in {**found.rounds, **found.variants}.items():
-        where = f"{'rounds' if model in found.rounds else 'variants'}.{model}"
-        for name in (*_OVERRIDES, "dpo"):
+    for model, entry in (params.rounds | params.variants).items():
+        where = f"{'rounds' if model in params.rounds else 'variants'}.{model}"
+        method = params.method(model)
+        for name in ("search", "pairs", "dpo"):
             changed = getattr(entry, name, {})
-            base: Section | None = (
-                found.dpo if name == "dpo" else getattr(getattr(found, found.method(model)), name, None)
-            )
+            base: Section | None = getattr(params if name == "dpo" else getattr(params, method), name, None)
             if changed and base is None:
-                yield f"{where}.{name}: the method {found.method(model)} has no such section; take it out"
+                yield f"{where}.{name}: the method {method} has no such section; take it out"
             elif changed and base is not None:
                 yield from config.checked(type(base), laid_over(base.model_dump(), changed), f"{where}.{name}")[1]
 
 
-def _variants(found: Common) -> Iterator[str]:
-    for model, entry in found.variants.items():
+def _variants(params: Common) -> Iterator[str]:
+    for model, entry in params.variants.items():
         where = f"variants.{model}"
         pairing = plugins.part(pairings.__name__, entry.kind, "pairs")
-        if pairing.NEEDS_STEPS and found.method(entry.of) != "psrlm":
-            yield f"{where}.of: {entry.of} is a {found.method(entry.of)} round; {entry.kind} needs judged steps"
-        wanted = entry.start if pairing.BY == "start" else found.start_of(entry.start)
+        if pairing.NEEDS_STEPS and params.method(entry.of) != "psrlm":
+            yield f"{where}.of: {entry.of} is a {params.method(entry.of)} round; {entry.kind} needs judged steps"
+        wanted = entry.start if pairing.BY == "start" else params.start_of(entry.start)
         if entry.by != wanted:
             reason = f"the model that {entry.of} starts from" if pairing.BY == "start" else f"before {entry.start}"
             yield f"{where}.by: must be {wanted}, {reason}"
 
 
-def _lists(found: Common) -> Iterator[str]:
+def _lists(params: Common) -> Iterator[str]:
     """Models, splits and methods that are named beside the plan."""
-    models = found.names()
-    known, splits = ", ".join(models), found.problems.evaluation_splits(getattr(found, found.domain))
-    for split in found.evaluate.average.splits:
+    models, splits = params.names(), params.problems.evaluation_splits(getattr(params, params.domain))
+    known = ", ".join(models)
+    for split in params.evaluate.average.splits:
         if split not in splits:
             yield f"evaluate.average.splits: no split {split!r}; give some of {', '.join(splits)}"
-    for model in found.scale.models:
+    for model in params.scale.models:
         if model not in models:
             yield f"scale.models: no model {model!r}; give some of {known}"
-    for model in found.reference.models:
-        folder = model.partition("/")[0]  # of data/, where its answers go
-        if folder in models:
+    for model in params.reference.models:
+        if (folder := model.partition("/")[0]) in models:  # of data/, where its answers go
             yield f"reference.models: {model!r} is a model of this run; references are others"
         if folder in TAKEN:
             yield f"reference.models: {model!r}: another folder of data/ is called so; serve it under another name"
-    if found.report.method not in found.eft:
-        yield f"report.method: there are no EFT data of {found.report.method}; give one of {', '.join(found.eft)}"
-    for model, root in found.roots.items():
-        if root.method not in found.eft:
+    if params.report.method not in params.eft:
+        yield f"report.method: there are no EFT data of {params.report.method}; give one of {', '.join(params.eft)}"
+    for model, root in params.roots.items():
+        if root.method not in params.eft:
             yield f"roots.{model}.method: there are no EFT data of {root.method}; add it to `eft`"
-    for method, eft in found.eft.items():
+    for method, eft in params.eft.items():
         if eft.policy not in models:
             yield f"eft.{method}.policy: no model {eft.policy!r}; give one of {known}"
         if eft.value not in (*models, PRM):
             yield f"eft.{method}.value: no model {eft.value!r}; give {PRM} or one of {known}"
 
 
-def _circles(found: Common) -> Iterator[str]:
+def _circles(params: Common) -> Iterator[str]:
     """A model may not make the EFT data that it, or a model before it, is trained on."""
-    needs = {f"eft.{method}": {eft.policy, eft.value} for method, eft in found.eft.items()}
-    needs[PRM] = {found.prm.rollouts.policy}
-    needs |= {model: {f"eft.{root.method}", root.start} for model, root in found.roots.items()}
-    needs |= {model: {str(found.start_of(model))} for model in (*found.rounds, *found.variants)}
+    needs = {f"eft.{method}": {eft.policy, eft.value} for method, eft in params.eft.items()}
+    needs[PRM] = {params.prm.rollouts.policy}
+    needs |= {model: {f"eft.{root.method}", root.start} for model, root in params.roots.items()}
+    needs |= {model: {str(params.start_of(model))} for model in (*params.rounds, *params.variants)}
     try:
         TopologicalSorter(needs).prepare()
     except CycleError as error:
@@ -129,11 +126,11 @@ def _circles(found: Common) -> Iterator[str]:
         yield f"{where}: {' -> '.join(circle)} are a circle; give a policy and a value before it, such as {BASE}"
 
 
-def _labels(found: Common) -> Iterator[str]:
+def _labels(params: Common) -> Iterator[str]:
     """Who labels the PRM's steps must have what that takes."""
-    labels, policy, source = found.prm.labels, found.prm.rollouts.policy, found.problems.prm
-    if policy not in found.names():
-        yield f"prm.rollouts.policy: no model {policy!r}; give one of {', '.join(found.names())}"
+    labels, policy, source = params.prm.labels, params.prm.rollouts.policy, params.problems.prm
+    if policy not in params.names():
+        yield f"prm.rollouts.policy: no model {policy!r}; give one of {', '.join(params.names())}"
     try:
         source = sources.known(source)
     except PipelineError:
@@ -145,53 +142,50 @@ def _labels(found: Common) -> Iterator[str]:
         yield "problems.prm.answer: prm.labels: rollouts reaches gold answers; give a source with a column of them"
 
 
-def _parts(found: Common) -> Iterator[str]:
+def _parts(params: Common) -> Iterator[str]:
     """What is asked of the domain must be a part of it."""
-    generated = [f"problems.{role}.path" for role in _ROLES if getattr(found.problems, role).path == GENERATED]
-    evaluation = found.problems.evaluation.items()
-    generated += [f"problems.evaluation.{key}.path" for key, source in evaluation if source.path == GENERATED]
+    generated = [where for where, source in _sources(params).items() if source.path == GENERATED]
     needs = [(where, "problems", "a file, `hub:<dataset id>` or `known:<name>`") for where in generated]
-    if found.annotator.kind == "oracle" and found.eft:
+    if params.annotator.kind == "oracle" and params.eft:
         needs.append(("annotator.kind", "oracle", "endpoint or model"))
-    if found.prm.labels == "oracle":
+    if params.prm.labels == "oracle":
         needs.append(("prm.labels", "oracle", "people or rollouts"))
-    if found.base.model in ("shipped", "train"):
+    if params.base.model in ("shipped", "train"):
         needs.append(("base.model", "base", "a model folder or a Hub id"))
     for where, role, other in needs:
-        if not plugins.has(domains.__name__, found.domain, role):
-            yield f"{where}: the domain {found.domain} has no part `{role}`, which this asks for; give {other}"
+        if not plugins.has(domains.__name__, params.domain, role):
+            yield f"{where}: the domain {params.domain} has no part `{role}`, which this asks for; give {other}"
 
 
-def _servers(found: Common) -> Iterator[str]:
+def _servers(params: Common) -> Iterator[str]:
     """Who is asked must be named."""
-    if found.reference.models and not found.reference.url:
+    kind = params.annotator.kind
+    if params.reference.models and not params.reference.url:
         yield "reference.url: must be the server of reference.models, is ''"
-    if found.annotator.kind == "endpoint" and not found.annotator.url:
+    if kind == "endpoint" and not params.annotator.url:
         yield "annotator.url: must be the server that annotator.kind: endpoint asks, is ''"
-    if found.annotator.kind != "oracle" and not found.annotator.model:
-        yield f"annotator.model: must be the model that annotator.kind: {found.annotator.kind} asks, is ''"
-    if found.annotator.kind == "oracle" and found.ift.segmenter == "annotator":
+    if kind != "oracle" and not params.annotator.model:
+        yield f"annotator.model: must be the model that annotator.kind: {kind} asks, is ''"
+    if kind == "oracle" and params.ift.segmenter == "annotator":
         yield "ift.segmenter: the oracle writes no text; give rule, or annotator.kind: endpoint or model"
 
 
-def _paths(found: Common) -> Iterator[str]:
+def _paths(params: Common) -> Iterator[str]:
     """Paths must exist, and one that DVC does not watch would count as up to date whatever becomes of it."""
-    if not (family := fingerprint.PROMPTS / found.prompts.family).is_dir():
+    if not (family := fingerprint.PROMPTS / params.prompts.family).is_dir():
         families = ", ".join(sorted(folder.name for folder in fingerprint.PROMPTS.glob("*/")))
         yield f"prompts.family: there is no folder {family}; give one of {families}"
-    given = {f"problems.{role}.path": getattr(found.problems, role) for role in _ROLES}
-    given |= {f"problems.evaluation.{key}.path": source for key, source in found.problems.evaluation.items()}
-    given |= {"problems.ratings": Source(path=found.problems.ratings)} if found.problems.ratings else {}
-    files = {where: source.path for where, source in given.items()}
-    more = {"base.model": found.base.model, "prm.published.model": found.prm.published.model}
-    more |= {"annotator.model": found.annotator.model if found.annotator.kind == "model" else ""}
-    for where, path in (files | more).items():
+    given = _sources(params)
+    given |= {"problems.ratings": Source(path=params.problems.ratings)} if params.problems.ratings else {}
+    models = {"base.model": params.base.model, "prm.published.model": params.prm.published.model}
+    annotator = {"annotator.model": params.annotator.model if params.annotator.kind == "model" else ""}
+    for where, path in ({where: source.path for where, source in given.items()} | models | annotator).items():
         folder = Path(path) if os.path.isdir(path) else Path(path).parent
-        if os.path.exists(path) and not folder.resolve().is_relative_to(_SOURCES.resolve()):
-            yield f"{where}: {path} is not in {_SOURCES}; move it there (DVC sees no change behind a linked folder)"
-    for key, model in (("base.model", found.base.model), ("prm.published.model", found.prm.published.model)):
-        if os.path.isdir(model):
-            yield from model_files.faults(Path(model), model, found.inference.max_model_len, key)
+        if os.path.exists(path) and not folder.resolve().is_relative_to(_DATA.resolve()):
+            yield f"{where}: {path} is not in {_DATA}; move it there (DVC sees no change behind a linked folder)"
+    for where, path in models.items():
+        if os.path.isdir(path):
+            yield from model_files.faults(Path(path), path, params.inference.max_model_len, where)
     for where, source in given.items():
         try:
             real, path = sources.known(source).path, source.path
@@ -202,21 +196,26 @@ def _paths(found: Common) -> Iterator[str]:
             yield f"{where}: no such file {path!r}; give `generated`, a file, `hub:<dataset id>` or `known:<name>`"
 
 
+def _sources(params: Common) -> dict[str, Source]:
+    """Every source of problems by its key."""
+    given = {f"problems.{role}.path": getattr(params.problems, role) for role in ("ift", "prm", "eft", "rounds")}
+    return given | {f"problems.evaluation.{key}.path": source for key, source in params.problems.evaluation.items()}
+
+
 def fingerprints(path: Path) -> dict[str, Any]:
     """code.json: a hash for each stage; for a stage that works for methods or pairings, a hash for each of these."""
-    found = check(path)
-    chosen = {"domains": found.domain}
-    given = (*found.problems.evaluation.values(), *(getattr(found.problems, role) for role in _ROLES))
-    graded = sorted({module for s in map(sources.known, given) if s.grader for module in graders.modules(s.grader)})
-    methods = sorted({*found.eft, *(entry.method for entry in (*found.roots.values(), *found.rounds.values()))})
-    kinds = sorted({entry.kind for entry in found.variants.values()})
-    more = (found.prompts.family, graded)
+    params = check(path)
+    chosen = {"domains": params.domain}
+    graded = {source.grader for source in map(sources.known, _sources(params).values()) if source.grader}
+    more = (params.prompts.family, sorted({module for grader in graded for module in graders.modules(grader)}))
+    methods = sorted({*params.eft, *(entry.method for entry in (params.roots | params.rounds).values())})
+    kinds = sorted({entry.kind for entry in params.variants.values()})
     result: dict[str, Any] = {}
     for script in sorted({*Path("stages").glob("[a-z]*.py")} - {Path("stages/fingerprint.py")}):
-        name, asked = script.stem, fingerprint.asks(script.stem)
-        kind, plugged = ("pairings", kinds) if "pairings" in asked else ("methods", methods)
-        if kind in asked:
-            result[name] = {one: fingerprint.stage(name, chosen | {kind: one}, *more) for one in plugged}
+        name, parts = script.stem, fingerprint.asks(script.stem)
+        kind, plugins_of = ("pairings", kinds) if "pairings" in parts else ("methods", methods)
+        if kind in parts:
+            result[name] = {one: fingerprint.stage(name, chosen | {kind: one}, *more) for one in plugins_of}
         else:
             result[name] = fingerprint.stage(name, chosen, *more)
     return result

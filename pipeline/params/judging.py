@@ -13,38 +13,38 @@ from pipeline.methods.psrlm.settings import Search, Settings
 from pipeline.params.schema import Common
 
 
-def faults(found: Common) -> Iterator[str]:
+def faults(params: Common) -> Iterator[str]:
     """A line for each thing that does not fit together, without the file's name."""
-    yield from _judges(found)
-    yield from _ways(found)
+    yield from _judges(params)
+    yield from _ways(params)
 
 
-def _judges(found: Common) -> Iterator[str]:
-    for key, judge in found.judges.items():
-        if judge.model not in found.models:
-            yield f"judges.{key}.model: no model {judge.model!r}; give one of {', '.join(found.models)}"
-        elif judge.model != BASE and found.method(judge.model) != judge.method:
-            yield f"judges.{key}.method: {judge.model} learned to judge as {found.method(judge.model)}"
-        if judge.method not in found.eft:
+def _judges(params: Common) -> Iterator[str]:
+    for key, judge in params.judges.items():
+        if judge.model not in params.models:
+            yield f"judges.{key}.model: no model {judge.model!r}; give one of {', '.join(params.models)}"
+        elif judge.model != BASE and params.method(judge.model) != judge.method:
+            yield f"judges.{key}.method: {judge.model} learned to judge as {params.method(judge.model)}"
+        if judge.method not in params.eft:
             yield f"judges.{key}.method: there are no EFT data of {judge.method}; add it to `eft`"
 
 
-def _ways(found: Common) -> Iterator[str]:
+def _ways(params: Common) -> Iterator[str]:
     """What a way of judging needs: a template, and letters enough; and what needs all verdicts must get them."""
-    searches = {"scale.search": found.scale.search}
-    if isinstance(psrlm := getattr(found, "psrlm", None), Settings):
+    searches = {"scale.search": params.scale.search}
+    if isinstance(psrlm := getattr(params, "psrlm", None), Settings):
         searches["psrlm.search"] = psrlm.search
-        for model, entry in found.rounds.items():
+        for model, entry in params.rounds.items():
             changed = laid_over(psrlm.search.model_dump(), entry.search)
             if entry.method == "psrlm" and (search := config.checked(Search, changed, "")[0]):
                 searches[f"rounds.{model}.search"] = search
     for where, search in searches.items():
-        template = fingerprint.PROMPTS / found.prompts.family / f"{listwise.PROMPT}.txt"
+        template = fingerprint.PROMPTS / params.prompts.family / f"{listwise.PROMPT}.txt"
         if search.judge.schedule == "listwise" and template.parent.is_dir() and not template.is_file():
             yield f"{where}.judge.schedule: listwise needs the template {template}; write it, or give pairs"
         if search.judge.schedule == "listwise" and search.width > len(listwise.LETTERS):
             yield f"{where}.width: listwise has {len(listwise.LETTERS)} letters; give as many candidates at most"
-    for model, variant in found.variants.items():
+    for model, variant in params.variants.items():
         needed = plugins.part(pairings.__name__, variant.kind, "pairs").NEEDS_ALL_VERDICTS
         search = searches.get(where := f"rounds.{variant.of}.search")
         if needed and search and (search.judge.full < 1 or search.judge.schedule != "pairs"):

@@ -12,7 +12,7 @@ from typing import Any, get_origin
 
 from pydantic.fields import FieldInfo
 
-from pipeline.core.config import Section, read_yaml
+from pipeline.core.config import YAML_WORDS, Section, read_yaml
 from pipeline.core.errors import PipelineError
 from pipeline.params.schema import Common, whole
 
@@ -129,9 +129,6 @@ def _flow(value: Any) -> str:
         case float():
             mantissa, exponent, power = repr(value).partition("e")
             return f"{mantissa}{'' if '.' in mantissa or not exponent else '.0'}{exponent}{power}"
-        case str() if re.fullmatch(r"[A-Za-z/][\w./-]*|https?://[\w./:-]+", value) and value.lower() not in _WORDS:
+        case str() if re.fullmatch(r"[A-Za-z/][\w./-]*|https?://[\w./:-]+", value) and value.lower() not in YAML_WORDS:
             return value
     return json.dumps(value, ensure_ascii=False)
-
-
-_WORDS = {"on", "off", "yes", "no", "y", "n", "true", "false", "null"}

@@ -55,11 +55,11 @@ RENAMED = {
 
 def renamed(document: Mapping[str, Any]) -> dict[str, str]:
     """The keys of `document` that have another name now, each with that name."""
-    found = {}
+    names = {}
     for old, new in RENAMED.items():
         value: Any = document
         for key in old.split("."):
             value = value.get(key) if isinstance(value, Mapping) else None
         if value is not None:
-            found[old] = new
-    return found
+            names[old] = new
+    return names

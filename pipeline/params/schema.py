@@ -54,20 +54,11 @@ def whole(document: dict[str, Any]) -> type[Common]:
     wanted = {str(document.get("domain")): domains.__name__}
     if plugins.find(domains.__name__, str(document.get("domain"))) is None:  # which is the fault, not its section
         wanted = {name: domains.__name__ for name in domains.LISTED if name in document}
-    entries = [*_values(document.get("roots")), *_values(document.get("rounds")), *_values(document.get("judges"))]
-    names = dict.fromkeys(["psrlm", *(str(e["method"]) for e in entries if isinstance(e, dict) and "method" in e)])
+    sections = {key: value for key, value in document.items() if isinstance(value, dict)}  # else a fault
+    entries = [entry for key in ("roots", "rounds", "judges") for entry in sections.get(key, {}).values()]
+    used = [str(entry["method"]) for entry in entries if isinstance(entry, dict) and "method" in entry]
     listed = [name for name in methods.LISTED if name in document]
-    wanted |= dict.fromkeys([*names, *_keys(document.get("eft")), *listed], methods.__name__)
-    sections: dict[str, Any] = {}
-    for name, kind in wanted.items():
-        if plugins.find(kind, name):
-            sections[name] = (plugins.part(kind, name, "settings").Settings, ...)
-    return create_model("Params", __base__=Common, **sections)
-
-
-def _values(mapping: Any) -> list[Any]:
-    return list(mapping.values()) if isinstance(mapping, dict) else []
-
-
-def _keys(mapping: Any) -> list[str]:
-    return [str(key) for key in mapping] if isinstance(mapping, dict) else []
+    wanted |= dict.fromkeys(["psrlm", *used, *map(str, sections.get("eft", ())), *listed], methods.__name__)
+    kinds = {name: kind for name, kind in wanted.items() if plugins.find(kind, name)}
+    types: Any = {name: (plugins.part(kind, name, "settings").Settings, ...) for name, kind in kinds.items()}
+    return create_model("Params", __base__=Common, **types)

@@ -21,64 +21,56 @@ from pipeline import domains
 from pipeline.core import plugins
 from pipeline.core.errors import PipelineError
 
-MEANING = {
-    "problem": "tokens of a problem, where none is at hand",
-    "steps": "steps of a solution, where none is at hand",
-    "step": "tokens of a step, where none is at hand",
-    "judgment": "tokens of a judgment of two steps",
-    "scoring": "tokens of a score with its reasons",
-    "thinking": "tokens that an endpoint thinks before each answer, paid as output",
-    "candidates": "distinct candidates of an expanded node, at most the width",
-    "compared": "share of a state's width * (width - 1) / 2 pairs of candidates that are different and compared",
-    "later_compared": "the same, later rounds",
-    "needed": "share of their verdicts that can change best, worst or their wins, where not judged in full",
-    "varied": "share of states whose first wave of candidates is not all equal",
-    "revisited": "states visited again after a tie, for each step of a solution",
-    "expanded": "share of the iterations of a tree search that expand a node",
-    "layers": "share of the expanded nodes with two different candidates",
-    "decided": "share of annotated pairs kept: orders agree, with the PRM too",
-    "pairs": "preference pairs for each visited state, rounds from a root",
-    "later_pairs": "the same, later rounds",
-    "rated": "rated steps of a problem of PRM800K (800,000 of 12,000 problems), each a row",
-    "rated_steps": "steps of such a row: the rated one and those before it",
-    "rated_step": "tokens of each",
-    "solutions": "share of sampled whole solutions that are distinct",
-    "pairs_of_problem": "preference pairs of a problem, whole solutions",
-    "readable": "share of few-shot judgments that can be read",
-    "prefill": "time of a prompt token in times of a sampled one, what the prefix cache holds included",
-    "rows": "rows of a source of unknown size that is read whole",
+_ASSUMED = {  # by name: the default, and what it is
+    "problem": (75.0, "tokens of a problem, where none is at hand"),
+    "steps": (8.0, "steps of a solution, where none is at hand"),
+    "step": (40.0, "tokens of a step, where none is at hand"),
+    "judgment": (300.0, "tokens of a judgment of two steps"),
+    "scoring": (250.0, "tokens of a score with its reasons"),
+    "thinking": (1000.0, "tokens that an endpoint thinks before each answer, paid as output"),
+    "candidates": (5.0, "distinct candidates of an expanded node, at most the width"),
+    "compared": (0.8, "share of a state's width * (width - 1) / 2 pairs of candidates that are different and compared"),
+    "later_compared": (0.8, "the same, later rounds"),
+    "needed": (0.75, "share of their verdicts that can change best, worst or their wins, where not judged in full"),
+    "varied": (0.95, "share of states whose first wave of candidates is not all equal"),
+    "revisited": (0.1, "states visited again after a tie, for each step of a solution"),
+    "expanded": (0.9, "share of the iterations of a tree search that expand a node"),
+    "layers": (0.95, "share of the expanded nodes with two different candidates"),
+    "decided": (0.5, "share of annotated pairs kept: orders agree, with the PRM too"),
+    "pairs": (0.6, "preference pairs for each visited state, rounds from a root"),
+    "later_pairs": (0.6, "the same, later rounds"),
+    "rated": (67.0, "rated steps of a problem of PRM800K (800,000 of 12,000 problems), each a row"),
+    "rated_steps": (14.0, "steps of such a row: the rated one and those before it"),
+    "rated_step": (34.0, "tokens of each"),
+    "solutions": (1.0, "share of sampled whole solutions that are distinct"),
+    "pairs_of_problem": (0.8, "preference pairs of a problem, whole solutions"),
+    "readable": (0.8, "share of few-shot judgments that can be read"),
+    "prefill": (0.05, "time of a prompt token in times of a sampled one, what the prefix cache holds included"),
+    "rows": (1000.0, "rows of a source of unknown size that is read whole"),
 }
-DEFAULTS = {
-    "problem": 75.0, "steps": 8.0, "step": 40.0, "judgment": 300.0, "scoring": 250.0,
-    "thinking": 1000.0, "candidates": 5.0, "compared": 0.8, "later_compared": 0.8, "needed": 0.75, "varied": 0.95,
-    "revisited": 0.1, "expanded": 0.9, "layers": 0.95,
-    "decided": 0.5, "pairs": 0.6, "later_pairs": 0.6,
-    "rated": 67.0, "rated_steps": 14.0, "rated_step": 34.0,
-    "solutions": 1.0, "pairs_of_problem": 0.8, "readable": 0.8,
-    "prefill": 0.05, "rows": 1000.0,
-}  # fmt: skip
+DEFAULTS = {name: value for name, (value, _) in _ASSUMED.items()}
+MEANING = {name: meaning for name, (_, meaning) in _ASSUMED.items()}
 
 
 def assumptions(domain: str, given: Sequence[str] = ()) -> dict[str, float]:
     """The values of all assumptions. given: `name=value` each, see `stated`."""
-    part = (
-        plugins.part(domains.__name__, domain, "assumed") if plugins.has(domains.__name__, domain, "assumed") else None
-    )
-    own: dict[str, float] = getattr(part, "ASSUMED", {})
+    own: dict[str, float] = {}
+    if plugins.has(domains.__name__, domain, "assumed"):
+        own = getattr(plugins.part(domains.__name__, domain, "assumed"), "ASSUMED", {})  # one file is every part
     return DEFAULTS | own | stated(given)
 
 
 def stated(given: Sequence[str]) -> dict[str, float]:
     """Assumptions given as `name=value` each. Raises PipelineError for another name or value."""
-    found = {}
+    values = {}
     for entry in given:
         name, _, value = entry.partition("=")
         if name not in DEFAULTS:
             raise PipelineError(f"--assume {entry}: no assumption {name!r}; give one of {', '.join(DEFAULTS)}")
         try:
-            found[name] = float(value)
+            values[name] = float(value)
         except ValueError as error:
             raise PipelineError(f"--assume {entry}: {value!r} is no number; give {name}=<number>") from error
-        if not 0 <= found[name] < float("inf"):
+        if not 0 <= values[name] < float("inf"):
             raise PipelineError(f"--assume {entry}: must be 0 or more")
-    return found
+    return values

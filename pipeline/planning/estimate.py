@@ -81,87 +81,77 @@ class Estimate:
 
     def unfit(self) -> list[str]:
         """A line for each stage that does not fit, with what to change; those of one reason once."""
-        found: dict[str, str] = {}
+        stages: dict[str, str] = {}
         for line in self.lines:
             if line.need and not line.need.fits:
-                found.setdefault(str(line.need), line.planned.stage)
-        return [f"{stage} {text}" for text, stage in found.items()]
+                stages.setdefault(str(line.need), line.planned.stage)
+        return [f"{stage} {text}" for text, stage in stages.items()]
 
 
 def estimate(
-    found: Common, here: Machine, there: Devices, rates: Rates, given: Sequence[str], model: Architecture | None = None
+    params: Common,
+    machine: Machine,
+    devices: Devices,
+    rates: Rates,
+    given: Sequence[str],
+    model: Architecture | None = None,
 ) -> Estimate:
     """The plan of a checked params file. model: the base's shape where the caller knows it better than we."""
-    assumed = assumptions(found.domain, given)
-    lengths, said = sizes(found, assumed, stated(given))
-    model = model or shape_of_base(found)
-    planned = Stages(found, lengths).planned()
-    lines = tuple(_line(stage, found, here, there, model, rates, assumed) for stage in planned)
+    assumed = assumptions(params.domain, given)
+    lengths, notes = sizes(params, assumed, stated(given))
+    model = model or shape_of_base(params)
+
+    def line(stage: Planned) -> Line:
+        per_token = 8 if stage.section == "dpo" else 6  # FLOPs of a parameter (Kaplan et al. 2020); DPO has a reference
+        flops = per_token * model.parameters * stage.trained_tokens if model else 0.0
+        tokens, hours = stage.work.sampled_tokens + assumed["prefill"] * stage.work.prompt_tokens, None
+        if tokens and rates.tokens:
+            hours = tokens / rates.tokens / machine.inference.engines / 3600
+        if flops and rates.tflops:
+            hours = flops / rates.tflops / 1e12 / machine.training.processes / 3600
+        saved = BYTES[getattr(params, stage.section).saved_dtype] if stage.section else 0
+        checkpoint = float(model.parameters * saved) if model else 0.0
+        needed = hardware.need(stage, params, machine, devices, model) if model else None
+        return Line(stage, flops, hours, needed, checkpoint + _TEXT * stage.work.sampled_tokens)
+
+    lines = tuple(map(line, Stages(params, lengths).planned()))
     paid = sum((line.planned.paid for line in lines), Work())
     spending = None
     if rates.price_in is not None and rates.price_out is not None:
         spending = (paid.prompt_tokens * rates.price_in + paid.sampled_tokens * rates.price_out) / 1e6
-    notes = [*said, _on_model(found, model), f"device: {there}", *_on_rates(rates, here)]
-    if found.problems.ratings:
-        notes.append("people's pairs (problems.ratings): not counted, in EFT data and SFT")
+    notes += _notes(params, machine, devices, rates, model)
     notes += [f"{name} {value:g}: {MEANING.get(name, '')}" for name, value in lengths.assumed.items()]
-    whole = any(not settings.lora.rank for settings in (found.prm, found.sft, found.dpo))
-    kept = min(here.training.processes, 2) + 1 if here.training.save_steps else 0  # the next one beside them
+    whole = any(not settings.lora.rank for settings in (params.prm, params.sft, params.dpo))
+    kept = min(machine.training.processes, 2) + 1 if machine.training.save_steps else 0  # the next one beside them
     unfinished = kept * _UNFINISHED * model.parameters if model and whole else 0
-    return Estimate(lines, tuple(notes), model, spending, unfinished, tuple(_capped(found, lines)))
+    return Estimate(lines, tuple(notes), model, spending, unfinished, tuple(_capped(params, lines)))
 
 
-def _line(
-    stage: Planned,
-    found: Common,
-    here: Machine,
-    there: Devices,
-    model: Architecture | None,
-    rates: Rates,
-    assumed: Mapping[str, float],
-) -> Line:
-    flops = hardware.flops(stage, model) if model else 0.0
-    tokens, hours = hardware.engine_tokens(stage, assumed["prefill"]), None
-    if tokens and rates.tokens:
-        hours = tokens / rates.tokens / here.inference.engines / 3600
-    if flops and rates.tflops:
-        hours = flops / rates.tflops / 1e12 / here.training.processes / 3600
-    saved = BYTES[getattr(found, stage.section).saved_dtype] if stage.section else 0
-    checkpoint = float(model.parameters * saved) if model else 0.0
-    needed = hardware.need(stage, found, here, there, model) if model else None
-    return Line(stage, flops, hours, needed, checkpoint + _TEXT * stage.work.sampled_tokens)
+def _capped(params: Common, lines: Sequence[Line]) -> Iterator[str]:
+    work = sum((line.planned.paid for line in lines if line.planned.stage.startswith(("ift", "eft@"))), Work())
+    counts = {"max_requests": work.requests, "max_tokens_spent": work.prompt_tokens + work.sampled_tokens}
+    for name, counted in counts.items():
+        if 0 < (cap := getattr(params.annotator, name)) < counted:
+            yield f"annotator.{name}: {cap:,} end before the {counted:,.0f} that are counted"
 
 
-def _capped(found: Common, lines: Sequence[Line]) -> Iterator[str]:
-    annotated = [line.planned.paid for line in lines if line.planned.stage.startswith(("ift", "eft@"))]
-    work = sum(annotated, Work())
-    for name, counted in (
-        ("max_requests", work.requests),
-        ("max_tokens_spent", work.prompt_tokens + work.sampled_tokens),
-    ):
-        if 0 < getattr(found.annotator, name) < counted:
-            yield f"annotator.{name}: {getattr(found.annotator, name):,} end before the {counted:,.0f} that are counted"
-
-
-def _on_model(found: Common, model: Architecture | None) -> str:
-    if model is None:
-        return f"memory and FLOPs: unknown, no config.json of {found.base.model} here; give --config"
-    return f"model: {found.base.model}, {model.parameters:,} parameters"
-
-
-def _on_rates(rates: Rates, here: Machine) -> list[str]:
-    said = []
-    said.append(
-        f"engine hours: {rates.tokens:g} sampled tokens/s a replica, {here.inference.engines} replica(s)"
-        if rates.tokens
-        else "engine hours: unknown; give --tokens-per-second of one replica, or --measured"
-    )
-    said.append(
-        f"training hours: {rates.tflops:g} TFLOP/s a device, {here.training.processes} device(s)"
-        if rates.tflops
-        else "training hours: unknown; give --tflops of one device, or --measured"
-    )
-    return said
+def _notes(
+    params: Common, machine: Machine, devices: Devices, rates: Rates, model: Architecture | None
+) -> Iterator[str]:
+    """What is known of model, device and rates, and what is not counted."""
+    unknown = f"memory and FLOPs: unknown, no config.json of {params.base.model} here; give --config"
+    yield f"model: {params.base.model}, {model.parameters:,} parameters" if model else unknown
+    yield f"device: {devices}"
+    engines = "unknown; give --tokens-per-second of one replica, or --measured"
+    if rates.tokens:
+        engines = f"{rates.tokens:g} sampled tokens/s a replica, {machine.inference.engines} replica(s)"
+    training = "unknown; give --tflops of one device, or --measured"
+    if rates.tflops:
+        training = f"{rates.tflops:g} TFLOP/s a device, {machine.training.processes} device(s)"
+    yield f"engine hours: {engines}"
+    yield f"training hours: {training}"
+    if params.problems.ratings:
+        yield "people's pairs (problems.ratings): not counted, in EFT data and SFT"
 
 
 def measured(path: Path) -> dict[str, dict[str, Any]]:
@@ -173,15 +163,14 @@ def measured(path: Path) -> dict[str, dict[str, Any]]:
         raise PipelineError(f"{path}: no list of runs ({error}); give .work/runs.jsonl of a run") from error
 
 
-def rates_of(runs: Mapping[str, Mapping[str, Any]], lines: Sequence[Line], here: Machine, prefill: float) -> Rates:
+def rates_of(runs: Mapping[str, Mapping[str, Any]], lines: Sequence[Line], machine: Machine, prefill: float) -> Rates:
     """Rates of an earlier run on this machine: tokens a second of a replica, TFLOP/s of a device."""
-    engine = [
-        (r["sampled_tokens"] + prefill * r["prompt_tokens"], r["seconds"]) for r in runs.values() if "requests" in r
-    ]
+    asking = [run for run in runs.values() if "requests" in run]
+    engine = [(run["sampled_tokens"] + prefill * run["prompt_tokens"], run["seconds"]) for run in asking]
     trained = [
         (line.flops * run["trained_tokens"] / line.planned.trained_tokens, run["seconds"])
         for line in lines
         if (run := runs.get(line.planned.stage)) and run.get("trained_tokens") and line.planned.trained_tokens
     ]
     speed, work = (sum(a for a, _ in x) / sum(b for _, b in x) if x else None for x in (engine, trained))
-    return Rates(speed and speed / here.inference.engines, work and work / 1e12 / here.training.processes)
+    return Rates(speed and speed / machine.inference.engines, work and work / 1e12 / machine.training.processes)

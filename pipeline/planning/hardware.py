@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 from dataclasses import dataclass
+from functools import partial
 
 from pipeline.core import memory
 from pipeline.core.errors import PipelineError
@@ -18,14 +19,14 @@ from pipeline.planning.stages import Planned
 
 @dataclass(frozen=True)
 class Devices:
-    """gpus: how many (0: a CPU); room: bytes of one GPU's memory, or of the machine's."""
+    """gpus: how many (0: a CPU). capacity: bytes of one GPU's memory, or of the machine's."""
 
     gpus: int
-    room: float
+    capacity: float
 
     def __str__(self) -> str:
-        """For the assumptions."""
-        return f"{self.gpus} GPU(s) of {self.room / GIB:.0f} GiB" if self.gpus else f"a CPU, {self.room / GIB:.0f} GiB"
+        size = f"{self.capacity / GIB:.0f} GiB"
+        return f"{self.gpus} GPU(s) of {size}" if self.gpus else f"a CPU, {size}"
 
 
 def devices(gpus: int | None = None, gib: float | None = None) -> Devices:
@@ -46,104 +47,90 @@ def devices(gpus: int | None = None, gib: float | None = None) -> Devices:
 
 @dataclass(frozen=True)
 class Need:
-    """What one stage takes of a device. room: bytes that it may take; advice: what to change where it does not fit."""
+    """What one stage takes of a device. available: bytes that it may take. advice: what to change where it does not."""
 
     memory: Memory
-    room: float
+    available: float
     advice: str
 
     @property
     def fits(self) -> bool:
-        """Whether it fits."""
-        return self.memory.total <= self.room
+        return self.memory.total <= self.available
 
     @property
     def hopeless(self) -> bool:
         """Whether it cannot fit, however short the rows and small the batches are."""
         certain = [size for name, size in self.memory.parts.items() if name not in ("activations", "head")]
-        return sum(certain) > self.room
+        return sum(certain) > self.available
 
     def __str__(self) -> str:
-        """Why it does not fit, and what to change."""
-        needed, room = self.memory.total / GIB, self.room / GIB
-        return f"does not fit: {needed:.1f} GiB a device ({self.memory}), {room:.1f} are there; {self.advice}"
+        needed, available = self.memory.total / GIB, self.available / GIB
+        return f"does not fit: {needed:.1f} GiB a device ({self.memory}), {available:.1f} are there; {self.advice}"
 
 
-def refuse(found: Common, here: Machine, there: Devices) -> None:
-    """Raises PipelineError, a line each, for the kinds of stages that cannot fit `there` whatever the data are.
+def refuse(params: Common, machine: Machine, devices: Devices) -> None:
+    """Raises PipelineError, a line each, for the kinds of stages that cannot fit the devices whatever the data are.
 
     Nothing is refused where the base model's shape is not known.
     """
-    if (model := shape_of_base(found)) is None:
+    if (model := shape_of_base(params)) is None:
         return
     stages = [Planned("a search", models=1)]
     stages += [Planned(f"training ({name})", trained_tokens=1, section=name) for name in ("prm", "sft", "dpo")]
-    needs = [(stage.stage, need(stage, found, here, there, model)) for stage in stages]
-    if lines := [f"{found.base.model}: {stage} {one}" for stage, one in needs if one and one.hopeless]:
+    needs = [(stage.stage, need(stage, params, machine, devices, model)) for stage in stages]
+    if lines := [f"{params.base.model}: {stage} {one}" for stage, one in needs if one and one.hopeless]:
         raise PipelineError("\n".join(lines))
 
 
-def need(stage: Planned, found: Common, here: Machine, there: Devices, model: Architecture) -> Need | None:
+def need(stage: Planned, params: Common, machine: Machine, devices: Devices, model: Architecture) -> Need | None:
     """The memory of a stage, None for one that takes none."""
     if stage.section and stage.trained_tokens:
-        return _training(stage, found, here, there, model)
-    return _serving(stage, found, here, there, model) if stage.models else None
+        return _training(stage, params, machine, devices, model)
+    return _serving(stage, params, machine, devices, model) if stage.models else None
 
 
-def _training(stage: Planned, found: Common, here: Machine, there: Devices, model: Architecture) -> Need:
-    settings = getattr(found, stage.section).model_copy(update=stage.override or {})
-    room = there.room - memory.OVERHEAD if there.gpus else there.room
+def _training(stage: Planned, params: Common, machine: Machine, devices: Devices, model: Architecture) -> Need:
+    settings = getattr(params, stage.section).model_copy(update=stage.override or {})
+    available = devices.capacity - memory.OVERHEAD if devices.gpus else devices.capacity
     whole = settings.batch_size
 
     def taken(processes: int, micro: int) -> Memory:
         rows = min(micro, -(-whole // processes)) * (2 if stage.section == "dpo" else 1)
         return memory.training(
             model, rows, settings.max_length, bf16=settings.bf16, processes=processes,
-            sharded=processes > 1 and here.training.config != "ddp", gpu=there.gpus > 0,
-            checkpointing=here.training.gradient_checkpointing or processes > 1,
+            sharded=processes > 1 and machine.training.config != "ddp", gpu=devices.gpus > 0,
+            checkpointing=machine.training.gradient_checkpointing or processes > 1,
             adapters=model.adapters(settings.lora.rank, settings.lora.targets or model.matrices),
         )  # fmt: skip
 
-    now = taken(here.training.processes, here.training.micro_batch or whole)
-    if now.total <= room:
-        return Need(now, room, "")
-    powers = [2**n for n in range(16)]
-    for processes in (here.training.processes, there.gpus):
+    now = taken(machine.training.processes, machine.training.micro_batch or whole)
+    if now.total <= available:
+        return Need(now, available, "")
+    for processes in (machine.training.processes, devices.gpus):
         for micro in (8, 4, 2, 1):
-            if processes and taken(processes, micro).total <= room:
-                return Need(
-                    now, room, f"training: {{processes: {processes}, micro_batch: {micro}}} in machine.yaml fits"
-                )
-    enough = next((n for n in powers if taken(n, 1).total <= room), None)
+            if processes and taken(processes, micro).total <= available:
+                fitting = f"training: {{processes: {processes}, micro_batch: {micro}}} in machine.yaml fits"
+                return Need(now, available, fitting)
+    enough = next((n for n in (2**power for power in range(16)) if taken(n, 1).total <= available), None)
     other = f"take {enough} such devices" if enough else "take devices with more memory"
-    return Need(now, room, f"{other}, lower {stage.section}.max_length, train LoRA adapters or a smaller model")
+    return Need(now, available, f"{other}, lower {stage.section}.max_length, train LoRA adapters or a smaller model")
 
 
-def _serving(stage: Planned, found: Common, here: Machine, there: Devices, model: Architecture) -> Need:
-    how, length, parallel = here.inference, found.inference.max_model_len, here.inference.tensor_parallel
-    if not there.gpus:
-        one = memory.serving(model, found.inference.dtype, how.kv_cache_tokens)
-        parts = {name: size * how.replicas * stage.models for name, size in one.parts.items()}
-        return Need(Memory(parts), there.room, "lower inference.replicas or kv_cache_tokens in machine.yaml")
-    room = there.room * how.gpu_memory_utilization - 2 * GIB  # what a forward pass of vLLM takes beside its cache
+def _serving(stage: Planned, params: Common, machine: Machine, devices: Devices, model: Architecture) -> Need:
+    how, length, parallel = machine.inference, params.inference.max_model_len, machine.inference.tensor_parallel
+    taken = partial(memory.serving, model, params.inference.dtype)
+    if not devices.gpus:
+        parts = {name: size * how.replicas * stage.models for name, size in taken(how.kv_cache_tokens).parts.items()}
+        return Need(Memory(parts), devices.capacity, "lower inference.replicas or kv_cache_tokens in machine.yaml")
+    # less what a forward pass of vLLM takes beside its cache
+    available = devices.capacity * how.gpu_memory_utilization - 2 * GIB
     # a server at an endpoint has its node's GPUs for itself, beside the stage's other model
-    busy = stage.models if how.endpoints else math.ceil(how.replicas * parallel * stage.models / there.gpus)
-    one = memory.serving(model, found.inference.dtype, length, parallel)
-    parts = {name: size * busy for name, size in one.parts.items()}
+    busy = stage.models if how.endpoints else math.ceil(how.replicas * parallel * stage.models / devices.gpus)
+    parts = {name: size * busy for name, size in taken(length, parallel).parts.items()}
     widths = [n for n in (1, 2, 4, 8, 16, 32) if not model.heads % n]
-    enough = next((n for n in widths if memory.serving(model, found.inference.dtype, length, n).total <= room), None)
-    replicas = there.gpus // ((enough or 1) * stage.models)
+    enough = next((n for n in widths if taken(length, n).total <= available), None)
+    replicas = devices.gpus // ((enough or 1) * stage.models)
     advice = "take GPUs with more memory, lower inference.max_model_len or take a smaller model"
     if enough and replicas:
         advice = f"inference: {{tensor_parallel: {enough}, replicas: {replicas}}} in machine.yaml fits"
-    return Need(Memory(parts), room, advice)
-
-
-def flops(stage: Planned, model: Architecture) -> float:
-    """Of a training: 6 a parameter and token, and 2 more for the reference of DPO (Kaplan et al. 2020)."""
-    return (8 if stage.section == "dpo" else 6) * model.parameters * stage.trained_tokens
-
-
-def engine_tokens(stage: Planned, prefill: float) -> float:
-    """Sampled tokens, and prompt tokens at `prefill` times a sampled one's time."""
-    return stage.work.sampled_tokens + prefill * stage.work.prompt_tokens
+    return Need(Memory(parts), available, advice)

@@ -40,21 +40,21 @@ ROWS = {
 }  # fmt: skip
 
 
-def folder(found: Common) -> Path | None:
+def folder(params: Common) -> Path | None:
     """The folder of the base model: the domain's own, the user's, or that of the Hub's cache; None where none is."""
-    if found.base.model in ("shipped", "train"):
-        return Path(plugins.part(domains.__name__, found.domain, "base").SHIPPED)
-    if Path(found.base.model).is_dir():
-        return Path(found.base.model)
-    cached = try_to_load_from_cache(found.base.model, "config.json")
+    if params.base.model in ("shipped", "train"):
+        return Path(plugins.part(domains.__name__, params.domain, "base").SHIPPED)
+    if Path(params.base.model).is_dir():
+        return Path(params.base.model)
+    cached = try_to_load_from_cache(params.base.model, "config.json")
     return Path(cached).parent if isinstance(cached, str) else None
 
 
-def shape_of_base(found: Common) -> Architecture | None:
+def shape_of_base(params: Common) -> Architecture | None:
     """The shape of the base model, None where no config.json is at hand. Raises PipelineError for an odd one."""
-    at = folder(found)
-    config = json.loads((at / "config.json").read_text()) if at else CONFIGS.get(found.base.model)
-    return architecture(config, found.base.model) if config else None
+    at = folder(params)
+    config = json.loads((at / "config.json").read_text()) if at else CONFIGS.get(params.base.model)
+    return architecture(config, params.base.model) if config else None
 
 
 class Counted:
@@ -74,20 +74,20 @@ class Counted:
         return self._TOKEN.findall(text)
 
 
-def sizes(found: Common, assumed: Mapping[str, float], given: Mapping[str, float]) -> tuple[Sizes, list[str]]:
+def sizes(params: Common, assumed: Mapping[str, float], given: Mapping[str, float]) -> tuple[Sizes, list[str]]:
     """Lengths in tokens, and a line on where each comes from; given: assumptions that win over what is measured."""
-    at, family = folder(found), found.prompts.family
+    at, family = folder(params), params.prompts.family
     with_tokenizer = at is not None and any((at / name).is_file() for name in ("tokenizer.json", "tokenizer.model"))
     if with_tokenizer:
         from transformers import AutoTokenizer  # takes seconds
 
         tokenizer = AutoTokenizer.from_pretrained(str(at), trust_remote_code=False)
-        renderer: Any = Renderer(tokenizer, family, found.prompts.chat)
-        said = [f"tokens: by the tokenizer of {found.base.model}"]
+        renderer: Any = Renderer(tokenizer, family, params.prompts.chat)
+        note = f"tokens: by the tokenizer of {params.base.model}"
     else:
         renderer = Counted(family)
-        said = [f"tokens: words, digits and marks (no tokenizer of {found.base.model} here)"]
-    examples = _examples(found)
+        note = f"tokens: words, digits and marks (no tokenizer of {params.base.model} here)"
+    examples = _examples(params)
     shapes = tuple(
         Shape(len(renderer.text(p)), tuple(float(len(renderer.text(s + "\n"))) for s in solution))
         for p, solution in examples
@@ -96,43 +96,41 @@ def sizes(found: Common, assumed: Mapping[str, float], given: Mapping[str, float
     if shapes:
         for name in ("problem", "steps", "step"):
             del values[name]
-        values |= _of_oracle(found, renderer, examples) | dict(given)
-        where = f"of {len(shapes)} problems with solutions ({found.problems.ift.path})"
+        values |= _of_oracle(params, renderer, examples) | dict(given)
+        where = f"of {len(shapes)} problems with solutions ({params.problems.ift.path})"
     else:
         shapes = (Shape(assumed["problem"], (assumed["step"],) * max(1, round(assumed["steps"]))),)
-        where = f"assumed ({found.problems.ift.path} is not at hand)"
+        where = f"assumed ({params.problems.ift.path} is not at hand)"
 
     def prompt(name: str) -> float:
-        text = prompts.fill(family, name, **dict.fromkeys(prompts.fields(family, name), ""))
+        text = prompts.FIELD.sub("", prompts.template(family, name))
         return float(len(renderer.text(text)) + (len(renderer.turn("")) if with_tokenizer else 0))
 
     lengths = Sizes(shapes, prompt, float(len(renderer.text("Step 1:"))), values)
-    said.append(
-        f"lengths: a problem {lengths.problem:.0f} tokens, {lengths.steps:.1f} steps of {lengths.step:.1f}, {where}"
-    )
-    return lengths, said
+    of_steps = f"{lengths.steps:.1f} steps of {lengths.step:.1f}"
+    return lengths, [note, f"lengths: a problem {lengths.problem:.0f} tokens, {of_steps}, {where}"]
 
 
-def _examples(found: Common) -> list[tuple[str, list[str]]]:
+def _examples(params: Common) -> list[tuple[str, list[str]]]:
     """A few problems with solutions in steps: the domain's own, or the first of the IFT role's local file."""
-    source = sources.known(found.problems.ift)
+    source = sources.known(params.problems.ift)
     if source.path == GENERATED:
-        domain = getattr(found, found.domain)
-        made = plugins.part(domains.__name__, found.domain, "problems")
-        rows = made.training(domain, found.seed, "ift", EXAMPLES, set())
+        domain = getattr(params, params.domain)
+        made = plugins.part(domains.__name__, params.domain, "problems")
+        rows = made.training(domain, params.seed, "ift", EXAMPLES, set())
     elif source.path.startswith(sources.HUB):
         return []
     else:
         rows = itertools.islice(reading.problems(source, "ift", "ift", []), EXAMPLES)
-    cut = plugins.part(domains.__name__, found.domain, "solutions").by_line
+    cut = plugins.part(domains.__name__, params.domain, "solutions").by_line
     return [(row.prompt, list(steps.parts(cut(row.solution)))) for row in rows if row.solution]
 
 
-def _of_oracle(found: Common, renderer: Any, examples: list[tuple[str, list[str]]]) -> dict[str, float]:
+def _of_oracle(params: Common, renderer: Any, examples: list[tuple[str, list[str]]]) -> dict[str, float]:
     """Lengths of judgments and scores as the domain's oracle writes them, where it is the annotator."""
-    if found.annotator.kind != "oracle":
+    if params.annotator.kind != "oracle":
         return {}
-    oracle = plugins.part(domains.__name__, found.domain, "oracle")
+    oracle = plugins.part(domains.__name__, params.domain, "oracle")
     judged, scored = [], []
     for problem, solution in examples:
         for number, step in enumerate(solution):
@@ -143,7 +141,7 @@ def _of_oracle(found: Common, renderer: Any, examples: list[tuple[str, list[str]
     return {"judgment": sum(judged) / len(judged), "scoring": sum(scored) / len(scored)}
 
 
-def rows(found: Common, source: Source, assumed: Mapping[str, float]) -> float:
+def rows(params: Common, source: Source, assumed: Mapping[str, float]) -> float:
     """Problems that a source gives; where all of it is read, as the table says, or the rows of a local file."""
     if source.rows or source.size:
         return source.rows or source.size
@@ -151,8 +149,8 @@ def rows(found: Common, source: Source, assumed: Mapping[str, float]) -> float:
         return ROWS[source.path]
     real = sources.known(source)
     if real.path == GENERATED:
-        domain = getattr(found, found.domain)
-        return len(plugins.part(domains.__name__, found.domain, "problems").evaluation(domain))
+        domain = getattr(params, params.domain)
+        return len(plugins.part(domains.__name__, params.domain, "problems").evaluation(domain))
     if real.path.startswith(sources.HUB):
         return assumed["rows"]
     return sum(1 for _ in reading.problems(real, "rows", "rows", []))

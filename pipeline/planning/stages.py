@@ -11,7 +11,7 @@ from pipeline.core import plugins
 from pipeline.core.config import Section, laid_over
 from pipeline.core.errors import PipelineError
 from pipeline.core.plan import PRM
-from pipeline.core.workload import Shape, Sizes, Work, asked
+from pipeline.core.workload import Shape, Sizes, Work, requests
 from pipeline.data.settings import GENERATED
 from pipeline.methods import pairings
 from pipeline.params.schema import Common
@@ -41,21 +41,17 @@ class Planned:
 class Stages:
     """All stages of a run, in the graph's order."""
 
-    def __init__(self, found: Common, sizes: Sizes) -> None:
-        self.found, self.sizes = found, sizes
-        self._of_eft = rows(found, found.problems.eft, sizes.assumed)
-        self._ift = rows(found, found.problems.ift, sizes.assumed)
-        evaluated = found.problems.evaluation
-        self._splits = [rows(found, source, sizes.assumed) for source in evaluated.values()]
+    def __init__(self, params: Common, sizes: Sizes) -> None:
+        self.params, self.sizes = params, sizes
+        self._of_eft = rows(params, params.problems.eft, sizes.assumed)
+        self._ift = rows(params, params.problems.ift, sizes.assumed)
+        evaluated = params.problems.evaluation
+        self._splits = [rows(params, source, sizes.assumed) for source in evaluated.values()]
         # a generated source holds all of the domain's splits, and averaged splits are named by them
-        self._averaged = sum(n for name, n in zip(evaluated, self._splits, strict=True) if name in self._average.splits)
-
-    @property
-    def _average(self) -> Any:
-        return self.found.evaluate.average
+        averaged = params.evaluate.average.splits
+        self._averaged = sum(n for name, n in zip(evaluated, self._splits, strict=True) if name in averaged)
 
     def planned(self) -> list[Planned]:
-        """The stages."""
         parts = (self._data(), self._eft(), self._models(), self._measured())
         return [stage for part in parts for stage in part]
 
@@ -66,123 +62,118 @@ class Stages:
         return part
 
     def _settings(self, method: str, search: dict[str, Any] | None = None) -> Section:
-        section: Section = getattr(self.found, method)
+        section: Section = getattr(self.params, method)
         if not search:
             return section
         changed = laid_over(section.model_dump(by_alias=True), {"search": search})
         return type(section).model_validate(changed, strict=False)
 
     def _by_annotator(self, stage: str, items: float, work: Work) -> Planned:
-        match self.found.annotator.kind:
+        match self.params.annotator.kind:
             case "endpoint":
-                thought = asked(work.requests, 0, self.sizes.assumed["thinking"])
-                paid = Work(work.requests, work.prompt_tokens, work.sampled_tokens + thought.sampled_tokens)
-                return Planned(stage, items, paid=paid + Work(judge_calls=work.judge_calls))
+                return Planned(stage, items, paid=self._with_thinking(work))
             case "model":
                 return Planned(stage, items, work, models=1)
         return Planned(stage, items)
 
+    def _with_thinking(self, work: Work) -> Work:
+        return work + Work(sampled_tokens=work.requests * self.sizes.assumed["thinking"])
+
     def _data(self) -> Iterator[Planned]:
-        sizes, found = self.sizes, self.found
-        if found.ift.segmenter == "annotator":
+        sizes, params = self.sizes, self.params
+        if params.ift.segmenter == "annotator":
             prompt = sizes.prompt("segmentation") + sizes.problem + sizes.solution
-            yield self._by_annotator("ift", self._ift, asked(self._ift, prompt, sizes.solution))
-        if all(entry.value != PRM for entry in found.eft.values()):
+            yield self._by_annotator("ift", self._ift, requests(self._ift, prompt, sizes.solution))
+        if all(entry.value != PRM for entry in params.eft.values()):
             return
-        cost = self._cost(next(method for method, entry in found.eft.items() if entry.value == PRM))
-        count = rows(found, found.problems.prm, sizes.assumed)
-        if found.prm.labels == "people":  # a row is a rated step with those before it
+        cost = self._cost(next(method for method, entry in params.eft.items() if entry.value == PRM))
+        count = rows(params, params.problems.prm, sizes.assumed)
+        if params.prm.labels == "people":  # a row is a rated step with those before it
             count *= sizes.assumed["rated"]
             steps = (sizes.assumed["rated_step"],) * round(sizes.assumed["rated_steps"])
             sizes = replace(sizes, shapes=(Shape(sizes.problem, steps),))
-        elif found.prm.labels == "rollouts":
+        elif params.prm.labels == "rollouts":
             yield Planned("prm_data", count, self._rolled_out() * count, models=1)
-            count *= found.prm.rollouts.solutions
-        if not found.prm.published.model:
-            tokens = 0.9 * count * cost.labelled(sizes) * found.prm.epochs
+            count *= params.prm.rollouts.solutions
+        if not params.prm.published.model:
+            tokens = 0.9 * count * cost.labelled(sizes) * params.prm.epochs
             yield Planned("prm", 0.9 * count, trained_tokens=tokens, section="prm")
         yield Planned("prm_eval", 0.1 * count, cost.rated(sizes) * (0.1 * count), models=1)
 
     def _rolled_out(self) -> Work:
         """Solutions of one problem, and continuations from each of their steps but the last, half a solution long."""
-        how, sizes = self.found.prm.rollouts, self.sizes
+        how, sizes = self.params.prm.rollouts, self.sizes
         prompt = sizes.prompt("reasoning") + sizes.problem + sizes.marker
         continued = how.solutions * max(sizes.steps - 1, 0) * how.continuations
-        whole = asked(how.solutions, prompt, sizes.solution - sizes.marker)
-        return whole + asked(continued, prompt + sizes.prefix, sizes.solution / 2)
+        whole = requests(how.solutions, prompt, sizes.solution - sizes.marker)
+        return whole + requests(continued, prompt + sizes.prefix, sizes.solution / 2)
 
     def _eft(self) -> Iterator[Planned]:
-        for method, entry in self.found.eft.items():
+        for method, entry in self.params.eft.items():
             cost, settings, count = self._cost(method), self._settings(method), self._of_eft
             engines = 2 if entry.value != entry.policy else 1
-            yield Planned(
-                f"eft_search@{method}", count, cost.cost_of_eft_search(settings, self.sizes) * count, models=engines
-            )
+            searched = cost.cost_of_eft_search(settings, self.sizes) * count
+            yield Planned(f"eft_search@{method}", count, searched, models=engines)
             yield self._by_annotator(f"eft@{method}", count, cost.cost_of_annotation(settings, self.sizes) * count)
 
     def _models(self) -> Iterator[Planned]:
-        found, sizes = self.found, self.sizes
-        for model, root in found.roots.items():
-            judged, tokens, _ = self._cost(root.method).expected_eft_rows(
-                self._settings(root.method), sizes, self._of_eft
-            )
+        params, sizes = self.params, self.sizes
+        for model, root in params.roots.items():
+            cost, settings = self._cost(root.method), self._settings(root.method)
+            judged, tokens, _ = cost.expected_eft_rows(settings, sizes, self._of_eft)
             solved = self._ift * (sizes.prompt("reasoning") + sizes.problem + sizes.solution)
-            trained = (judged * tokens + solved) * found.sft.epochs
+            trained = (judged * tokens + solved) * params.sft.epochs
             yield Planned(f"sft@{model}", judged + self._ift, trained_tokens=trained, section="sft")
-        for model, entry in found.rounds.items():
+        for model, entry in params.rounds.items():
             cost, settings = self._cost(entry.method), self._settings(entry.method, entry.search)
-            count = entry.problems or found.problems.rounds.rows
-            work = cost.cost_of_search(settings, sizes, found.iteration(model)) * count
+            count = entry.problems or params.problems.rounds.rows
+            work = cost.cost_of_search(settings, sizes, params.iteration(model)) * count
             yield Planned(f"search@{model}", count, work, models=1)
             yield self._dpo(f"dpo@{model}", model, entry.dpo)
-        for model, variant in found.variants.items():
+        for model, variant in params.variants.items():
             number, _ = self._pairs(variant.of)
-            needed = plugins.part(pairings.__name__, variant.kind, "cost").cost(
-                self._settings(found.method(variant.of), found.rounds[variant.of].search), sizes
-            )
+            settings = self._settings(params.method(variant.of), params.rounds[variant.of].search)
+            needed = plugins.part(pairings.__name__, variant.kind, "cost").cost(settings, sizes)
             yield Planned(f"variant@{model}", number, needed * number, models=1 if needed.requests else 0)
             yield self._dpo(f"dpo_variant@{model}", variant.of, variant.dpo)
 
     def _pairs(self, model: str) -> tuple[float, float]:
         """Pairs of a round, and tokens of each."""
-        entry = self.found.rounds[model]
-        settings, iteration = self._settings(entry.method, entry.search), self.found.iteration(model)
+        entry = self.params.rounds[model]
+        settings, iteration = self._settings(entry.method, entry.search), self.params.iteration(model)
         each, tokens = self._cost(entry.method).expected_pairs(settings, self.sizes, iteration)
-        return each * (entry.problems or self.found.problems.rounds.rows), tokens
+        return each * (entry.problems or self.params.problems.rounds.rows), tokens
 
     def _dpo(self, stage: str, model: str, override: dict[str, Any]) -> Planned:
         number, tokens = self._pairs(model)
-        epochs = override.get("epochs", self.found.dpo.epochs)
+        epochs = override.get("epochs", self.params.dpo.epochs)
         return Planned(stage, number, trained_tokens=number * tokens * epochs, section="dpo", override=override)
 
     def _measured(self) -> Iterator[Planned]:
-        found, sizes, all_of_them = self.found, self.sizes, sum(self._splits)
-        once = asked(1, sizes.prompt("reasoning") + sizes.problem + sizes.marker, sizes.solution - sizes.marker)
-        work = once * (all_of_them + self._averaged * self._average.samples)
-        for model in found.models:
+        params, sizes, all_of_them = self.params, self.sizes, sum(self._splits)
+        once = requests(1, sizes.prompt("reasoning") + sizes.problem + sizes.marker, sizes.solution - sizes.marker)
+        work = once * (all_of_them + self._averaged * params.evaluate.average.samples)
+        for model in params.models:
             yield Planned(f"evaluate@{model}", all_of_them, work, models=1)
-        for model in found.reference.models:
-            thought = asked(work.requests, 0, sizes.assumed["thinking"])
-            paid = Work(work.requests, work.prompt_tokens, work.sampled_tokens + thought.sampled_tokens)
-            yield Planned(f"reference@{model}", all_of_them, paid=paid)
-        for key, judge in found.judges.items():
+        for model in params.reference.models:
+            yield Planned(f"reference@{model}", all_of_them, paid=self._with_thinking(work))
+        for key, judge in params.judges.items():
             cost, settings = self._cost(judge.method), self._settings(judge.method)
             _, _, held_out = cost.expected_eft_rows(settings, sizes, self._of_eft)
-            yield Planned(
-                f"judge_eval@{key}", held_out, cost.cost_of_measure(settings, sizes, judge.shots) * held_out, models=1
-            )
-        scaled = self._settings("psrlm", found.scale.search.model_dump())
-        count = sum(min(found.scale.problems, n) for n in self._of_splits())
-        for model in found.scale.models:
-            search = self._cost("psrlm").cost_of_search(scaled, sizes, found.iteration(model) + 1)
+            work = cost.cost_of_measure(settings, sizes, judge.shots) * held_out
+            yield Planned(f"judge_eval@{key}", held_out, work, models=1)
+        scaled = self._settings("psrlm", params.scale.search.model_dump())
+        count = sum(min(params.scale.problems, n) for n in self._of_splits())
+        for model in params.scale.models:
+            search = self._cost("psrlm").cost_of_search(scaled, sizes, params.iteration(model) + 1)
             trial = search + once * (search.sampled_tokens / once.sampled_tokens)  # a vote at equal tokens
             yield Planned(f"scale@{model}", count, trial * count, models=1)
 
     def _of_splits(self) -> list[float]:
         """Problems of each evaluation split; those of a generated source are taken as equally large."""
-        domain = getattr(self.found, self.found.domain)
-        found = []
-        for (key, source), count in zip(self.found.problems.evaluation.items(), self._splits, strict=True):
+        domain = getattr(self.params, self.params.domain)
+        counts = []
+        for (key, source), count in zip(self.params.problems.evaluation.items(), self._splits, strict=True):
             names = domain.evaluation_splits() if source.path == GENERATED else [key]
-            found += [count / len(names)] * len(names)
-        return found
+            counts += [count / len(names)] * len(names)
+        return counts

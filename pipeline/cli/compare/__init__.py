@@ -50,28 +50,21 @@ def _compare_runs(console: Console, before: Run, after: Run) -> None:
         if not run.models:
             raise PipelineError(f"{run.name}: no model's statistics there; `dvc repro`, then commit what it wrote")
     shared = [model for model in before.models if model in after.models]
-    rows: list[Row] = []
-    same = []
+    rows, same = list[Row](), list[str]()
     for model in shared:
-        equal = _equal(before.metrics[model], after.metrics[model])
+        one, other = before.metrics[model], after.metrics[model]
+        # of an experiment that stopped early, the sections that no stage made anew
+        equal = [section for section in one if section in other and one[section] == other[section]]
         rows += rows_of(before, model, after, model, f"{model} ", equal)
-        if before.metrics[model] == after.metrics[model]:
+        if one == other:
             same.append(model)
         elif equal:
             same.append(f"{model} ({', '.join(equal)})")
     _print(console, before.name, after.name, rows)
-    for title, models in (
-        ("the same in both", same),
-        (f"only in {before.name}", [model for model in before.models if model not in shared]),
-        (f"only in {after.name}", [model for model in after.models if model not in shared]),
-    ):
+    of_one = {f"only in {run.name}": [m for m in run.models if m not in shared] for run in (before, after)}
+    for title, models in {"the same in both": same, **of_one}.items():
         if models:
             console.print(f"{title}: {', '.join(models)}")
-
-
-def _equal(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """The sections that both have alike: of an experiment that stopped early, those that no stage made anew."""
-    return [section for section in before if section in after and before[section] == after[section]]
 
 
 def _print(console: Console, before: str, after: str, rows: list[Row]) -> None:
@@ -90,8 +83,7 @@ def _print(console: Console, before: str, after: str, rows: list[Row]) -> None:
 
 
 def _cells(row: Row) -> list[str]:
-    change = row.after - row.before
-    error = row.errors[2]
+    change, error = row.after - row.before, row.errors[2]
     return [
         row.name,
         _number(row.before, row.errors[0], row.unit, ""),

@@ -71,5 +71,4 @@ def _error(values: dict[str, Any], metric: str) -> float | None:
     """The standard error that stands beside a metric; of a share among `problems`, the binomial one."""
     if metric == "boxed":
         return math.sqrt(values[metric] * (1 - values[metric]) / values["problems"])
-    found: float | None = values.get(f"{metric}_se")
-    return found
+    return values.get(f"{metric}_se")

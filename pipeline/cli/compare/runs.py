@@ -40,12 +40,12 @@ class Run:
         """Statistics by model and section as the stages wrote them, whether or not a report was made of them."""
         (report,) = self._collected("report")
         folder = _argument(report, "models")
-        found: dict[str, Any] = {}
+        sections: dict[str, Any] = {}
         for stage in self._collected("evaluate"):
             model = stage.name.partition("@")[2]
             if names := sorted(self._files.glob(f"{folder}/{model}/*.json")):
-                found[model] = {PurePosixPath(name).stem: json.loads(self._files.read_text(name)) for name in names}
-        return found
+                sections[model] = {PurePosixPath(n).stem: json.loads(self._files.read_text(n)) for n in names}
+        return sections
 
     @property
     def models(self) -> list[str]:
@@ -55,48 +55,39 @@ class Run:
     def solutions(self, model: str) -> pl.DataFrame | None:
         """Each greedy solution as rows (problem, split or `pooled`, metric, value); None where DVC has them no more."""
         (stage,) = self._collected(f"evaluate@{model}")
-        frame = self._table(stage, "answers", "answers.parquet")
-        if frame is None:
+        answers = self._table(stage, "answers", "answers.parquet")
+        if answers is None:
             return None
-        frame = frame.select(
-            pl.concat_str("problem_id", "prompt", separator="\0").alias("item"),
-            "split",
-            accuracy=(pl.col("grade") == "right").cast(pl.Float64),
-            boxed=(pl.col("end") == "answer").cast(pl.Float64),
-            steps=pl.col("steps").list.len().cast(pl.Float64),
-        )
-        frame = pl.concat([frame, frame.with_columns(split=pl.lit("pooled"))])
-        return frame.unpivot(index=["item", "split"], variable_name="metric")
+        metrics = {"accuracy": pl.col("grade") == "right", "boxed": pl.col("end") == "answer"}
+        metrics["steps"] = pl.col("steps").list.len()
+        rows = _unpivoted(answers, ["problem_id", "prompt"], pl.col("split"), metrics)
+        return pl.concat([rows, rows.with_columns(split=pl.lit("pooled"))])
 
     def judgments(self, model: str) -> pl.DataFrame | None:
         """Each judgment of a held-out pair as rows (pair, split, metric, value); None where DVC has them no more."""
-        stages = [
-            s for s in self._collected("judge_eval") if _argument(s, "stats").parts[-2:] == (model, f"{JUDGE}.json")
-        ]
+        measured = (model, f"{JUDGE}.json")
+        stages = [s for s in self._collected("judge_eval") if _argument(s, "stats").parts[-2:] == measured]
         if not stages:
             return None
         (stage,) = stages
-        said, pairs = self._table(stage, "judgments", "judgments.parquet"), self._table(stage, "eft", "test.parquet")
-        if said is None or pairs is None:
+        judgments = self._table(stage, "judgments", "judgments.parquet")
+        pairs = self._table(stage, "eft", "test.parquet")
+        if judgments is None or pairs is None:
             return None
         turned = pl.col("swapped").replace({"A": "B", "B": "A"})
-        frame = said.join(pairs.select("pair_id", "prompt", "a", "b"), on="pair_id")
-        return frame.select(
-            pl.concat_str("pair_id", "prompt", "a", "b", separator="\0").alias("item"),
-            split=pl.lit(JUDGE),
-            judge_accuracy=(pl.col("straight") == pl.col("winner")).fill_null(False).cast(pl.Float64),
-            consistency=(pl.col("straight") == turned).fill_null(False).cast(pl.Float64),
-        ).unpivot(index=["item", "split"], variable_name="metric")
+        frame = judgments.join(pairs.select("pair_id", "prompt", "a", "b"), on="pair_id")
+        right = (pl.col("straight") == pl.col("winner")).fill_null(False)
+        metrics = {"judge_accuracy": right, "consistency": (pl.col("straight") == turned).fill_null(False)}
+        return _unpivoted(frame, ["pair_id", "prompt", "a", "b"], pl.lit(JUDGE), metrics)
 
     def _collected(self, stage: str) -> list[Any]:
         """The stages of a name; one for each model where the name has no `@`."""
         from dvc.exceptions import DvcException
 
         try:
-            found: list[Any] = self._stages.collect(stage)
+            return self._stages.collect(stage)
         except DvcException as error:
             raise PipelineError(f"{self.name}: {error}; statistics and params.yaml name other models") from error
-        return found
 
     def _table(self, stage: Any, argument: str, file: str) -> pl.DataFrame | None:
         path = str(_argument(stage, argument) / file)
@@ -104,6 +95,13 @@ class Run:
             return None
         with self._files.open(path) as opened:
             return pl.read_parquet(opened)
+
+
+def _unpivoted(table: pl.DataFrame, key: list[str], split: pl.Expr, metrics: dict[str, pl.Expr]) -> pl.DataFrame:
+    """Rows (item, split, metric, value), in which the item is the columns of its key together."""
+    values = {name: metric.cast(pl.Float64) for name, metric in metrics.items()}
+    item = pl.concat_str(*key, separator="\0")
+    return table.select(item=item, split=split, **values).unpivot(index=["item", "split"], variable_name="metric")
 
 
 def _argument(stage: Any, name: str) -> PurePosixPath:
@@ -120,7 +118,7 @@ def paired(before: pl.DataFrame | None, after: pl.DataFrame | None) -> dict[tupl
     if not both.height == before.height == after.height:
         return {}
     difference = pl.col("value_after") - pl.col("value")
-    found = both.group_by("split", "metric").agg(
+    changes = both.group_by("split", "metric").agg(
         mean=difference.mean(), error=difference.std() / pl.len().cast(pl.Float64).sqrt()
     )
-    return {(split, metric): (mean, error or 0.0) for split, metric, mean, error in found.rows()}
+    return {(split, metric): (mean, error or 0.0) for split, metric, mean, error in changes.rows()}

@@ -31,28 +31,26 @@ def add_command(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> None:
-    found = examine(args.params, args.locks)
+    findings = examine(args.params, args.locks)
     if args.json:
-        print(json.dumps([dataclasses.asdict(one) for one in found], indent=2))
+        print(json.dumps([dataclasses.asdict(one) for one in findings], indent=2))
     else:
-        width = max(len(one.name) for one in found)
-        for one in found:
-            print(f"{one.level:7}  {one.name:{width}}  {one.found}{f'; {one.advice}' if one.advice else ''}")
-    if any(one.level == "fault" for one in found):
+        width = max(len(one.name) for one in findings)
+        for one in findings:
+            print(f"{one.level:7}  {one.name:{width}}  {one.observed}{f'; {one.advice}' if one.advice else ''}")
+    if any(one.level == "fault" for one in findings):
         sys.exit(1)
 
 
 def examine(params: Path, locks: Path) -> list[Finding]:
     """Everything that is looked at; parameters that cannot be read are one more fault."""
-    bad: list[Finding] = []
-    asks: list[str] = []
-    replicas = 1
+    replicas, bf16 = 1, list[str]()
     try:
         here = machine.load().inference
         replicas = here.replicas
-        asks = project.bf16(project.parameters(params))
+        bf16 = project.bf16(project.parameters(params))
         of_project = list(project.findings(params, here))
     except PipelineError as error:
-        bad = [Finding("parameters", "fault", line, "correct it; `psr check`") for line in str(error).splitlines()]
-        of_project = []
-    return [*installed.findings(locks, replicas, asks), *of_project, *bad]
+        advice = "correct it; `psr check`"
+        of_project = [Finding("parameters", "fault", line, advice) for line in str(error).splitlines()]
+    return [*installed.findings(locks, replicas, bf16), *of_project]

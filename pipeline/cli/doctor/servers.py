@@ -27,10 +27,8 @@ def endpoint(name: str, settings: Endpoint, models: list[str]) -> Finding:
         if error.status == 404:
             return judged(name, f"{settings.url} answers, but lists no models")
         return judged(name, f"{settings.url} {error}", fault=f"start it, or correct {name}.url and its key")
-    absent = [model for model in models if model not in listed]
-    advice = (
-        f"has no {', '.join(absent)}, but {', '.join(sorted(listed)[:5])}; correct {name}'s model" if absent else ""
-    )
+    absent = ", ".join(model for model in models if model not in listed)
+    advice = f"has no {absent}, but {', '.join(sorted(listed)[:5])}; correct {name}'s model" if absent else ""
     return judged(name, f"{settings.url} answers", fault=advice)
 
 

@@ -36,9 +36,9 @@ def add_command(commands: Any) -> None:
 
 def _run(args: argparse.Namespace) -> None:
     recorded = outputs.stages(Lock(args.lock), args.graph)
-    found = list(capped(faults(recorded, args.cache)))
-    if found:
-        raise PipelineError("\n".join(found))
+    lines = list(capped(faults(recorded, args.cache)))
+    if lines:
+        raise PipelineError("\n".join(lines))
     count = sum(len(stage.get("outs", ())) for stage in recorded.values())
     print(f"{args.lock}: {count} outputs of {len(recorded)} stages are what it says and agree with each other")
 
@@ -57,25 +57,21 @@ def faults(stages: dict[str, Any], cache: Path) -> Iterator[str]:
     """All that does not hold, a line each. stages: those of dvc.lock by name; cache: DVC's."""
     for stage in stages.values():
         yield from outputs.faults(stage, cache)
+    used = {key for name in stages for stage, _, key in [name.partition("@")] if stage in ("eft", "eft_search")}
+    # record types of methods outside the library
+    more = [plugins.part(rounds.METHODS, name, role).Row for name in sorted(used) for role in ("eft_search", "eft")]
     sound = set[Path]()
-    for stage in stages.values():
-        for path in rows.tables(stage):
-            if what := rows.unreadable(path, _extensions(stages)):
-                yield what
-            else:
-                sound.add(path)
+    for path in (path for stage in stages.values() for path in rows.tables(stage)):
+        if what := rows.unreadable(path, more):
+            yield what
+        else:
+            sound.add(path)
     yield from _foreign(stages, sound)
     for name, stage in stages.items():
         yield from _of_stage(*name.partition("@")[::2], stage, sound)
         for out in stage.get("outs", ()):
             if list(Path(out["path"]).glob("*.safetensors")):
                 yield from weights.faults(Path(out["path"]))
-
-
-def _extensions(stages: dict[str, Any]) -> list[Any]:
-    """Record types of methods outside the library."""
-    used = {key for name in stages for stage, _, key in [name.partition("@")] if stage in ("eft", "eft_search")}
-    return [plugins.part(rounds.METHODS, name, role).Row for name in sorted(used) for role in ("eft_search", "eft")]
 
 
 def _foreign(stages: dict[str, Any], sound: set[Path]) -> Iterator[str]:
@@ -102,9 +98,12 @@ def _of_stage(kind: str, key: str, stage: Any, sound: set[Path]) -> Iterator[str
         return
     named = {path.name: path for path in tables}
     stats = next((path for path in outs if path.suffix == ".json"), None)
+    name = stage.get("params", {}).get("params.yaml", {}).get(f"rounds.{key}", {}).get("method")
     match kind:
-        case "search":
-            yield from _searched(key, stage, tables[0].parent)
+        case "search" if check := rounds.part(name, "searched"):
+            method, folder = plugins.part(rounds.METHODS, name, "search"), tables[0].parent
+            for place, what in check(folder, rounds.section(stage, f"{name}.search", method.Search, key)):
+                yield f"{folder / method.FILE}: {place}: {what}"
         case "eft" if check := rounds.part(key, "annotated"):
             method = plugins.part(rounds.METHODS, key, "eft")
             trees = next((path.parent for path in before), None)
@@ -114,18 +113,9 @@ def _of_stage(kind: str, key: str, stage: Any, sound: set[Path]) -> Iterator[str
         case "pairs" | "variant" if "train.parquet" in named and stats:
             pairs, dropped = named["train.parquet"], next(path for path in tables if path in outs)
             if kind == "pairs" and before:
-                name = stage["params"]["params.yaml"][f"rounds.{key}"]["method"]
                 method = plugins.part(rounds.METHODS, name, "pairs")
                 settings = rounds.section(stage, f"{name}.pairs", method.Pairs, key)
                 yield from rounds.faults(method.preferences(before[0].parent, settings, key), pairs, dropped)
             yield from rounds.miscounted(pairs, dropped, stats)
         case "scale" if "trees.parquet" in named and stats:
             yield from rounds.unspent(named["trees.parquet"], stats)
-
-
-def _searched(key: str, stage: Any, folder: Path) -> Iterator[str]:
-    name = stage["params"]["params.yaml"][f"rounds.{key}"]["method"]
-    if check := rounds.part(name, "searched"):
-        method = plugins.part(rounds.METHODS, name, "search")
-        for place, what in check(folder, rounds.section(stage, f"{name}.search", method.Search, key)):
-            yield f"{folder / method.FILE}: {place}: {what}"

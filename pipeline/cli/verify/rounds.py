@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.core import config, files, plugins
+import pyarrow.parquet as pq
+
+from pipeline.core import columns, config, files, plugins
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import Dropped, Preference, Tree
 from pipeline.methods import preferences
@@ -35,61 +37,53 @@ def section(stage: Any, name: str, kind: Any, model: str) -> Any:
 
 def rows_of(path: Path, kind: Any) -> Iterator[Any]:
     """All rows of a file, a batch at a time."""
-    for batch in files.batches(path, kind):
-        yield from batch
-
-
-@dataclass(frozen=True)
-class _Pair:
-    problem_id: str
-    step_index: int
-
-
-@dataclass(frozen=True)
-class _Drop:
-    key: str
+    return itertools.chain.from_iterable(files.batches(path, kind))
 
 
 class Aligned:
     """Rows of a file against the rows that it should have, both in the order in which they are made.
 
-    Only the keys of the rows to come are held, so that a row that is missing and one too many are told apart. place:
-    the fields of a row that make its key.
+    Only the keys of the rows to come are held, so that a row that is missing and one too many are told apart. fields:
+    those of a row that make its key.
     """
 
-    def __init__(self, path: Path, kind: Any, place: Any, key: Callable[[Any], str]) -> None:
-        self.path, self._key = path, key
-        self._left = Counter(key(row) for row in rows_of(path, place))
+    def __init__(self, path: Path, kind: Any, *fields: str) -> None:
+        self.path, self._fields = path, fields
+        with pq.ParquetFile(path) as file:
+            rows = (row for batch in columns.batches(file, fields) for row in batch.to_pylist())
+            self._left = Counter("/".join(map(str, row.values())) for row in rows)
         self._rows = enumerate(rows_of(path, kind))
+
+    def _key(self, row: Any) -> str:
+        return "/".join(str(getattr(row, field)) for field in self._fields)
 
     def expect(self, row: Any) -> Iterator[str]:
         """The next row that should be there."""
         key = self._key(row)
         while self._left[key]:
-            number, found = next(self._rows)
-            self._left[self._key(found)] -= 1
-            if self._key(found) == key:
-                if found != row:
-                    names = [f.name for f in dataclasses.fields(row) if getattr(found, f.name) != getattr(row, f.name)]
+            number, actual = next(self._rows)
+            self._left[self._key(actual)] -= 1
+            if self._key(actual) == key:
+                if actual != row:
+                    names = [f.name for f in dataclasses.fields(row) if getattr(actual, f.name) != getattr(row, f.name)]
                     yield f"{self.path}: row {number} ({key}): {', '.join(names)} differ from what its search makes"
                 return
-            yield self._too_many(number, found)
+            yield self._too_many(number, actual)
         yield f"{self.path}: {key}: its row is missing"
 
     def end(self) -> Iterator[str]:
         """No further row should be there."""
-        for number, found in self._rows:
-            yield self._too_many(number, found)
+        for number, actual in self._rows:
+            yield self._too_many(number, actual)
 
-    def _too_many(self, number: int, found: Any) -> str:
-        return f"{self.path}: row {number} ({self._key(found)}): no state of its search makes this row here"
+    def _too_many(self, number: int, actual: Any) -> str:
+        return f"{self.path}: row {number} ({self._key(actual)}): no state of its search makes this row here"
 
 
-def faults(found: Iterable[Preference | Dropped], pairs: Path, dropped: Path) -> Iterator[str]:
+def faults(expected: Iterable[Preference | Dropped], pairs: Path, dropped: Path) -> Iterator[str]:
     """Pairs and drops of a round against those that its search makes."""
-    kept = Aligned(pairs, Preference, _Pair, lambda row: f"{row.problem_id}/{row.step_index}")
-    left_out = Aligned(dropped, Dropped, _Drop, lambda row: row.key)
-    for row in found:
+    kept, left_out = Aligned(pairs, Preference, "problem_id", "step_index"), Aligned(dropped, Dropped, "key")
+    for row in expected:
         yield from (kept if isinstance(row, Preference) else left_out).expect(row)
     yield from kept.end()
     yield from left_out.end()

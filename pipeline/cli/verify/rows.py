@@ -28,15 +28,13 @@ def unreadable(path: Path, more: list[Any]) -> str | None:
     """What is wrong with a file as a table of the pipeline; all of it is read. more: record types of extensions."""
     try:
         with pq.ParquetFile(path) as file:
-            found = file.schema_arrow
-            kinds = [kind for kind in (*KINDS, *more) if files.schema(kind).names == found.names]
-            if not kinds:
-                return f"{path}: columns {', '.join(found.names)} are no record of this version"
-            for name in found.names:
-                if not found.field(name).equals(wanted := files.schema(kinds[0]).field(name)):
-                    return (
-                        f"{path}: column {name!r} is {found.field(name).type}, a {kinds[0].__name__} has {wanted.type}"
-                    )
+            schema = file.schema_arrow
+            kind = next((kind for kind in (*KINDS, *more) if files.schema(kind).names == schema.names), None)
+            if kind is None:
+                return f"{path}: columns {', '.join(schema.names)} are no record of this version"
+            for field, wanted in zip(schema, files.schema(kind), strict=True):
+                if not field.equals(wanted):
+                    return f"{path}: column {field.name!r} is {field.type}, a {kind.__name__} has {wanted.type}"
         columns.sound(path)
     except (pa.ArrowException, OSError) as error:
         return f"{path}: is no readable Parquet file ({' '.join(str(error).split())[:200]})"
@@ -47,9 +45,8 @@ def owners(path: Path) -> Iterator[tuple[str, str]]:
     """Problem and prompt of every row; nothing of a table that has no such columns."""
     with pq.ParquetFile(path) as file:
         if set(_OWNER) <= set(file.schema_arrow.names):
-            for group in range(file.num_row_groups):
-                for batch in file.iter_batches(4096, [group], _OWNER):
-                    yield from zip(*(batch.column(name).to_pylist() for name in _OWNER), strict=True)
+            for batch in columns.batches(file, _OWNER):
+                yield from zip(*(batch.column(name).to_pylist() for name in _OWNER), strict=True)
 
 
 def keys(paths: Iterator[Path]) -> Keys:

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from hashlib import sha256
+
+
+class Grade(StrEnum):
+    """What can become of an answer. Only RIGHT scores; the others mean different things in a report."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    UNREADABLE = "unreadable"  # no answer, too long, outside the grammar, or its process died
+    TIMEOUT = "timeout"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from pipeline.core.records.grade import Grade
+from pipeline.core.records import Grade
 
 READY = "ready"
 # By exit code, none of which a function that leaves the process by itself would choose.

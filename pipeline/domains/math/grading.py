@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from pipeline.core.records.grade import Grade
+from pipeline.core.records import Grade
 from pipeline.domains.math.compare import MAX_CHARACTERS, alike, same
 
 __all__ = ["alike", "plain", "right", "warm_up"]

@@ -17,7 +17,7 @@ from pipeline.core import files
 from pipeline.core.command import Stage
 from pipeline.core.config import Section
 from pipeline.core.records import Dropped, Preference, Tree
-from pipeline.core.workload import Sizes, Work, asked
+from pipeline.core.workload import Sizes, Work, requests
 from pipeline.inference import work
 from pipeline.inference.requests import Completion, Request, Task, with_marker
 from pipeline.inference.settings import Evaluate
@@ -33,7 +33,7 @@ NEEDS_ALL_VERDICTS = False
 
 def cost(settings: Section, sizes: Sizes) -> Work:
     """What is asked for one pair: the rejected step completed, from the middle of a solution."""
-    return asked(1, sizes.prompt("reasoning") + sizes.problem + sizes.prefix + sizes.step, sizes.solution / 2)
+    return requests(1, sizes.prompt("reasoning") + sizes.problem + sizes.prefix + sizes.step, sizes.solution / 2)
 
 
 def pairs(stage: Stage, final: ModuleType) -> tuple[list[Preference], list[Dropped], dict[str, Any]]:

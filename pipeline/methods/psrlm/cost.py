@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from pipeline.core.workload import Sizes, Work, asked
+from pipeline.core.workload import Sizes, Work, requests
 from pipeline.methods.psrlm.settings import Judge, Settings
 
 
@@ -30,14 +30,14 @@ def cost_of_eft_search(settings: Settings, sizes: Sizes) -> Work:
     rating = sizes.prompt("step_label") + sizes.problem + sizes.prefix + sizes.step
     further = (chosen.depth - 1) * (1 - 1 / sizes.steps)  # a last step is not continued
     steps = _steps(chosen.width + further, sizes)
-    ratings = asked(_candidates(chosen.width, sizes) + further, rating, 1)
+    ratings = requests(_candidates(chosen.width, sizes) + further, rating, 1)
     return (steps + ratings) * _expansions(settings, sizes)
 
 
 def cost_of_annotation(settings: Settings, sizes: Sizes) -> Work:
     """What the annotator is asked about one problem's tree: each layer in both orders."""
     layers = min(settings.eft.pairs_per_problem, _expansions(settings, sizes) * sizes.assumed["layers"])
-    return asked(2 * layers, _judge_prompt(sizes), sizes.assumed["judgment"], judging=True)
+    return requests(2 * layers, _judge_prompt(sizes), sizes.assumed["judgment"], judging=True)
 
 
 def expected_eft_rows(settings: Settings, sizes: Sizes, problems: float) -> tuple[float, float, float]:
@@ -65,7 +65,7 @@ def cost_of_search(settings: Settings, sizes: Sizes, iteration: int) -> Work:
 def _steps(count: float, sizes: Sizes) -> Work:
     """Steps sampled in one state."""
     prompt = sizes.prompt("reasoning") + sizes.problem + sizes.prefix + sizes.marker
-    return asked(count, prompt, sizes.step - sizes.marker)
+    return requests(count, prompt, sizes.step - sizes.marker)
 
 
 def cost_of_verdicts(settings: Settings, sizes: Sizes, iteration: int = 2) -> Work:
@@ -76,12 +76,12 @@ def cost_of_verdicts(settings: Settings, sizes: Sizes, iteration: int = 2) -> Wo
     candidates = (1 + math.sqrt(1 + 8 * compared)) / 2  # that make as many pairs
     if way.schedule == "listwise":
         prompt = sizes.prompt("step_ranking") + sizes.problem + sizes.prefix + candidates * sizes.step
-        return asked(way.rankings * min(1.0, compared), prompt, sizes.assumed["judgment"], judging=True)
+        return requests(way.rankings * min(1.0, compared), prompt, sizes.assumed["judgment"], judging=True)
     needed = sizes.assumed["needed"]
     if way.schedule == "tournament" and compared > 0:
         needed *= min(1.0, (2 * candidates - 3) / compared)
     calls = (2 if way.orders == "both" else 1) * compared * (way.full + (1 - way.full) * needed)
-    return asked(calls, _judge_prompt(sizes), _judgment(way, sizes), judging=True)
+    return requests(calls, _judge_prompt(sizes), _judgment(way, sizes), judging=True)
 
 
 def _judgment(way: Judge, sizes: Sizes) -> float:
@@ -109,8 +109,8 @@ def cost_of_measure(settings: Settings, sizes: Sizes, shots: int) -> Work:
     prompt, judgment = _judge_prompt(sizes), _judgment(settings.search.judge, sizes)
     prompt += shots * (prompt + sizes.assumed["judgment"])
     again = 2 * (sizes.assumed["readable"] if shots else 1)
-    verdicts = asked(2, prompt, judgment, judging=True)
-    return verdicts if judgment == 1 else verdicts + asked(again, prompt + judgment, 1)
+    verdicts = requests(2, prompt, judgment, judging=True)
+    return verdicts if judgment == 1 else verdicts + requests(again, prompt + judgment, 1)
 
 
 def labelled(sizes: Sizes) -> float:
@@ -120,4 +120,4 @@ def labelled(sizes: Sizes) -> float:
 
 def rated(sizes: Sizes) -> Work:
     """The PRM on all steps of one held-out solution."""
-    return asked(sizes.steps, sizes.prompt("step_label") + sizes.problem + sizes.prefix + sizes.step, 1)
+    return requests(sizes.steps, sizes.prompt("step_label") + sizes.problem + sizes.prefix + sizes.step, 1)

@@ -5,7 +5,7 @@ assumed: `solutions`, `decided`, `scoring`, `pairs_of_problem` (see pipeline/pla
 
 from __future__ import annotations
 
-from pipeline.core.workload import Sizes, Work, asked
+from pipeline.core.workload import Sizes, Work, requests
 from pipeline.methods.srlm.settings import Settings
 
 
@@ -15,7 +15,7 @@ def _score_prompt(sizes: Sizes) -> float:
 
 def _whole(count: int, sizes: Sizes) -> Work:
     prompt = sizes.prompt("reasoning") + sizes.problem + sizes.marker
-    return asked(count, prompt, sizes.solution - sizes.marker)
+    return requests(count, prompt, sizes.solution - sizes.marker)
 
 
 def cost_of_eft_search(settings: Settings, sizes: Sizes) -> Work:
@@ -26,7 +26,7 @@ def cost_of_eft_search(settings: Settings, sizes: Sizes) -> Work:
 def cost_of_annotation(settings: Settings, sizes: Sizes) -> Work:
     """What the annotator is asked about one problem: each distinct solution once."""
     distinct = max(1.0, settings.eft_search.samples * sizes.assumed["solutions"])
-    return asked(distinct, _score_prompt(sizes), sizes.assumed["scoring"], judging=True)
+    return requests(distinct, _score_prompt(sizes), sizes.assumed["scoring"], judging=True)
 
 
 def expected_eft_rows(settings: Settings, sizes: Sizes, problems: float) -> tuple[float, float, float]:
@@ -41,7 +41,7 @@ def cost_of_search(settings: Settings, sizes: Sizes, iteration: int) -> Work:
     """Whole solutions of one problem, and the scores of each distinct one."""
     chosen = settings.search
     distinct = max(1.0, chosen.samples * sizes.assumed["solutions"])
-    scores = asked(distinct * chosen.scorer.samples, _score_prompt(sizes), sizes.assumed["scoring"], judging=True)
+    scores = requests(distinct * chosen.scorer.samples, _score_prompt(sizes), sizes.assumed["scoring"], judging=True)
     return _whole(chosen.samples, sizes) + scores
 
 
@@ -54,4 +54,4 @@ def expected_pairs(settings: Settings, sizes: Sizes, iteration: int) -> tuple[fl
 def cost_of_measure(settings: Settings, sizes: Sizes, shots: int) -> Work:
     """One held-out solution, scored as in the search."""
     prompt = _score_prompt(sizes) + shots * (_score_prompt(sizes) + sizes.assumed["scoring"])
-    return asked(settings.search.scorer.samples, prompt, sizes.assumed["scoring"], judging=True)
+    return requests(settings.search.scorer.samples, prompt, sizes.assumed["scoring"], judging=True)
