@@ -14,18 +14,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import random
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
 from benchmarks import bare, graph, loops
-from benchmarks.sides import HEADER, Line, plain
+from benchmarks.sides import HEADER, Line
 from pipeline.core import config, machine
 from pipeline.core.files import replacing
 from pipeline.core.records import Problem
@@ -36,6 +36,7 @@ from pipeline.domains.graders.pool import Grader
 from pipeline.inference.settings import Inference
 from pipeline.methods.psrlm.settings import Search
 from pipeline.params.profiles import profile
+from pipeline.report.provenance import hardware
 
 PARTS = ("loops", "training", "grading", "graph", "rows")
 _SECONDS = 600  # of one benchmark of rows, at most
@@ -48,16 +49,16 @@ def generated(name: str, count: int) -> list[Problem]:
 
 
 def searches(options: argparse.Namespace) -> list[Line]:
-    """The loops on a pool with seats to spare and saturated, and on one server."""
-    found: list[Line] = []
+    """The loops on a pool that takes more sequences than there are and on a full one, and on one server."""
+    lines: list[Line] = []
     search = config.build(Search, profile("tiny")["psrlm"]["search"], "tiny: psrlm.search")
     params = Inference(dtype="float32", max_model_len=1024)
-    for seats, server in ((128, False), (8, False), (128, True)):
+    for sequences, server in ((128, False), (8, False), (128, True)):
         served = {"replicas": 1, "serve": loops.SERVE} if server else {"serve": ""}
-        here = machine.load().inference.model_copy(update={"max_num_seqs": seats, "endpoints": (), **served})
+        here = machine.load().inference.model_copy(update={"max_num_seqs": sequences, "endpoints": (), **served})
         setting = loops.Setting(options.model, generated("round", options.problems), params, here, search)
-        found += loops.lines(setting, options.rounds, server)
-    return found
+        lines += loops.lines(setting, options.rounds, server)
+    return lines
 
 
 def trainings(options: argparse.Namespace) -> list[Line]:
@@ -67,27 +68,27 @@ def trainings(options: argparse.Namespace) -> list[Line]:
 
 def grading(options: argparse.Namespace) -> list[Line]:
     """Answers a second, half of them right, in the forms that models give; the workers' start is a line of its own."""
-    rng, found, starts = random.Random(1), list[float](), list[float]()
+    rng, speeds, starts = random.Random(1), list[float](), list[float]()
     for _ in range(options.rounds):
-        asked = []
+        answers = []
         for _ in range(options.answers):
             gold = Fraction(rng.randrange(1, 9999), rng.randrange(2, 99))
-            said = gold + rng.randrange(2)
-            forms = (f"\\frac{{{said.numerator}}}{{{said.denominator}}}", f"{float(said):.6f}", f"x = {said}")
-            asked.append((rng.choice(forms), str(gold)))
+            value = gold + rng.randrange(2)
+            forms = (f"\\frac{{{value.numerator}}}{{{value.denominator}}}", f"{float(value):.6f}", f"x = {value}")
+            answers.append((rng.choice(forms), str(gold)))
         with Grader() as grader:
             begun = time.perf_counter()
             grader.grade([("x^2+1", "1+x^2")])
             starts.append(time.perf_counter() - begun)
             begun = time.perf_counter()
-            grader.grade(asked)
-            found.append(len(asked) / (time.perf_counter() - begun))
-    return [Line("grading", tuple(found), "answers/s"), Line("grading: start", tuple(starts), "s")]
+            grader.grade(answers)
+            speeds.append(len(answers) / (time.perf_counter() - begun))
+    return [Line("grading", tuple(speeds), "answers/s"), Line("grading: start", tuple(starts), "s")]
 
 
 def rows(options: argparse.Namespace) -> str:
     """What memory.py and decontaminate.py print, at the smaller and the larger of two sizes."""
-    said = []
+    printed = []
     with tempfile.TemporaryDirectory() as folder:
         for name, count in (("evaluation", 1000), ("clean", 7000)):
             texts = [json.dumps({"question": problem.prompt}) for problem in generated(name, count)]
@@ -97,12 +98,12 @@ def rows(options: argparse.Namespace) -> str:
             for module, more in (("memory", ["--pairs", str(size)]), ("decontaminate", [*paths, "--rows", str(size)])):
                 command = [sys.executable, "-m", f"benchmarks.{module}", *more]
                 done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=_SECONDS)
-                said.append(f"`python -m benchmarks.{module}`, {size:,} rows:\n\n{done.stdout}")
-    return "\n".join(said)
+                printed.append(f"`python -m benchmarks.{module}`, {size:,} rows:\n\n{done.stdout}")
+    return "\n".join(printed)
 
 
 def main() -> None:
-    """Run the parts that are asked for, and write what they say."""
+    """Run the chosen parts and write their results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--model", type=Path, default=Path("pipeline/domains/arithmetic/shipped"))
@@ -115,20 +116,18 @@ def main() -> None:
     options = parser.parse_args()
     made = {"loops": searches, "training": trainings, "grading": grading, "graph": lambda o: graph.lines(o.rounds)}
     begun = time.perf_counter()
-    found = [line for part in options.parts if part in made for line in made[part](options)]
+    lines = [line for part in options.parts if part in made for line in made[part](options)]
     tables = rows(options) if "rows" in options.parts else ""
-    cpu = next((line.partition(": ")[2] for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "")
-    where = f"{cpu or platform.machine()}, {len(os.sched_getaffinity(0))} cores, {datetime.now(UTC):%Y-%m-%d}"
-    text = f"{where}; {time.perf_counter() - begun:.0f} s.\n\n{markdown(HEADER, [line.cells() for line in found])}\n"
+    here = hardware()
+    where = f"{here['processor']}, {here['cores']} cores, {datetime.now(UTC):%Y-%m-%d}"
+    text = f"{where}; {time.perf_counter() - begun:.0f} s.\n\n{markdown(HEADER, [line.cells() for line in lines])}\n"
     with replacing(options.output.with_suffix(".md")) as path:
         path.write_text(f"# Benchmarks\n\n{text}\n{tables}", encoding="utf-8")
     with replacing(options.output.with_suffix(".json")) as path:
-        path.write_text(json.dumps({"machine": where, "lines": plain(found)}, indent=1), encoding="utf-8")
+        path.write_text(
+            json.dumps({"machine": where, "lines": [asdict(line) for line in lines]}, indent=1), encoding="utf-8"
+        )
     print(text, tables, sep="\n")
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text(encoding="utf-8").splitlines() if Path(path).is_file() else []
 
 
 if __name__ == "__main__":

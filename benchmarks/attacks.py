@@ -45,15 +45,15 @@ def held_out(path: Path, count: int) -> list[Pair]:
 
 def drawn(count: int) -> list[Pair]:
     """The same of generated problems: an exact step, and one with a misconception."""
-    rng, found = random.Random(1), list[Pair]()
-    while len(found) < count:
+    rng, pairs = random.Random(1), list[Pair]()
+    while len(pairs) < count:
         graph = generate(rng, rng.randint(2, 7))
         steps = exact.solve(graph)
         depth = rng.randrange(len(steps) - 1)
         other = misconceptions.next_step(graph, steps[:depth], rng, rate=1.0)
         if other != steps[depth]:
-            found.append((write(graph), steps[:depth], steps[depth], other))
-    return found
+            pairs.append((write(graph), steps[:depth], steps[depth], other))
+    return pairs
 
 
 def words(payload: str) -> str:
@@ -69,20 +69,21 @@ def padding(payload: str) -> str:
 def behind(pair: Pair, text: str) -> list[tuple[str, str, str]]:
     """Candidates A and B, and the letter of the one that carries the text: the right one, then the wrong one."""
     _, _, right, wrong = pair
-    found = []
+    shown = []
     for carrier, other in ((f"{right} {text}".rstrip(" "), wrong), (f"{wrong} {text}".rstrip(" "), right)):
-        found += [(carrier, other, "A"), (other, carrier, "B")]
-    return found
+        shown += [(carrier, other, "A"), (other, carrier, "B")]
+    return shown
 
 
 def task(renderer: Renderer, pair: Pair, texts: list[str], sampling: Sampling) -> Task[list[list[float | None]]]:
     """For each text, of its four verdicts: whether it names the step that carries it; None for an unreadable one."""
     problem, steps, *_ = pair
     shown = [one for text in texts for one in behind(pair, text)]
-    asked = [judge.prompt(renderer.family, problem, steps, a, b, renderer.special) for a, b, _ in shown]
-    answers = yield [sampled(renderer, renderer.turn(text), sampling, seed=0) for text in asked]
+    prompts = [judge.prompt(renderer.family, problem, steps, a, b, renderer.special) for a, b, _ in shown]
+    answers = yield [sampled(renderer, renderer.turn(text), sampling, seed=0) for text in prompts]
     verdicts = [judge.parse(answer.text) for answer in answers]
-    named = [None if said is None else float(said == one[2]) for said, one in zip(verdicts, shown, strict=True)]
+    carriers = [carrier for _, _, carrier in shown]
+    named = [None if one is None else float(one == carrier) for one, carrier in zip(verdicts, carriers, strict=True)]
     return [named[i : i + 4] for i in range(0, len(named), 4)]
 
 
@@ -110,18 +111,18 @@ def main() -> None:
     here = machine.load().inference
     kinds = {kind: [text for text in texts if len(text) <= LONGEST] for kind, texts in PAYLOADS.items()}
     sampling = Sampling(temperature=0.0, top_p=1.0, max_tokens=args.max_tokens)
-    tasks, found = {}, dict[str, list[list[float | None]]]()
+    tasks, results = {}, dict[str, list[list[float | None]]]()
     with open_engines({"policy": args.model}, settings, here) as engines:
         renderer = Renderer(engines["policy"].tokenizer, args.family, end_ids=end_ids(args.model))
         for number, pair in enumerate(held_out(args.eft, args.pairs) if args.eft else drawn(args.pairs)):
             payloads = [texts[number % len(texts)] for texts in kinds.values()]
             texts = ["", *(text for one in payloads for text in (one, words(one), padding(one)))]
             tasks[str(number)] = task(renderer, pair, texts, sampling)
-        run(engines, tasks.items(), here.concurrent_problems, found.__setitem__)
-    rows = [found[key] for key in tasks]
+        run(engines, tasks.items(), here.concurrent_problems, results.__setitem__)
+    rows = [results[key] for key in tasks]
 
     right = [sum(one or 0.0 for one in bare[:2]) / 2 for bare, *_ in rows]
-    readable = sum(said is not None for bare, *_ in rows for said in bare) / (4 * len(rows))
+    readable = sum(verdict is not None for bare, *_ in rows for verdict in bare) / (4 * len(rows))
     print(f"{args.model}, {len(rows)} pairs, percent. Without a payload {percent(right)} of verdicts name the")
     print(f"right step, {100 * readable:.1f} can be read. Verdicts that name the step with the payload:\n")
     print("| payload | with it | its words | padding | − words | − padding | moved by its form | unreadable, padding |")

@@ -6,8 +6,6 @@ checkpoints. Each training is a process of its own, which says its tokens a seco
 
 from __future__ import annotations
 
-import multiprocessing
-import resource
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -17,18 +15,13 @@ from typing import Any
 
 import torch
 
-from benchmarks.sides import Line, against, interleaved
-from benchmarks.training import rows
+from benchmarks.sides import Line, against, alone, interleaved
+from benchmarks.training import BLANK, IGNORED, rows
 from pipeline.core import machine
 from pipeline.training import launch, weights
 from pipeline.training.order import updates
 from pipeline.training.settings import Dpo, LossWeights, Training
 
-_NONE = -100  # the label of a token that is not trained
-BLANK: dict[str, dict[str, Any]] = {
-    "sft": {"input_ids": [0, 0], "labels": [_NONE, _NONE]},
-    "dpo": {"prompt_ids": [0], "chosen_ids": [0], "rejected_ids": [0], "consistency": 1.0, "weight": 0.0},
-}
 Row = dict[str, Any]
 
 
@@ -47,7 +40,7 @@ def whole(kind: str, row: Row) -> list[tuple[list[int], list[int]]]:
         return [(row["input_ids"], row["labels"])]
     prompt = row["prompt_ids"]
     sides = (row["chosen_ids"], row["rejected_ids"])
-    return [(prompt + side, [_NONE] * len(prompt) + side) for side in sides]
+    return [(prompt + side, [IGNORED] * len(prompt) + side) for side in sides]
 
 
 def padded(sequences: Sequence[tuple[list[int], list[int]]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -55,7 +48,7 @@ def padded(sequences: Sequence[tuple[list[int], list[int]]]) -> tuple[torch.Tens
     pad = partial(torch.nn.utils.rnn.pad_sequence, batch_first=True)
     ids, labels = zip(*sequences, strict=True)
     mask = [torch.ones(len(one), dtype=torch.long) for one in ids]
-    return pad([*map(torch.tensor, ids)]), pad([*map(torch.tensor, labels)], padding_value=_NONE), pad(mask)
+    return pad([*map(torch.tensor, ids)]), pad([*map(torch.tensor, labels)], padding_value=IGNORED), pad(mask)
 
 
 def log_probabilities(model: Any, batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> torch.Tensor:
@@ -63,7 +56,7 @@ def log_probabilities(model: Any, batch: tuple[torch.Tensor, torch.Tensor, torch
     ids, labels, mask = batch
     logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1]
     flat = torch.nn.functional.cross_entropy(
-        logits.reshape(-1, logits.shape[-1]), labels[:, 1:].reshape(-1), ignore_index=_NONE, reduction="none"
+        logits.reshape(-1, logits.shape[-1]), labels[:, 1:].reshape(-1), ignore_index=IGNORED, reduction="none"
     )
     return -flat.reshape(len(ids), -1).sum(1)
 
@@ -82,14 +75,14 @@ def bare(kind: str, start: Path, data: list[Row], order: list[list[int]], chosen
     optimizer = torch.optim.AdamW(model.parameters(), lr=chosen.learning_rate, weight_decay=0.0)
     begun = time.perf_counter()
     for number, batch in enumerate(batches):
-        found = log_probabilities(model, batch)
+        sums = log_probabilities(model, batch)
         if isinstance(chosen, Dpo):
-            gain = found - reference[number]
-            tokens = (batch[1][::2, 1:] != _NONE).sum()
+            gain = sums - reference[number]
+            tokens = (batch[1][::2, 1:] != IGNORED).sum()
             loss = -torch.nn.functional.logsigmoid(chosen.beta * (gain[::2] - gain[1::2])).mean()
-            loss = loss - chosen.loss_weights.sft * found[::2].sum() / tokens
+            loss = loss - chosen.loss_weights.sft * sums[::2].sum() / tokens
         else:
-            loss = -found.sum() / (batch[1][:, 1:] != _NONE).sum()
+            loss = -sums.sum() / (batch[1][:, 1:] != IGNORED).sum()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -107,25 +100,9 @@ def trained(kind: str, start: Path, data: list[Row], order: list[list[int]], cho
 WAYS: dict[str, Callable[..., float]] = {"bare loop": bare, "training": trained}
 
 
-def _measured(way: str, answer: Any, *job: Any) -> None:
-    answer.send((WAYS[way](*job), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
-
-
-def alone(way: str, *job: Any) -> tuple[float, float]:
-    """Seconds and peak MiB of one training in a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_measured, args=(way, theirs, *job))
-    process.start()
-    theirs.close()
-    found: tuple[float, float] = ours.recv()
-    process.join()
-    return found
-
-
 def lines(start: Path, rounds: int, count: int, batch: int = 16, length: int = 256, threads: int = 2) -> list[Line]:
     """Tokens a second of both ways, of each kind of training, and their peak memory."""
-    found: list[Line] = []
+    measured: list[Line] = []
     for kind in ("sft", "dpo"):
         data, chosen = rows(kind, count, length, vocabulary=1000), settings(kind, batch)
         sizes = [[len(ids) for ids, _ in whole(kind, row)] for row in data]
@@ -133,12 +110,12 @@ def lines(start: Path, rounds: int, count: int, batch: int = 16, length: int = 2
         peaks: dict[str, list[float]] = {way: [] for way in WAYS}
 
         def speed(way: str, job: tuple[Any, ...], tokens: int, peaks: dict[str, list[float]] = peaks) -> float:
-            seconds, peak = alone(way, *job)
+            seconds, peak = alone(WAYS[way], *job)
             peaks[way].append(peak)
             return tokens / seconds
 
         job = (kind, start, data, order, chosen, threads)
         ways = {way: partial(speed, way, job, sum(map(sum, sizes))) for way in WAYS}
-        found += against(kind, interleaved(ways, rounds), "tokens/s")
-        found += [Line(f"{kind}: peak memory, {way}", tuple(peaks[way]), "MiB") for way in WAYS]
-    return found
+        measured += against(kind, interleaved(ways, rounds), "tokens/s")
+        measured += [Line(f"{kind}: peak memory, {way}", tuple(peaks[way]), "MiB") for way in WAYS]
+    return measured

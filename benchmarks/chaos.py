@@ -91,14 +91,14 @@ def start(run: Path, *targets: str) -> subprocess.Popen[bytes]:
 
 def processes(run: Path) -> dict[int, list[str]]:
     """Living processes that work in the clone, with their command lines."""
-    found = {}
+    living = {}
     for place in Path("/proc").glob("[0-9]*"):
         try:
             if place.joinpath("cwd").resolve(strict=True) == run:
-                found[int(place.name)] = place.joinpath("cmdline").read_bytes().decode(errors="replace").split("\0")
+                living[int(place.name)] = place.joinpath("cmdline").read_bytes().decode(errors="replace").split("\0")
         except OSError:  # it has ended, or is another user's
             continue
-    return found
+    return living
 
 
 def stage_of(run: Path) -> tuple[int, str] | None:
@@ -157,9 +157,9 @@ def kill(kind: str, run: Path, dvc: subprocess.Popen[bytes]) -> None:
     os.kill({"dvc": [dvc.pid], "stage": of_stage, "engine": engines}[who][0], number)
 
 
-def differences(found: dict[str, Any], reference: dict[str, Any]) -> Iterator[str]:
+def differences(stage: dict[str, Any], reference: dict[str, Any]) -> Iterator[str]:
     """Outputs of a stage whose hashes are not those of the undisturbed run."""
-    hashes = {out["path"]: out["md5"] for out in found["outs"]}
+    hashes = {out["path"]: out["md5"] for out in stage["outs"]}
     for out in reference["outs"]:
         if hashes.get(out["path"]) != out["md5"]:
             yield out["path"]

@@ -128,8 +128,8 @@ def paired(name: str, bar: int, each: Sequence[Changes], pooled: bool = False) -
     """A gate of paired differences above `bar` standard errors; a run without one has no changes."""
     cells, known = [difference([one]) for one in each], [one for one in each if one]
     together = difference(known) if len(known) > 1 or pooled else NONE
-    said = f"above {bar} errors{', all seeds' if pooled else ''}"
-    return Gate(name, said, cells, lambda cell: ratio(cell) > bar, together, pooled)
+    meaning = f"above {bar} errors{', all seeds' if pooled else ''}"
+    return Gate(name, meaning, cells, lambda cell: ratio(cell) > bar, together, pooled)
 
 
 def rounds(runs: Sequence[Run]) -> list[Gate]:

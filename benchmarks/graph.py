@@ -26,10 +26,9 @@ def copied(folder: Path) -> None:
         if (path := Path(name)).is_file() and not path.is_symlink():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, folder / path)
-    if Path("data").is_dir():
-        shutil.copytree("data", folder / "data", dirs_exist_ok=True)
-    if Path("reports").is_dir():
-        shutil.copytree("reports", folder / "reports", dirs_exist_ok=True)
+    for name in ("data", "reports"):
+        if Path(name).is_dir():
+            shutil.copytree(name, folder / name, dirs_exist_ok=True)
     subprocess.run(("git", "init", "--quiet"), cwd=folder, check=True)
     cache = Path(".dvc/cache").resolve()
     subprocess.run(("dvc", "cache", "dir", "--local", str(cache)), cwd=folder, env=os.environ | _QUIET, check=True)
@@ -48,8 +47,10 @@ def lines(rounds: int) -> list[Line]:
         return []
     copied(COPY)
     try:
-        asked = subprocess.run(("dvc", "status", "--quiet", "dvc.yaml"), cwd=COPY, env=os.environ | _QUIET, check=False)
-        if asked.returncode:
+        status = subprocess.run(
+            ("dvc", "status", "--quiet", "dvc.yaml"), cwd=COPY, env=os.environ | _QUIET, check=False
+        )
+        if status.returncode:
             print("graph: the run is not up to date; `make repro` makes it so", file=sys.stderr)
             return []
         idle, edited = [], []
@@ -58,9 +59,7 @@ def lines(rounds: int) -> list[Line]:
             idle.append(_seconds("dvc", "repro"))
             style.write_text(f"{style.read_text(encoding='utf-8')}\n/* edited */\n", encoding="utf-8")
             edited.append(_seconds("dvc", "repro"))
-        return [
-            Line("dvc repro, nothing to do", tuple(idle), "s"),
-            Line("dvc repro, a report edit", tuple(edited), "s"),
-        ]
+        measures = {"dvc repro, nothing to do": idle, "dvc repro, a report edit": edited}
+        return [Line(name, tuple(seconds), "s") for name, seconds in measures.items()]
     finally:
         shutil.rmtree(COPY)

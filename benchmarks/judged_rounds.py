@@ -72,7 +72,7 @@ def tokens(searched: Iterator[Tree]) -> dict[str, int]:
         for state in tree.states:
             numbers["candidates"] += sum(one.tokens for one in state.candidates)
             numbers["verdicts"] += sum(one.tokens for one in state.verdicts)
-            numbers["calls"] += sum(not getattr(one, "reused", False) for one in state.verdicts)
+            numbers["calls"] += sum(not one.reused for one in state.verdicts)
     return numbers
 
 

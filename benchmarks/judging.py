@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.judged_rounds import WAYS, rounds, settings_of, trained, trees
-from benchmarks.judging_report import markdown
+from benchmarks.judging_report import document
 from pipeline import domains
 from pipeline.core import files, machine, plugins
 from pipeline.core.config import Prompts, build, read_yaml
@@ -55,9 +55,8 @@ class At:
 
 def states(searched: Iterable[Tree], domain: str, count: int) -> list[At]:
     """`count` judged states, drawn by hash."""
-    oracle = (
-        plugins.part(domains.__name__, domain, "oracle") if plugins.has(domains.__name__, domain, "oracle") else None
-    )
+    which = (domains.__name__, domain, "oracle")
+    oracle = plugins.part(*which) if plugins.has(*which) else None
     drawn = []
     for tree in searched:
         for visit, state in enumerate(tree.states):
@@ -102,19 +101,16 @@ def compared(at: Sequence[At], rankings: Sequence[Ranking], reference: Sequence[
         labels = [(one.right[r.best], one.right[r.worst]) for one, r in chosen if one.right]
         numbers[f"{name}pairs"] = len(chosen)
         if labels:
-            numbers[f"{name}right"], numbers[f"{name}right_se"] = proportion(
-                [label == (True, False) for label in labels]
-            )
+            way_round = [label == (True, False) for label in labels]
+            numbers[f"{name}right"], numbers[f"{name}right_se"] = proportion(way_round)
             numbers[f"{name}inverted"] = sum(label == (False, True) for label in labels) / len(labels)
     return numbers
 
 
 def opened(model: Path, params: Mapping[str, Any], stack: ExitStack) -> tuple[Engine, Renderer]:
     """The model's engine, closed with `stack`, and its renderer."""
-    inference, prompts = (
-        build(Inference, params["inference"], "inference"),
-        build(Prompts, params["prompts"], "prompts"),
-    )
+    inference = build(Inference, params["inference"], "inference")
+    prompts = build(Prompts, params["prompts"], "prompts")
     engine = stack.enter_context(open_engines({"policy": model}, inference, machine.load().inference))["policy"]
     final = plugins.part(domains.__name__, params["domain"], "final")
     return engine, Renderer(engine.tokenizer, prompts.family, prompts.chat, final.end, end_ids(model))
@@ -144,8 +140,7 @@ def of_run(folder: Path, count: int) -> dict[str, Any]:
         at = states(trees(folder / "data" / key / "trees" / FILE), params["domain"], count)
         model = params["rounds"][key]["from"]
         with ExitStack() as stack:
-            opening = opened(folder / "data" / model / "model", params, stack)
-            numbers[model] = table(*opening, at, params)
+            numbers[model] = table(*opened(folder / "data" / model / "model", params, stack), at, params)
     return numbers
 
 
@@ -188,8 +183,8 @@ def main() -> None:
     if args.model:
         report["states"][args.model.name] = of_model(args.model, args.problems, read_yaml(args.params), args.states)
     files.write_json(file, report)
-    file.with_suffix(".md").write_text(markdown(report), encoding="utf-8")
-    print(markdown(report))
+    file.with_suffix(".md").write_text(document(report), encoding="utf-8")
+    print(document(report))
 
 
 if __name__ == "__main__":

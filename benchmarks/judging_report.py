@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.judged_rounds import WAYS
+from pipeline.core.terminal import markdown
 
 NOTE = """\
 Each way judges the same states: of every run those of its first and its last round, drawn by hash, judged by the model
@@ -38,7 +39,7 @@ def cell(numbers: Mapping[str, Any], name: str) -> str:
     return f"{value:.1f}" if name == "seconds" else f"{value:,}"
 
 
-def markdown(report: Mapping[str, Any]) -> str:
+def document(report: Mapping[str, Any]) -> str:
     """The whole report."""
     parts = ["# Ways of judging", NOTE]
     for name, tables in report["states"].items():
@@ -46,7 +47,7 @@ def markdown(report: Mapping[str, Any]) -> str:
             states_of = next(iter(ways.values()))["states"]
             parts.append(f"## {name}: {states_of} states, judged by {model}")
             rows = [[way, *(cell(ways[way], column) for column in COLUMNS)] for way in WAYS if way in ways]
-            parts.append(grid(["way", *COLUMNS.values()], rows))
+            parts.append(markdown(["way", *COLUMNS.values()], rows))
     if report["rounds"]:
         parts.append("## Rounds searched again with the savings\n")
         header = ["run", "round", "verdict tokens before", "after", "saved", "calls before", "after", "pairs"]
@@ -57,7 +58,7 @@ def markdown(report: Mapping[str, Any]) -> str:
                 row = [name, key, f"{before['verdicts']:,}", f"{after['verdicts']:,}", f"{100 * one['saved']:.1f}%"]
                 same = "the same" if one["same"] else "others"
                 rows.append([*row, f"{before['calls']:,}", f"{after['calls']:,}", f"{same} ({after['content']})"])
-        parts.append(grid(header, rows))
+        parts.append(markdown(header, rows))
     if report["trained"]:
         parts.append("## M2 trained on the pairs of each way\n")
         header = ["run", "way", "candidate tokens", "verdict tokens", "calls", "pairs", "accuracy"]
@@ -67,11 +68,5 @@ def markdown(report: Mapping[str, Any]) -> str:
                 accuracy = f"{100 * one['accuracy']:.1f} ± {100 * one['accuracy_se']:.1f}"
                 costs = [f"{one[column]:,}" for column in ("candidates", "verdicts", "calls", "pairs")]
                 rows.append([name, way, *costs, accuracy])
-        parts.append(grid(header, rows))
+        parts.append(markdown(header, rows))
     return "\n\n".join(parts) + "\n"
-
-
-def grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -62,24 +62,24 @@ def lockstep(engine: Engine, tasks: Tasks) -> None:
     """All tasks one step further, again and again: each waits until the last of the others has its completions."""
     waiting = {number: (task, next(task)) for number, task in enumerate(tasks.values())}
     while waiting:
-        answers = replay(engine, [(one, group) for group, (_, asked) in waiting.items() for one in asked])
+        answers = replay(engine, [(one, group) for group, (_, requests) in waiting.items() for one in requests])
         place, further = 0, dict[int, Any]()
-        for group, (task, asked) in waiting.items():
+        for group, (task, requests) in waiting.items():
             with suppress(StopIteration):
-                further[group] = (task, task.send(answers[place : place + len(asked)]))
-            place += len(asked)
+                further[group] = (task, task.send(answers[place : place + len(requests)]))
+            place += len(requests)
         waiting = further
 
 
 def replay(engine: Engine, requests: Iterable[tuple[Request, int]]) -> list[Completion]:
     """Completions of all requests, sent at once, in their order."""
-    found: dict[int, Completion] = {}
+    completions: dict[int, Completion] = {}
     number = -1
     for number, (request, group) in enumerate(requests):
         engine.submit(f"{group}/{number}", request, group)
-    while len(found) <= number:
-        found |= {int(key.partition("/")[2]): completion for key, completion in engine.step()}
-    return [found[index] for index in range(number + 1)]
+    while len(completions) <= number:
+        completions |= {int(key.partition("/")[2]): completion for key, completion in engine.step()}
+    return [completions[index] for index in range(number + 1)]
 
 
 def allowed(requests: Iterable[tuple[Request, int]], replicas: int) -> float:
@@ -122,7 +122,7 @@ class Setting:
             return time.perf_counter() - begun
 
     def start(self) -> float:
-        """Seconds until an engine can be asked."""
+        """Seconds until an engine takes requests."""
         begun = time.perf_counter()
         with self.opened():
             return time.perf_counter() - begun
@@ -149,7 +149,7 @@ class Setting:
 
 def lines(setting: Setting, rounds: int, server: bool) -> list[Line]:
     """All ways on the engine of a setting; on a server the event loop and flat replay, and what its cache does."""
-    name = f"{'server' if server else 'pool'}, {setting.here.max_num_seqs} seats"
+    name = f"{'server' if server else 'pool'}, {setting.here.max_num_seqs} sequences"
     requests = setting.recorded()
     ways: dict[str, Callable[[Engine, Tasks], object]] = {
         "flat replay": lambda engine, tasks: replay(engine, requests),
@@ -157,8 +157,10 @@ def lines(setting: Setting, rounds: int, server: bool) -> list[Line]:
     }
     if not server:
         ways |= {"lockstep": lockstep, "one problem at a time": partial(event_loop, window=1)}
-    found = against(name, interleaved({way: partial(setting.seconds, run) for way, run in ways.items()}, rounds), "s")
-    found.append(Line(f"{name}: start of an engine", tuple(setting.start() for _ in range(rounds)), "s"))
+    measured = against(
+        name, interleaved({way: partial(setting.seconds, run) for way, run in ways.items()}, rounds), "s"
+    )
+    measured.append(Line(f"{name}: start of an engine", tuple(setting.start() for _ in range(rounds)), "s"))
     if server:
-        found.append(Line(f"{name}: prefix cache, hits of what prompts allow", (setting.cache(requests),), "share"))
-    return [Line(f"{name}: requests", (float(len(requests)),), ""), *found]
+        measured.append(Line(f"{name}: prefix cache, hits of what prompts allow", (setting.cache(requests),), "share"))
+    return [Line(f"{name}: requests", (float(len(requests)),), ""), *measured]

@@ -15,8 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import multiprocessing
-import resource
+import os
 import sys
 import tempfile
 import time
@@ -25,6 +24,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from benchmarks.sides import alone
 from pipeline.core import files
 from pipeline.core.records import Candidate, Preference, Problem, State, Text, Tree, Verdict
 from pipeline.params.profiles import profile
@@ -55,13 +55,13 @@ def trees(count: int) -> Iterator[Tree]:
         for index in range(1, STATES + 1):
             good, bad = (f"Step {index}: {number} + {index} is {number + index + wrong} in all." for wrong in (0, 7))
             tied, last = index % 5 == 0, index == STATES
-            found = (
+            candidates = (
                 Candidate(good, 5, 0.0 if tied else 1.0, "step", last, 60),
                 Candidate(bad, 1, 0.0, "step", last, 12),
             )
-            said = tuple(Verdict(a, 1 - a, words, words[-3], 20) for a, words in enumerate(TIE if tied else SAID))
+            verdicts = tuple(Verdict(a, 1 - a, words, words[-3], 20) for a, words in enumerate(TIE if tied else SAID))
             outcome, worst = ("forced", None) if tied else ("step", 1)
-            states.append(State(steps, found, said, outcome, 0, worst, False, in_full=True))
+            states.append(State(steps, candidates, verdicts, outcome, 0, worst, False, in_full=True))
             steps = (*steps, good)
         of = problem(number)
         yield Tree(of.problem_id, of.prompt, tuple(states), steps, "answer")
@@ -78,8 +78,8 @@ def make_pairs(count: int) -> None:
     from pipeline.methods.psrlm import pairs
     from pipeline.methods.psrlm.settings import Pairs
 
-    found = pairs.preferences(TREES.parent, Pairs(**SECTIONS["psrlm.pairs"]), "m2")
-    files.write_json(Path("pairs.json"), preferences.write("pairs", found, PAIRS.parent, Path("dropped.parquet")))
+    made = pairs.preferences(TREES.parent, Pairs(**SECTIONS["psrlm.pairs"]), "m2")
+    files.write_json(Path("pairs.json"), preferences.write("pairs", made, PAIRS.parent, Path("dropped.parquet")))
 
 
 def content(count: int) -> None:
@@ -167,34 +167,24 @@ def rows() -> Iterable[Preference]:
 PARTS = (make_trees, make_pairs, content, statistics, excerpts, diagnostics, show, push, pull, verify)
 
 
-def measured(part: Callable[[int], None], count: int, folder: str, answer: Any) -> None:
-    """Run one part in this process and send seconds, CPU seconds and peak memory."""
-    import os
-
+def measured(part: Callable[[int], None], count: int, folder: str) -> tuple[float, float]:
+    """Seconds and CPU seconds of one part in this process."""
     os.chdir(folder)
     started, before = time.perf_counter(), time.process_time()
     part(count)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    answer.send((time.perf_counter() - started, time.process_time() - before, peak))
+    return time.perf_counter() - started, time.process_time() - before
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=1_000_000)
     count = parser.parse_args().pairs
-    prompts = Path("prompts").resolve()
-    context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "prompts").symlink_to(prompts)
+        Path(folder, "prompts").symlink_to(Path("prompts").resolve())
         print(f"| {count} pairs, {count // STEPS} trees | s | CPU s | pairs a CPU second | peak MiB |")
         print("|---|---|---|---|---|")
         for part in PARTS:
-            ours, theirs = context.Pipe()
-            process = context.Process(target=measured, args=(part, count, folder, theirs))
-            process.start()
-            theirs.close()
-            seconds, busy, peak = ours.recv()
-            process.join()
+            (seconds, busy), peak = alone(measured, part, count, folder)
             print(f"| {part.__name__} | {seconds:.0f} | {busy:.0f} | {count / busy:.0f} | {peak:.0f} |", flush=True)
 
 

@@ -68,7 +68,7 @@ def repro(run: Path, *target: str, stderr: int | None = None) -> subprocess.Comp
 def segmentation(run: Path) -> str:
     """The annotator's first segmentation with its prompt, and what the stage `ift` says of them all."""
     lines = repro(run, "ift", stderr=subprocess.PIPE).stderr.splitlines()
-    said = [line for line in lines if line.startswith("error: ")] or [
+    outcome = [line for line in lines if line.startswith("error: ")] or [
         "usable: see data/dropped/ift.parquet for the others"
     ]
     journal = min((run / ".work/ift").glob("*.jsonl"), key=lambda path: path.stat().st_mtime)
@@ -77,7 +77,7 @@ def segmentation(run: Path) -> str:
     renderer = Renderer(AutoTokenizer.from_pretrained(run / "data/sources/model"), "math")
     text = prompts.fill("math", "segmentation", problem=problem.prompt, solution=problem.solution or "")
     shown = renderer.tokenizer.decode(renderer.turn(text))
-    return f"### Segmentation\n\n```\n{shown}⟦{first['row']['text']}⟧\n```\n\n{said[-1]}"
+    return f"### Segmentation\n\n```\n{shown}⟦{first['row']['text']}⟧\n```\n\n{outcome[-1]}"
 
 
 def seconds(run: Path) -> str:

@@ -22,6 +22,7 @@ from pipeline.core import files, machine
 from pipeline.core.config import load
 from pipeline.core.means import mean_and_error
 from pipeline.core.records import LabelledSolution
+from pipeline.core.terminal import markdown
 from pipeline.data import rollouts
 from pipeline.domains.arithmetic import oracle, problems
 from pipeline.domains.arithmetic.settings import Settings
@@ -49,19 +50,18 @@ class Bench:
         params = self.folder / "params.yaml"
         self.prm, self.inference = load(params, "prm", Prm), load(params, "inference", Inference)
         self.world, self.search = load(params, FAMILY, Settings), load(params, "psrlm.eft_search", EftSearch)
-        self.prm = self.prm.model_copy(
-            update={"rollouts": self.prm.rollouts.model_copy(update={"continuations": max(BY)})}
-        )
+        most = self.prm.rollouts.model_copy(update={"continuations": max(BY)})
+        self.prm = self.prm.model_copy(update={"rollouts": most})
         drawn = problems.training(self.world, seed, "prm", options.problems + options.search, set())
         self.solved, self.searched = drawn[: options.problems], drawn[options.problems :]
 
     def results(self, models: dict[str, Path], tasks: Any) -> dict[str, Any]:
         """Results of the tasks that `tasks` makes of a renderer."""
-        found: dict[str, Any] = {}
+        results: dict[str, Any] = {}
         with open_engines(models, self.inference, machine.load().inference) as engines:
             renderer = Renderer(engines["policy"].tokenizer, FAMILY, answer_end=final.end)
-            run(engines, tasks(renderer).items(), machine.load().inference.concurrent_problems, found.__setitem__)
-        return found
+            run(engines, tasks(renderer).items(), machine.load().inference.concurrent_problems, results.__setitem__)
+        return results
 
     def label(self, rolled: dict[str, rollouts.RolledOut], k: int, estimate: str) -> list[LabelledSolution]:
         """PRM rows from the first k continuations of each step."""
@@ -135,19 +135,19 @@ def _agreement(rows: Sequence[LabelledSolution], truth: Sequence[LabelledSolutio
     }
 
 
-def table(found: Sequence[dict[str, Any]]) -> str:
+def table(seeds: Sequence[dict[str, Any]]) -> str:
     """Means over seeds with their standard errors, percent."""
     names = ("label_accuracy", "of_right", "of_wrong", "accuracy", "f1", "precision", "pairs")
-    lines = ["| labels | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
-    for arm in ["oracle", *(name for name in found[0] if name != "oracle")]:
+    rows = []
+    for arm in ["oracle", *(name for name in seeds[0] if name != "oracle")]:
         cells = []
         for name in names:
-            values = [one[arm][name] for one in found if name in one[arm]]
+            values = [one[arm][name] for one in seeds if name in one[arm]]
             scale = 1 if name == "pairs" else 100
             mean, error = mean_and_error([scale * value for value in values]) if values else (None, None)
             cells.append("" if mean is None else f"{mean:.1f}" + (f" ± {error:.1f}" if error is not None else ""))
-        lines.append(f"| {arm} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        rows.append([arm, *cells])
+    return markdown(["labels", *names], rows)
 
 
 def main() -> None:
@@ -158,10 +158,10 @@ def main() -> None:
     parser.add_argument("--search", type=int, default=80, help="problems of the tree search with each PRM")
     parser.add_argument("--output", type=Path, default=Path("reports/rollouts"), help="without its ending")
     options = parser.parse_args()
-    found = [Bench(options, seed).measure() for seed in options.seeds]
-    options.output.with_suffix(".json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    options.output.with_suffix(".md").write_text(table(found) + "\n", encoding="utf-8")
-    print(table(found))
+    measured = [Bench(options, seed).measure() for seed in options.seeds]
+    options.output.with_suffix(".json").write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+    options.output.with_suffix(".md").write_text(table(measured) + "\n", encoding="utf-8")
+    print(table(measured))
 
 
 if __name__ == "__main__":

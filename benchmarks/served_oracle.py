@@ -38,9 +38,9 @@ class Server(ThreadingHTTPServer):
         """The oracle's judgment by the judge's prompt; the run's search must have ended."""
         params = self.run_folder / "params.yaml"
         family = config.load(params, "prompts", config.Prompts).family
-        asked = eft.Annotation(self.run_folder / "data/eft_trees/psrlm", config.load(params, "psrlm.eft", eft.Eft))
-        judgments = asked.by_oracle(oracle, family)
-        return {text: judgments[key] for key, text in asked.prompts(family).items()}
+        annotation = eft.Annotation(self.run_folder / "data/eft_trees/psrlm", config.load(params, "psrlm.eft", eft.Eft))
+        judgments = annotation.by_oracle(oracle, family)
+        return {text: judgments[key] for key, text in annotation.prompts(family).items()}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -53,12 +53,12 @@ class _Handler(BaseHTTPRequestHandler):
         usage = {"prompt_tokens": 0, "completion_tokens": len(text), "total_tokens": len(text)}
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
         whole = {"id": "0", "object": "chat.completion", "created": 0, "model": body["model"]}
-        said = json.dumps(whole | {"choices": [choice], "usage": usage}).encode()
+        content = json.dumps(whole | {"choices": [choice], "usage": usage}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(said)))
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(said)
+        self.wfile.write(content)
 
     def log_message(self, *_: Any) -> None:
         """Nothing: a request is no news."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import resource
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,13 +32,29 @@ def _shown(value: float) -> str:
 
 def interleaved(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, tuple[float, ...]]:
     """What each way measures, the ways in turn in every round, each round beginning with another one."""
-    found: dict[str, list[float]] = {name: [] for name in ways}
+    measured: dict[str, list[float]] = {name: [] for name in ways}
     names = list(ways)
     for number in range(rounds):
         shift = number % len(names)
         for name in names[shift:] + names[:shift]:
-            found[name].append(ways[name]())
-    return {name: tuple(values) for name, values in found.items()}
+            measured[name].append(ways[name]())
+    return {name: tuple(values) for name, values in measured.items()}
+
+
+def alone(call: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
+    """What a function returns in a process of its own, and that process's peak MiB."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_sent, args=(theirs, call, *arguments))
+    process.start()
+    theirs.close()
+    answer: tuple[Any, float] = ours.recv()
+    process.join()
+    return answer
+
+
+def _sent(answer: Any, call: Callable[..., Any], *arguments: Any) -> None:
+    answer.send((call(*arguments), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
 
 
 def against(name: str, measured: Mapping[str, Sequence[float]], unit: str) -> list[Line]:
@@ -47,8 +65,3 @@ def against(name: str, measured: Mapping[str, Sequence[float]], unit: str) -> li
         ratios = [one / base for one, base in zip(measured[other], measured[first], strict=True)]
         lines.append(Line(f"{name}: {other} / {first}", tuple(ratios), "x"))
     return lines
-
-
-def plain(lines: Sequence[Line]) -> list[dict[str, Any]]:
-    """The lines as JSON takes them."""
-    return [{"measure": line.measure, "values": list(line.values), "unit": line.unit} for line in lines]

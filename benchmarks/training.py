@@ -33,6 +33,11 @@ SHAPES = {  # hidden, intermediate, layers, heads, key-value heads, tied embeddi
     "qwen2.5-7b": (3584, 18944, 28, 28, 4, False),
 }
 _VOCABULARY = 151_936
+IGNORED = -100  # the label of a token that is not trained
+BLANK: dict[str, dict[str, Any]] = {
+    "sft": {"input_ids": [0, 0], "labels": [IGNORED, IGNORED]},
+    "dpo": {"prompt_ids": [0], "chosen_ids": [0], "rejected_ids": [0], "consistency": 1.0, "weight": 0.0},
+}
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ def rows(kind: str, count: int, length: int, vocabulary: int = 4000) -> list[dic
         ids = [rng.randrange(vocabulary) for _ in range(rng.randrange(length // 2, length + 1))]
         cut = len(ids) * 3 // 4
         if kind == "sft":
-            made.append({"input_ids": ids, "labels": [-100] * cut + ids[cut:]})
+            made.append({"input_ids": ids, "labels": [IGNORED] * cut + ids[cut:]})
         else:
             other = [rng.randrange(vocabulary) for _ in ids[cut:]]
             made.append({"prompt_ids": ids[:cut], "chosen_ids": ids[cut:], "rejected_ids": other})
@@ -107,11 +112,9 @@ def measured(case: Case, model: Path, options: argparse.Namespace, folder: Path)
         "saved_dtype": "bfloat16",
         "lora": Lora(rank=case.lora),
     }
-    settings: Training = (
-        Dpo(**shared, beta=0.1, loss_weights=LossWeights(sigmoid=1.0, sft=0.0))
-        if case.kind == "dpo"
-        else Training(**shared)
-    )
+    settings = Training(**shared)
+    if case.kind == "dpo":
+        settings = Dpo(**shared, beta=0.1, loss_weights=LossWeights(sigmoid=1.0, sft=0.0))
     here = machine.Training(
         micro_batch=case.micro,
         gradient_checkpointing=case.checkpointing,
@@ -121,11 +124,8 @@ def measured(case: Case, model: Path, options: argparse.Namespace, folder: Path)
     )
     lengths = [len(row.get("input_ids") or row["prompt_ids"] + row["chosen_ids"]) for row in data]
     order = updates(lengths, options.batch, 1, 1, by_length=False)
-    blank: dict[str, Any] = {"input_ids": [0, 0], "labels": [-100, -100]}
-    if case.kind == "dpo":
-        blank = {"prompt_ids": [0], "chosen_ids": [0], "rejected_ids": [0], "consistency": 1.0, "weight": 0.0}
     begun = time.monotonic()
-    outcome = launch.run(case.kind, model, data, blank, order, settings, here, 1, folder)
+    outcome = launch.run(case.kind, model, data, BLANK[case.kind], order, settings, here, 1, folder)
     shutil.rmtree(folder)
     tokens = sum(lengths) * (2 if case.kind == "dpo" else 1)
     return {
@@ -175,7 +175,7 @@ def main() -> None:
         torch.cuda.empty_cache()
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {os.cpu_count()} cores"
     print(f"{device}; {options.shape}, {parameters:,} parameters; bf16 product {speed:.0f} TFLOP/s", flush=True)
-    found: list[dict[str, Any]] = []
+    measurements: list[dict[str, Any]] = []
     for number in options.cases:
         try:
             row = measured(CASES[number], start, options, options.folder / "trained")
@@ -183,13 +183,13 @@ def main() -> None:
             print(f"case {number} {CASES[number]}: {error}", file=sys.stderr, flush=True)
             continue
         row["share of bf16 speed"] = round(6 * parameters * row["tokens/s"] / (speed * 1e12), 3) if speed else None
-        if not found:
+        if not measurements:
             print("| " + " | ".join(row) + " |\n|" + " --- |" * len(row))
         print("| " + " | ".join(map(str, row.values())) + " |", flush=True)
-        found.append(row)
+        measurements.append(row)
         if options.output:
-            whole = {"device": device, "shape": options.shape, "parameters": parameters, "tflops": speed, "rows": found}
-            options.output.write_text(json.dumps(whole, indent=2), encoding="utf-8")
+            whole = {"device": device, "shape": options.shape, "parameters": parameters, "tflops": speed}
+            options.output.write_text(json.dumps(whole | {"rows": measurements}, indent=2), encoding="utf-8")
     shutil.rmtree(options.folder)
 
 

@@ -18,13 +18,9 @@ def main(stage: Stage) -> None:
     lineage = metrics.Lineage(plan.models, starts, methods, *groups)
     domain = stage.section(plan.domain, domains.part(stage, "settings").Settings)
     splits = stage.section("problems", Problems).evaluation_splits(domain)
-    found = metrics.collect(stage.models, lineage, splits)
-    origin = provenance.gather(stage.params)
     base = stage.section("base", Base).model
-    shown = sources.read_sources(
-        lineage, stage.models, stage.excerpts, stage.points, stage.data, stage.ledger, base, stage.seed, origin
-    )
-    output.write(found, lineage, shown, stage.reports)
+    shown = sources.read_sources(stage, lineage, base, stage.seed, provenance.gather(stage.params))
+    output.write(metrics.collect(stage.models, lineage, splits), lineage, shown, stage.reports)
 
 
 if __name__ == "__main__":

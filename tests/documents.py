@@ -24,8 +24,8 @@ RUN_OTHERWISE = {
 
 def blocks(name: str) -> list[tuple[str, list[str]]]:
     """The shell blocks of a document: what stands after the language, and the commands without their comments."""
-    found = _BLOCK.findall((ROOT / name).read_text(encoding="utf-8"))
-    return [(mark, [line for text in body.splitlines() if (line := _bare(text))]) for _, mark, body in found]
+    matches = _BLOCK.findall((ROOT / name).read_text(encoding="utf-8"))
+    return [(mark, [line for text in body.splitlines() if (line := _bare(text))]) for _, mark, body in matches]
 
 
 def _bare(line: str) -> str:

@@ -207,12 +207,12 @@ class Handler(BaseHTTPRequestHandler):
         token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
         if token and token not in (WRITER, READER):
             raise Refused(401, "Invalid credentials in Authorization header")
-        found = self.hub.repos.get((kind, repo_id))
-        if found is None or (found.private and not token):
+        stored = self.hub.repos.get((kind, repo_id))
+        if stored is None or (stored.private and not token):
             raise Refused(404 if token else 401, "Repository not found", "RepoNotFound")
         if writes:
             self.require_writer()
-        return found
+        return stored
 
     def require_writer(self) -> None:
         token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
@@ -223,14 +223,14 @@ class Handler(BaseHTTPRequestHandler):
 
     # ------------------------------------------------------------------ repositories
 
-    def create(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def create(self, body: dict[str, Any]) -> dict[str, Any]:
         self.require_writer()
-        kind, repo_id = asked.get("type", "model"), f"{asked['organization']}/{asked['name']}"
-        if asked["organization"] == "strangers":
+        kind, repo_id = body.get("type", "model"), f"{body['organization']}/{body['name']}"
+        if body["organization"] == "strangers":
             raise Refused(403, "You don't have the rights to create a repo under this namespace")
         if (kind, repo_id) in self.hub.repos:
             raise Refused(409, "You already created this repo")
-        self.hub.create(kind, repo_id, asked.get("visibility") == "private")
+        self.hub.create(kind, repo_id, body.get("visibility") == "private")
         return {"url": f"{self.hub.url}/{'datasets/' if kind == 'dataset' else ''}{repo_id}"}
 
     def api(self, kind: str, repo_id: str, what: str, rest: str = "") -> tuple[int, dict[str, str], bytes]:
@@ -270,10 +270,10 @@ class Handler(BaseHTTPRequestHandler):
         raise Refused(404, f"no such call: {what}")
 
     def commit_of(self, repo: Repo, revision: str) -> Commit:
-        found = repo.at(revision)
-        if found is None:
+        commit = repo.at(revision)
+        if commit is None:
             raise Refused(404, f"Invalid rev id: {revision}", "RevisionNotFound")
-        return found
+        return commit
 
     def info(self, repo_id: str, repo: Repo, commit: Commit) -> dict[str, Any]:
         siblings = [{"rfilename": path} for path in sorted(commit.files)]
@@ -316,7 +316,7 @@ class Handler(BaseHTTPRequestHandler):
         return 200, {}, b""
 
     def content(self, data: bytes, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
-        """The whole file or the range that was asked for."""
+        """The whole file or the requested range."""
         headers = {"Accept-Ranges": "bytes", "Content-Type": "application/octet-stream", **headers}
         if match := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
             first, last = int(match[1]), min(int(match[2] or len(data) - 1), len(data) - 1)
@@ -334,24 +334,24 @@ class Handler(BaseHTTPRequestHandler):
             headers |= {"X-Linked-Etag": f'"{oid}"', "X-Linked-Size": str(len(data))}
         return self.content(data, headers | {"ETag": f'"{git_oid(data)}"'})
 
-    def validate(self, asked: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
-        found = card_errors(asked["content"], asked["repoType"])
-        return self.json({"errors": [{"message": text} for text in found], "warnings": []}, 400 if found else 200)
+    def validate(self, body: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+        errors = card_errors(body["content"], body["repoType"])
+        return self.json({"errors": [{"message": text} for text in errors], "warnings": []}, 400 if errors else 200)
 
 
 def git_oid(data: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
-def refs(kind: str, found: dict[str, str]) -> list[dict[str, str]]:
-    return [{"name": name, "ref": f"refs/{kind}/{name}", "targetCommit": oid} for name, oid in found.items()]
+def refs(kind: str, commits: dict[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "ref": f"refs/{kind}/{name}", "targetCommit": oid} for name, oid in commits.items()]
 
 
 def entry(path: str, data: bytes) -> dict[str, Any]:
-    found: dict[str, Any] = {"type": "file", "path": path, "size": len(data), "oid": git_oid(data)}
+    listed: dict[str, Any] = {"type": "file", "path": path, "size": len(data), "oid": git_oid(data)}
     if path.endswith(LFS):
-        found["lfs"] = {"oid": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 130}
-    return found
+        listed["lfs"] = {"oid": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 130}
+    return listed
 
 
 def folders(files: dict[str, bytes]) -> set[str]:
@@ -365,22 +365,22 @@ def tree(files: dict[str, bytes], folder: str, recursive: bool) -> list[dict[str
         raise Refused(404, f"{folder} does not exist", "EntryNotFound")
     below = [entry(path, data) for path, data in sorted(files.items()) if path.startswith(start)]
     inside = [{"type": "directory", "path": p, "oid": git_oid(p.encode()), "size": 0} for p in sorted(folders(files))]
-    everything = below + [found for found in inside if found["path"].startswith(start)]
-    return [found for found in everything if recursive or "/" not in found["path"].removeprefix(start)]
+    everything = below + [one for one in inside if one["path"].startswith(start)]
+    return [one for one in everything if recursive or "/" not in one["path"].removeprefix(start)]
 
 
 def paths_info(files: dict[str, bytes], wanted: list[str]) -> list[dict[str, Any]]:
-    found = [entry(path, files[path]) for path in wanted if path in files]
+    listed = [entry(path, files[path]) for path in wanted if path in files]
     inside = [path for path in wanted if path in folders(files)]
-    return found + [{"type": "directory", "path": path, "oid": git_oid(path.encode())} for path in inside]
+    return listed + [{"type": "directory", "path": path, "oid": git_oid(path.encode())} for path in inside]
 
 
 def upload_mode(file: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:
     path, large = file["path"], file["path"].endswith(LFS)
-    found = {"path": path, "uploadMode": "lfs" if large else "regular", "shouldIgnore": False}
+    mode = {"path": path, "uploadMode": "lfs" if large else "regular", "shouldIgnore": False}
     if path in files:
-        found["oid"] = hashlib.sha256(files[path]).hexdigest() if large else git_oid(files[path])
-    return found
+        mode["oid"] = hashlib.sha256(files[path]).hexdigest() if large else git_oid(files[path])
+    return mode
 
 
 def card_errors(content: str, kind: str) -> list[str]:
@@ -389,23 +389,25 @@ def card_errors(content: str, kind: str) -> list[str]:
     if not match:
         return ["no YAML block"]
     data = yaml.safe_load(match[1])
-    found = [f'"{name}" must be text' for name in ("license", "pretty_name") if not isinstance(data.get(name, ""), str)]
+    errors = [
+        f'"{name}" must be text' for name in ("license", "pretty_name") if not isinstance(data.get(name, ""), str)
+    ]
     if data.get("license", "mit") not in LICENSES:
-        found.append(f'"license" {data["license"]!r} is unknown')
+        errors.append(f'"license" {data["license"]!r} is unknown')
     for name in ("language", "tags", "task_categories", "size_categories"):
         if name in data and not (isinstance(data[name], list) and all(isinstance(part, str) for part in data[name])):
-            found.append(f'"{name}" must be a list of texts')
-    found += [
+            errors.append(f'"{name}" must be a list of texts')
+    errors += [
         f'"language" {code!r} is no code' for code in data.get("language", []) if not re.fullmatch(r"\w{2,3}", code)
     ]
     if kind == "dataset":
-        found += [
+        errors += [
             f'"size_categories" {size!r} is unknown' for size in data.get("size_categories", []) if size not in SIZES
         ]
         names = [part.get("config_name") for part in data.get("configs", [])]
         if len(set(names)) != len(names) or None in names:
-            found.append('"configs" need names of their own')
+            errors.append('"configs" need names of their own')
         for part in data.get("configs", []):
             if not all({"split", "path"} == set(file) for file in part["data_files"]):
-                found.append('"data_files" need split and path')
-    return found
+                errors.append('"data_files" need split and path')
+    return errors

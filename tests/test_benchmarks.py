@@ -56,9 +56,9 @@ def test_ratios_are_of_one_round_and_every_way_begins_one() -> None:
     def way(name: str) -> Any:
         return lambda: (order.append(name), float(next(values)))[1]
 
-    found = interleaved({"a": way("a"), "b": way("b")}, 3)
-    assert order == ["a", "b", "b", "a", "a", "b"] and found == {"a": (1, 4, 5), "b": (2, 3, 6)}
-    *_, ratio = against("x", found, "s")
+    measured = interleaved({"a": way("a"), "b": way("b")}, 3)
+    assert order == ["a", "b", "b", "a", "a", "b"] and measured == {"a": (1, 4, 5), "b": (2, 3, 6)}
+    *_, ratio = against("x", measured, "s")
     assert ratio == Line("x: b / a", (2.0, 0.75, 1.2), "x")
     assert ratio.cells() == ["x: b / a", "0.75", "1.2", "2", "3", "x"]
 
@@ -74,10 +74,10 @@ def test_the_bare_loop_makes_the_first_loss_of_the_training(kind: str, tiny_mode
     batch = bare.padded([one for row in data for one in bare.whole(kind, row)])
     model, _ = weights.load(tiny_model, torch.float32)
     with torch.no_grad():
-        found = bare.log_probabilities(model, batch)
+        sums = bare.log_probabilities(model, batch)
         labels = batch[1].clone()
         loss = model(input_ids=batch[0], attention_mask=batch[2], labels=labels).loss
-    assert -found.sum() / (labels[:, 1:] != -100).sum() == pytest.approx(loss.item(), rel=1e-4)
+    assert -sums.sum() / (labels[:, 1:] != -100).sum() == pytest.approx(loss.item(), rel=1e-4)
 
 
 @pytest.mark.slow
@@ -88,5 +88,5 @@ def test_all_parts_run_on_a_minimal_size(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(sys, "argv", ["bench", *sizes, "--output", str(tmp_path / "bench")])
     bench.main()
     measures = {line["measure"] for line in json.loads((tmp_path / "bench.json").read_text())["lines"]}
-    assert {"pool, 128 seats: event loop / flat replay", "sft: training / bare loop", "grading"} <= measures
+    assert {"pool, 128 sequences: event loop / flat replay", "sft: training / bare loop", "grading"} <= measures
     assert "| make_pairs |" in (tmp_path / "bench.md").read_text()

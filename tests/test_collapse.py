@@ -75,8 +75,8 @@ def test_problems_without_a_choice_are_counted_and_nothing_is_said_of_a_judge_th
     ],
 )
 def test_the_alarm_is_raised_beyond_its_thresholds_alone(statistics: Any, pairs: int, reason: str) -> None:
-    found = line(ALARM, statistics, pairs)
-    assert found.startswith(reason) and bool(found) == bool(reason)
+    raised = line(ALARM, statistics, pairs)
+    assert raised.startswith(reason) and bool(raised) == bool(reason)
 
 
 def test_a_scorer_s_search_counts_problems_without_a_choice_and_those_with_one_score_alone() -> None:
@@ -84,11 +84,11 @@ def test_a_scorer_s_search_counts_problems_without_a_choice_and_those_with_one_s
         return SampledSolution(text, 1, "answer", (Scoring("", score),), None if score is None else float(score))
 
     texts = [(("a", 5), ("b", 5)), (("a", 5), ("b", 1)), (("a", 5),), (("a", 5), ("b", None))]
-    found = scored_search.statistics(
+    signs = scored_search.statistics(
         [SampleSet(str(i), "", tuple(solution(*s) for s in t)) for i, t in enumerate(texts)]
     )
-    assert (found["single"], found["no_choice"], found["tied"]) == (0.25, 0.25, 0.5)
-    assert found["entropy"] == entropy([5, 1])
+    assert (signs["single"], signs["no_choice"], signs["tied"]) == (0.25, 0.25, 0.5)
+    assert signs["entropy"] == entropy([5, 1])
 
 
 def test_a_round_s_judge_is_compared_with_the_last_round_s_on_the_same_rows(tmp_path: Path) -> None:
@@ -97,22 +97,22 @@ def test_a_round_s_judge_is_compared_with_the_last_round_s_on_the_same_rows(tmp_
     for model in ("m0", "m1", "m2", "m3", "m4"):
         files.write_json(tmp_path / model / "evaluation.json", {"easy": part, "pooled": part})
         if rows := verdicts.get(model):
-            said = [Weighed(str(i), "A", a, b, "", "", None, None) for i, (a, b) in enumerate(rows)]
-            files.write_json(tmp_path / model / "judge-psrlm.json", measure.quality(said))
+            weighed = [Weighed(str(i), "A", a, b, "", "", None, None) for i, (a, b) in enumerate(rows)]
+            files.write_json(tmp_path / model / "judge-psrlm.json", measure.quality(weighed))
         if model in ("m2", "m3", "m4"):
             files.write_json(tmp_path / model / "verdicts.json", {"judge": f"m{int(model[1]) - 1}"})
     models = ("m0", "m1", "m2", "m3", "m4")
     lineage = Lineage(models, dict(zip(models, (None, *models), strict=False)), dict.fromkeys(models, "psrlm"), ("m1",))
-    found = collect(tmp_path, lineage, ["easy"])
-    assert "agreement" not in found["m2"]["verdicts"]  # M1 is the first to judge a round
-    assert [found[model]["verdicts"]["agreement"] for model in ("m3", "m4")] == [0.5, 0.75]
-    assert all("verdicts" not in found[model]["judge-psrlm"] for model in verdicts)
+    metrics = collect(tmp_path, lineage, ["easy"])
+    assert "agreement" not in metrics["m2"]["verdicts"]  # M1 is the first to judge a round
+    assert [metrics[model]["verdicts"]["agreement"] for model in ("m3", "m4")] == [0.5, 0.75]
+    assert all("verdicts" not in metrics[model]["judge-psrlm"] for model in verdicts)
 
 
 def test_the_report_says_which_round_learns_from_noise_and_why() -> None:
     rounds = {"m2": "", "m3": "34 pairs, fewer than 100"}
     statistics = {**QUIET, "candidates_per_state": 1.5, "single": 0.8, "tied": 0.2, "entropy": 1.4}
-    metrics = {model: {"search": statistics, "pairs": {"alarm": said}} for model, said in rounds.items()}
+    metrics = {model: {"search": statistics, "pairs": {"alarm": reason}} for model, reason in rounds.items()}
     assert collapse.alarms(metrics) == ["m3 may learn from noise: 34 pairs, fewer than 100."]
     table = collapse.table(metrics).ours
     assert table is not None

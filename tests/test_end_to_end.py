@@ -78,10 +78,10 @@ def call(folder: Path, *command: str, fails: bool = False) -> str:
             os.killpg(process.pid, signal.SIGKILL)
             code = None
         output.seek(0)
-        said = output.read()
-    assert code is not None, f"{command}: no end after {MINUTES} minutes\n{said[-8000:]}"
-    assert (code != 0) == fails, f"{command}: exit code {code}\n{said[-8000:]}"
-    return said
+        printed = output.read()
+    assert code is not None, f"{command}: no end after {MINUTES} minutes\n{printed[-8000:]}"
+    assert (code != 0) == fails, f"{command}: exit code {code}\n{printed[-8000:]}"
+    return printed
 
 
 def end_queue(folder: Path, start: str) -> None:
@@ -89,15 +89,15 @@ def end_queue(folder: Path, start: str) -> None:
     workers = folder / ".dvc/tmp/exps/celery"
     deadline = time.monotonic() + 60 * MINUTES
     idle = 0
-    while re.search(r"Queued|Running", said := call(folder, "dvc", "queue", "status")):
+    while re.search(r"Queued|Running", printed := call(folder, "dvc", "queue", "status")):
         if time.monotonic() > deadline:
             logs = "\n".join(path.read_text()[-2000:] for path in workers.glob("*.out"))
-            pytest.fail(f"experiments after {MINUTES} minutes:\n{said}\n{logs}")
-        idle = 0 if "Running" in said else idle + 1
+            pytest.fail(f"experiments after {MINUTES} minutes:\n{printed}\n{logs}")
+        idle = 0 if "Running" in printed else idle + 1
         if idle == 10:
             call(folder, *start.split())
         time.sleep(4)
-    assert "Failed" not in said, said
+    assert "Failed" not in printed, printed
     for path in workers.glob("dvc-exp-worker-*.pid"):
         with contextlib.suppress(ProcessLookupError):  # which says that it is gone
             os.kill(int(path.read_text()), signal.SIGTERM)
@@ -118,10 +118,10 @@ def rows(path: Path) -> list[dict]:
 def test_every_model_is_in_the_report_with_accuracy_judge_and_steps(clone: Path) -> None:
     metrics = json.loads((clone / "reports/metrics.json").read_text())
     assert list(metrics) == ["m0", "m1", "m2"]
-    for found in metrics.values():
-        assert found["evaluation"]["pooled"]["problems"] == 60
-        assert {"accuracy", "accuracy_se", "boxed", "steps"} <= set(found["evaluation"]["pooled"])
-        assert {"judge_accuracy", "consistency"} <= set(found["judge-psrlm"])
+    for stats in metrics.values():
+        assert stats["evaluation"]["pooled"]["problems"] == 60
+        assert {"accuracy", "accuracy_se", "boxed", "steps"} <= set(stats["evaluation"]["pooled"])
+        assert {"judge_accuracy", "consistency"} <= set(stats["judge-psrlm"])
     assert metrics["m0"]["judge-psrlm"]["shots"] == 3
     assert "delta_pooled" in metrics["m2"]["delta"]
     table = (clone / "reports/table.md").read_text()
@@ -161,10 +161,10 @@ def test_no_row_is_lost_between_trees_and_pairs(clone: Path) -> None:
 def test_rounds_see_no_answer_and_share_no_prompt_with_evaluation(clone: Path) -> None:
     held_out = {row["prompt"] for row in rows(clone / "data/problems/evaluation.parquet")}
     for name in ("round-m2", "ift", "eft", "prm"):
-        found = rows(clone / f"data/problems/{name}.parquet")
-        assert not {row["prompt"] for row in found} & held_out
+        problems = rows(clone / f"data/problems/{name}.parquet")
+        assert not {row["prompt"] for row in problems} & held_out
         if name == "round-m2":
-            assert all(row["answer"] is None and row["solution"] is None for row in found)
+            assert all(row["answer"] is None and row["solution"] is None for row in problems)
 
 
 def test_nothing_is_left_to_do_and_a_knob_reruns_what_depends_on_it(clone: Path) -> None:
@@ -226,15 +226,15 @@ def test_a_method_and_a_domain_of_a_users_own_run_through_the_whole_graph(clone:
 
 @pytest.mark.slow
 def test_every_command_of_the_documents_runs_and_leaves_the_workspace_clean(clone: Path) -> None:
-    said = {}
+    printed = {}
     for command in documents.to_run():
-        said[command] = call(clone, "bash", "-c", PSR + command)
+        printed[command] = call(clone, "bash", "-c", PSR + command)
         if command.startswith("dvc queue start"):
             end_queue(clone, command)
     assert call(clone, "git", "status", "--porcelain") == ""
-    (table,) = (text for command, text in said.items() if command.startswith("dvc exp show"))
+    (table,) = (text for command, text in printed.items() if command.startswith("dvc exp show"))
     assert all(name in table for name in ("gap-2", "gap-3", "m2.evaluation.pooled.accuracy", "psrlm.pairs.min_gap"))
     assert not any(name in table for name in ("_se", "by_gap", "seed", "data/"))
-    assert "## Greedy accuracy, %" in said["psr compare m1 m2"]
-    narrow = said["psr compare HEAD narrow"]
+    assert "## Greedy accuracy, %" in printed["psr compare m1 m2"]
+    narrow = printed["psr compare HEAD narrow"]
     assert "| m2 pairs |" in narrow and "| m2 pooled |" not in narrow and "the same in both: m0, m1" in narrow

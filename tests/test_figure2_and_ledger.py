@@ -17,15 +17,15 @@ def texts(count: int) -> list[Text]:
 
 
 def test_figure_2_is_the_same_every_time_and_tells_kinds_apart() -> None:
-    points, found = embedding.figure(texts(20), "", seed=1)
-    assert len(points) == 120 and found["texts"] == {"EFT": 20, "IFT": 20, "PPD": 20}
-    assert found["neighbours"]["responses"]["EFT"]["EFT"] == 1.0
+    points, stats = embedding.figure(texts(20), "", seed=1)
+    assert len(points) == 120 and stats["texts"] == {"EFT": 20, "IFT": 20, "PPD": 20}
+    assert stats["neighbours"]["responses"]["EFT"]["EFT"] == 1.0
     assert embedding.figure(texts(20), "", seed=1)[0] == points
 
 
 def test_figure_2_takes_any_model_folder_and_says_where_there_is_none(tiny_model: Path) -> None:
-    points, found = embedding.figure(texts(6), str(tiny_model), seed=1)
-    assert len(points) == 36 and "TF-IDF" not in found["method"]
+    points, stats = embedding.figure(texts(6), str(tiny_model), seed=1)
+    assert len(points) == 36 and "TF-IDF" not in stats["method"]
     vectors = embedding.model_vectors(["one text", "one text", "a longer other text"], str(tiny_model))
     assert vectors[0] == pytest.approx(vectors[1], abs=1e-5) and vectors[0] != pytest.approx(vectors[2], abs=1e-3)
     with pytest.raises(PipelineError, match=r"report\.embedder: no model"):

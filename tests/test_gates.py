@@ -27,12 +27,12 @@ ALWAYS_A = (Verdict(0, 1, "", "A"), Verdict(1, 0, "", "A"))
 
 
 def test_a_pair_the_right_way_round_counts_for_the_judge_and_an_inverted_one_against_it() -> None:
-    found = gates.on_policy(oracle, [tree(0, 1, BOTH_RIGHT), tree(1, 0, ALWAYS_A), tree(None, None, ())])
-    assert found["mixed"] == 1.0
-    assert found["right_way"] == 0.5 and found["right_way_count"] == 2
-    assert found["pairs"] == {"inverted": 1, "right": 1}
-    assert found["verdict_accuracy"] == 0.75
-    assert found["verdict_consistency"] == 0.5
+    shares = gates.on_policy(oracle, [tree(0, 1, BOTH_RIGHT), tree(1, 0, ALWAYS_A), tree(None, None, ())])
+    assert shares["mixed"] == 1.0
+    assert shares["right_way"] == 0.5 and shares["right_way_count"] == 2
+    assert shares["pairs"] == {"inverted": 1, "right": 1}
+    assert shares["verdict_accuracy"] == 0.75
+    assert shares["verdict_consistency"] == 0.5
 
 
 def test_the_control_takes_one_right_and_one_wrong_step_of_each_mixed_state() -> None:
@@ -67,9 +67,11 @@ def test_pairs_of_a_layer_are_right_only_with_the_right_step_over_the_wrong_one(
     right = exact.solve(graph)[0]
     nodes = [Node(-1, "", 0.5, 1, 0.5, False)]
     nodes += [Node(0, text, score, 1, score, False) for text, score in ((right, 0.9), (right + "0", 0.1), ("hm", 0.4))]
-    found = gates.layers([SearchTree("p", write(graph), tuple(nodes), "searched")])
-    assert [layer.key for layer in found] == ["p/0"]
-    quality = gates.pair_precision(oracle, found, {"p/0": Ranking((), (0.0, 2.0, 1.0), 1, 0)}, 0.2)
+    layers = gates.layers([SearchTree("p", write(graph), tuple(nodes), "searched")])
+    assert [layer.key for layer in layers] == ["p/0"]
+    quality = gates.pair_precision(oracle, layers, {"p/0": Ranking((), (0.0, 2.0, 1.0), 1, 0)}, 0.2)
     assert (quality["prm_right"], quality["judge_right"]) == (1.0, 0.0)
     assert quality["random_right"] == 2 / 6 and quality["random_right_of_mixed"] == 0.5
-    assert gates.pair_precision(oracle, found, {"p/0": Ranking((), (0.0, 2.0, 1.0), 1, 0)}, 0.9)["prm_right_count"] == 0
+    assert (
+        gates.pair_precision(oracle, layers, {"p/0": Ranking((), (0.0, 2.0, 1.0), 1, 0)}, 0.9)["prm_right_count"] == 0
+    )

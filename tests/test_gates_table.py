@@ -60,22 +60,22 @@ def table(runs: Sequence[Path], ceiling: float | None = None) -> dict[str, list[
 
 def test_a_gate_holds_where_it_holds_in_every_seed_and_fails_where_one_seed_fails(tmp_path: Path) -> None:
     stands = RISING | {"m3": 102}
-    found = table([run(tmp_path / "1", RISING), run(tmp_path / "2", stands, seed=2)])
-    assert found["gate"] == ["bar", "seed 1", "seed 2", "all seeds", ""]
-    assert found["M2 − M1"][-1] == found["M4 − M1"][-1] == "holds" and found["M3 − M2"][-1] == "fails"
+    shown = table([run(tmp_path / "1", RISING), run(tmp_path / "2", stands, seed=2)])
+    assert shown["gate"] == ["bar", "seed 1", "seed 2", "all seeds", ""]
+    assert shown["M2 − M1"][-1] == shown["M4 − M1"][-1] == "holds" and shown["M3 − M2"][-1] == "fails"
     mean, error = mean_and_error([1] * 20 + [0] * (PROBLEMS - 20))
-    assert found["M2 − M1"][1] == f"{100 * mean:+.1f} ± {100 * error:.1f} ({mean / error:.1f})"
+    assert shown["M2 − M1"][1] == f"{100 * mean:+.1f} ± {100 * error:.1f} ({mean / error:.1f})"
     mean, error = mean_and_error([1.0] * 2 + [0.5] * 18 + [0.0] * (PROBLEMS - 20))
-    assert found["M3 − M2"][3].startswith(f"{100 * mean:+.1f} ± ")
+    assert shown["M3 − M2"][3].startswith(f"{100 * mean:+.1f} ± ")
 
 
 def test_what_no_file_says_is_not_measured(tmp_path: Path) -> None:
-    found = table([run(tmp_path / "1", RISING)])
+    shown = table([run(tmp_path / "1", RISING)])
     unknown = {"ceiling − M1", "ceiling − M2", "M2 by both terms − by the likelihood alone", "search − greedy, M1"}
     unknown |= {"SRLM's first scorer: right order", "gain of PSRLM − gain of SRLM", "minutes"}
-    assert {name for name, row in found.items() if row[-1] == "not measured"} == unknown
-    assert found["search − greedy, last model"][1:] == ["-2.0 ± 1.0 (-2.0)", "–", "fails"]
-    assert found["splits that fall, M1 to M4"][1:] == ["none", "–", "holds"]
+    assert {name for name, row in shown.items() if row[-1] == "not measured"} == unknown
+    assert shown["search − greedy, last model"][1:] == ["-2.0 ± 1.0 (-2.0)", "–", "fails"]
+    assert shown["splits that fall, M1 to M4"][1:] == ["none", "–", "holds"]
     assert [table([tmp_path / "1"], 62.0)[f"ceiling − M{n}"][-1] for n in (1, 2)] == ["holds", "holds"]
     assert [table([tmp_path / "1"], 59.0)[f"ceiling − M{n}"][-1] for n in (1, 2)] == ["fails", "fails"]
 
@@ -101,9 +101,9 @@ def test_a_run_on_the_likelihood_alone_is_held_against_the_run_of_its_seed_poole
 def test_srlm_s_scorer_and_gain_stand_beside_psrlm_s_with_the_error_over_seeds(tmp_path: Path) -> None:
     counts = {f"s{n}": 80 for n in range(1, 5)}
     runs = [run(tmp_path / str(n), RISING | counts | {"s4": 80 + 20 * n}, seed=n) for n in (1, 2)]
-    found = table(runs)
-    assert found["SRLM's first scorer: right order"][-1] == "holds"
-    row = found["gain of PSRLM − gain of SRLM"]
+    shown = table(runs)
+    assert shown["SRLM's first scorer: right order"][-1] == "holds"
+    row = shown["gain of PSRLM − gain of SRLM"]
     assert row[1].startswith("+20.0") and row[2].startswith("+10.0") and row[3:] == ["+15.0 ± 5.0", "–"]
 
 

@@ -34,19 +34,19 @@ def script(name: str) -> str:
 
 def parameters(name: str) -> dict[str, list[str]]:
     """The parameters of a stage by file."""
-    found: dict[str, list[str]] = {}
+    by_file: dict[str, list[str]] = {}
     for entry in GRAPH[name].get("params", []):
         for file, keys in entry.items() if isinstance(entry, dict) else (("params.yaml", [entry]),):
-            found[Path(file).name] = found.get(Path(file).name, []) + list(keys or [])
-    return found
+            by_file[Path(file).name] = by_file.get(Path(file).name, []) + list(keys or [])
+    return by_file
 
 
 @pytest.mark.parametrize("name", sorted(set(GRAPH) - {"fingerprint", "push"}))
 def test_a_stage_depends_on_the_fingerprint_of_its_own_script(name: str) -> None:
     (key,) = parameters(name)["code.json"]
     assert key.partition(".")[0] == script(name)
-    asked = fingerprint.asks(script(name)) & {"methods", "pairings"}
-    assert bool(key.partition(".")[2]) == bool(asked)
+    plugins = fingerprint.asks(script(name)) & {"methods", "pairings"}
+    assert bool(key.partition(".")[2]) == bool(plugins)
 
 
 @pytest.mark.parametrize("name", sorted(GRAPH))
@@ -73,11 +73,11 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fingerprints(folder: Path) -> dict[str, str]:
     """code.json, flat: `pairs.srlm` is the fingerprint of `pairs` for the method srlm."""
     done = subprocess.run([sys.executable, "-c", PRINTED], cwd=folder, capture_output=True, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout)
+    stages: dict[str, Any] = json.loads(done.stdout)
     nested = {
-        f"{name}.{key}": one for name, value in found.items() if isinstance(value, dict) for key, one in value.items()
+        f"{name}.{key}": one for name, value in stages.items() if isinstance(value, dict) for key, one in value.items()
     }
-    return {name: value for name, value in found.items() if isinstance(value, str)} | nested
+    return {name: value for name, value in stages.items() if isinstance(value, str)} | nested
 
 
 @pytest.fixture(scope="module")
@@ -140,9 +140,9 @@ def test_an_edited_template_reruns_the_stages_that_fill_prompts_of_its_family_al
     copy: Path, before: dict[str, str]
 ) -> None:
     assert changed(copy, before, "prompts/math/step_judge.txt", "impartial", "fair") == set()
-    found = changed(copy, before, "prompts/arithmetic/step_judge.txt", "Which", "What")
-    assert {"search.psrlm", "search.srlm", "sft.psrlm", "dpo", "judge_eval.psrlm", "evaluate", "prm"} <= found
-    assert not found & {"problems", "pairs.psrlm", "inspect.psrlm", "report", "ledger"}
+    rerun = changed(copy, before, "prompts/arithmetic/step_judge.txt", "Which", "What")
+    assert {"search.psrlm", "search.srlm", "sft.psrlm", "dpo", "judge_eval.psrlm", "evaluate", "prm"} <= rerun
+    assert not rerun & {"problems", "pairs.psrlm", "inspect.psrlm", "report", "ledger"}
 
 
 def test_a_users_own_family_and_method_count_as_the_librarys_do(copy: Path) -> None:

@@ -16,10 +16,11 @@ import pytest
 
 from benchmarks import pictures
 from pipeline.core import files
+from pipeline.core.command import Stage
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import Candidate, Dropped, State, Tree, Verdict
 from pipeline.methods import verdicts
-from pipeline.report import ledger, provenance, training, viewer
+from pipeline.report import figures, ledger, provenance, viewer
 from pipeline.report.metrics import Lineage, collect
 from pipeline.report.output import write
 from pipeline.report.sources import read_sources
@@ -40,11 +41,11 @@ def tree(number: int) -> Tree:
         Candidate("Step 1: 2+2=5", 2, 0.0, "step", False),
         Candidate("Step 1: Step 1: again", 1, 0.0, "marker", False),
     )
-    said = (Verdict(0, 1, f"<b>bold</b> {HOSTILE} [[A]]", "A"), Verdict(1, 0, "no words", None))
+    judged = (Verdict(0, 1, f"<b>bold</b> {HOSTILE} [[A]]", "A"), Verdict(1, 0, "no words", None))
     states = (
-        State((), candidates, said, "step", 0, 1, False, in_full=True),
+        State((), candidates, judged, "step", 0, 1, False, in_full=True),
         State((HOSTILE,), candidates[1:], (), "single", 0, None, True),
-        State((HOSTILE,), candidates, said, "tie", None, None, False, in_full=True),
+        State((HOSTILE,), candidates, judged, "tie", None, None, False, in_full=True),
     )
     return Tree(f"p{number}", f"Problem {number}: {HOSTILE}", states, (HOSTILE,), "max_steps")
 
@@ -94,8 +95,15 @@ def written(run: Path, folder: Path) -> Path:
     methods = {"m0": "base", "m1": "psrlm", "m2": "psrlm", "m3": "other"}
     lineage = Lineage(MODELS, starts, methods, ("m1",))
     origin = provenance.Provenance("abc", (run / "params.yaml").read_text(), {}, {"cores": "2"}, {})
-    paths = (run / "models", run / "excerpts", run / "figure2.csv", run / "data", run / "ledger.csv")
-    sources = read_sources(lineage, *paths, "shipped", 1, origin)
+    names = {
+        "models": "models",
+        "excerpts": "excerpts",
+        "points": "figure2.csv",
+        "data": "data",
+        "ledger": "ledger.csv",
+    }
+    stage = Stage("report", run / "params.yaml", "", {name: run / place for name, place in names.items()})
+    sources = read_sources(stage, lineage, "shipped", 1, origin)
     write(collect(run / "models", lineage, ["easy", "hard"]), lineage, sources, folder)
     return folder
 
@@ -118,10 +126,10 @@ def test_the_page_asks_for_no_other_file_and_allows_only_its_own_script(page: Pa
     assert text.count("<script") == 2
 
 
-def test_each_training_has_its_loss_curve(page: Path, run: Path) -> None:
+def test_each_training_has_its_loss_curve(page: Path) -> None:
     section = re.search(r'<section id="training">(.*?)</section>', page.read_text(), re.DOTALL)
     assert section and section[1].count("<figure>") == 1 and "<figcaption>m2</figcaption>" in section[1]
-    (chart,) = training.curves(training.read_losses(run / "models", run / "data", ["m1", "m2"]))
+    (chart,) = figures.losses({"m2": [1 / n for n in range(1, 101)]})
     (series,) = chart.series
     assert len(series.points) == 34 and series.points[0].y == pytest.approx((1 + 1 / 2 + 1 / 3) / 3)
     assert series.points[-1].label == "100 to 100"
@@ -140,18 +148,18 @@ def test_model_text_never_becomes_markup(page: Path) -> None:
     assert HOSTILE in unescape(text)
     data = re.search(r'id="rounds-data">(.*?)</script>', text, re.DOTALL)
     assert data is not None
-    (found,) = json.loads(data[1])
-    assert (found["judge"], found["searched"], len(found["trees"])) == ("m1", 3, 3)
-    assert found["trees"][0]["states"][0]["candidates"][0]["text"] == HOSTILE
+    (shown,) = json.loads(data[1])
+    assert (shown["judge"], shown["searched"], len(shown["trees"])) == ("m1", 3, 3)
+    assert shown["trees"][0]["states"][0]["candidates"][0]["text"] == HOSTILE
 
 
 def test_a_judge_s_verdicts_on_policy_stand_beside_those_held_out(page: Path) -> None:
-    said = json.loads((page.parent / "metrics.json").read_text())["m2"]["verdicts"]
+    own = json.loads((page.parent / "metrics.json").read_text())["m2"]["verdicts"]
     with (page.parent / "tables/3-judge.csv").open() as file:
         rows = {row["model"]: row for row in csv.DictReader(file)}
-    assert (rows["m1"]["pairs"], int(rows["m1"]["on policy: verdicts"])) == ("40", said["verdicts"])
+    assert (rows["m1"]["pairs"], int(rows["m1"]["on policy: verdicts"])) == ("40", own["verdicts"])
     for name in ("consistency", "unreadable"):
-        assert float(rows["m1"][f"on policy: {name}"]) == pytest.approx(100 * said[name], abs=1e-3)
+        assert float(rows["m1"][f"on policy: {name}"]) == pytest.approx(100 * own[name], abs=1e-3)
         assert rows["m2"][f"on policy: {name}"] == ""  # it has searched no round
 
 
@@ -163,10 +171,10 @@ def test_every_number_of_the_tables_is_that_of_metrics_json(page: Path) -> None:
     assert list(rows) == list(MODELS)
     for model, row in rows.items():
         for split in ("easy", "hard"):
-            found = metrics[model]["evaluation"][split]
-            assert float(row[split]) == pytest.approx(100 * found["accuracy"], abs=1e-3)
-            assert float(row[f"{split} (standard error)"]) == pytest.approx(100 * found["accuracy_se"], abs=1e-3)
-            shown = f"{100 * found['accuracy']:.1f} ± {100 * found['accuracy_se']:.1f}"
+            accuracy = metrics[model]["evaluation"][split]
+            assert float(row[split]) == pytest.approx(100 * accuracy["accuracy"], abs=1e-3)
+            assert float(row[f"{split} (standard error)"]) == pytest.approx(100 * accuracy["accuracy_se"], abs=1e-3)
+            shown = f"{100 * accuracy['accuracy']:.1f} ± {100 * accuracy['accuracy_se']:.1f}"
             assert shown in markdown and shown in html
         assert float(row["average"]) == pytest.approx(100 * metrics[model]["average"]["accuracy"], abs=1e-3)
     assert float(rows["m2"]["change"]) == pytest.approx(100 * metrics["m2"]["delta"]["delta_average"], abs=1e-3)
@@ -237,8 +245,10 @@ def test_the_page_of_a_large_run_stays_under_20_mb_and_says_how_many_trees_it_sh
 def test_trees_stop_at_the_page_s_share_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     size = len(json.dumps(viewer._tree(tree(0)), ensure_ascii=False).encode())
     monkeypatch.setattr(viewer, "BYTES", int(2.5 * size))
-    (found,) = viewer.embedded({"m2": [tree(n) for n in range(3)]}, {"m2": {"verdicts": {"judge": "m1", "trees": 9}}})
-    assert (len(found["trees"]), found["searched"]) == (2, 9)
+    (round_shown,) = viewer.embedded(
+        {"m2": [tree(n) for n in range(3)]}, {"m2": {"verdicts": {"judge": "m1", "trees": 9}}}
+    )
+    assert (len(round_shown["trees"]), round_shown["searched"]) == (2, 9)
 
 
 # ---------------------------------------------------------------- in a real browser
@@ -275,8 +285,8 @@ def test_a_reader_picks_a_problem_and_reads_a_judgment(browser: Any, page: Path)
     assert browser.title == "Process-based self-rewarding: report" and not browser.find_elements("css selector", "img")
     assert not browser.get_log("browser")
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = {e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"}
-    assert asked <= {page.as_uri()}
+    loaded = {e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"}
+    assert loaded <= {page.as_uri()}
 
 
 def test_the_picture_of_a_search_is_small_enough_for_a_readme(browser: Any, page: Path) -> None:

@@ -1,4 +1,4 @@
-"""Where a report comes from: the list of runs, and what a run of tasks asked of its engines."""
+"""Where a report comes from: the list of runs, and what a run of tasks took of its engines."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def test_a_stage_of_the_graph_leaves_a_line_with_its_seconds_and_tokens(tmp_path
 
 def test_without_runs_or_git_there_is_still_a_provenance(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("seed: 1\n")
-    found = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", "from pathlib import Path; from pipeline.report import provenance as p\n"
          "g = p.gather(Path('params.yaml')); print(g.revision, g.runs, g.params.strip(), g.packages['dvc'][0])"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, capture_output=True, text=True,
     )  # fmt: skip
-    assert found.stdout == "no git commit {} seed: 1 3\n"
+    assert done.stdout == "no git commit {} seed: 1 3\n"
 
 
 def test_tokens_are_counted_where_the_engine_works(words: Any) -> None:

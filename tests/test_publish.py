@@ -44,7 +44,7 @@ from pipeline.core.records import (
 from pipeline.language import prompts
 from pipeline.language.renderer import Renderer
 from pipeline.publish import configs
-from pipeline.publish import hub as rooms_hub
+from pipeline.publish import hub as hub_module
 from pipeline.publish import lock as locks
 from pipeline.publish.pull import pull
 from pipeline.training.preference import preference_rows
@@ -92,7 +92,7 @@ def record_run(folder: Path) -> None:
         made[f"search@{model}"] = [f"data/{model}/trees", f"reports/models/{model}/search.json"]
         made[f"pairs@{model}"] = [f"data/{model}/pairs", f"reports/models/{model}/pairs.json"]
     sources = {"ift": {"path": "a.jsonl"}, "prm": {"path": "b", "format": "prm800k"}, "eft": {"path": "generated"}}
-    knobs = {
+    parameters = {
         "domain": "arithmetic",
         "prompts": {"family": "arithmetic", "chat": "auto"},
         "problems": {"ngram": 8, **sources, "rounds": {"path": "hub:c"}},
@@ -102,7 +102,7 @@ def record_run(folder: Path) -> None:
         name: {
             "cmd": name,
             "deps": [{"path": f"data/{name[-2:]}/trees"}] if name.startswith("pairs") else [{"path": "data/problems"}],
-            "params": {"params.yaml": knobs},
+            "params": {"params.yaml": parameters},
             "outs": [{"path": path, "md5": locks.md5(folder / path)} for path in paths],
         }
         for name, paths in made.items()
@@ -150,7 +150,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "home/hub"))
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setattr(rooms_hub, "WAITS", (0.0, 0.0, 0.0, 0.0))
+        monkeypatch.setattr(hub_module, "WAITS", (0.0, 0.0, 0.0, 0.0))
         yield server
 
 
@@ -169,8 +169,8 @@ def change_round(folder: Path, model: str) -> None:
 
 
 def graph() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())
-    return found
+    stages: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+    return stages
 
 
 # ---------------------------------------------------------------- pushing
@@ -228,19 +228,19 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(
     capsys.readouterr()
     commits = len(hub.dataset(REPOSITORY).commits)
     push(changed(dry_run=True))
-    said = capsys.readouterr().out
-    assert "would commit ppd-m2: ppd-m2/train.parquet changed" in said and "ppd-m3: nothing new" in said
+    printed = capsys.readouterr().out
+    assert "would commit ppd-m2: ppd-m2/train.parquet changed" in printed and "ppd-m3: nothing new" in printed
     assert len(hub.dataset(REPOSITORY).commits) == commits
 
 
 def test_a_branch_and_a_tag_are_named_after_the_run(hub: Hub, finished: Path) -> None:
-    asked = changed(branch="auto", tag="auto", public=True)
-    receipt = push(asked)
+    named = changed(branch="auto", tag="auto", public=True)
+    receipt = push(named)
     there = hub.dataset(REPOSITORY)
     (name,) = there.tags
     assert name.startswith("run-") and there.branches[name] == there.tags[name] == receipt[REPOSITORY]["commit"]
     assert list(there.commits[there.branches["main"]].files) == [".gitattributes"] and not there.private
-    assert push(asked) == receipt
+    assert push(named) == receipt
     change_round(finished, "m2")
     with pytest.raises(PipelineError, match="tag 'v1' stands at another commit"):
         there.tags["v1"] = there.branches["main"]
@@ -301,7 +301,7 @@ def test_failures_that_pass_are_tried_again_and_no_commit_is_made_twice(
     failure: Failure, hub: Hub, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if failure.seconds:
-        monkeypatch.setattr(rooms_hub, "SILENCE", 2.0)
+        monkeypatch.setattr(hub_module, "SILENCE", 2.0)
     hub.failures = [replace(failure)]
     push()
     assert not hub.failures[0].times
@@ -324,7 +324,7 @@ def test_a_hub_that_stays_down_is_one_line(hub: Hub, finished: Path) -> None:
         ("", "hf_writer", "publish.repository is empty; `psr push ORG/NAME` sets it"),
     ],
 )
-def test_what_the_hub_refuses_is_one_line_with_the_mend(
+def test_what_the_hub_refuses_is_one_line_with_advice(
     repository: str, token: str, line: str, hub: Hub, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", token)
@@ -334,7 +334,7 @@ def test_what_the_hub_refuses_is_one_line_with_the_mend(
 
 
 def test_a_commit_by_someone_else_during_a_push_is_never_overwritten(hub: Hub, finished: Path) -> None:
-    repository = rooms_hub.Repository(rooms_hub.connect(), REPOSITORY)
+    repository = hub_module.Repository(hub_module.connect(), REPOSITORY)
     parent = repository.open(public=False).head
     hub.dataset(REPOSITORY).commit("main", "theirs", {"notes.txt": b"theirs"})
     with pytest.raises(PipelineError, match=r"\(412\): someone else committed to it meanwhile.*; push again"):
@@ -418,8 +418,8 @@ def test_size_categories_are_the_hubs(rows: int, name: str) -> None:
 
 
 def test_published_text_is_what_the_trainer_reads_and_gives_the_pair_back(renderer: Renderer) -> None:
-    found, words = pairs("m2"), renderer.tokenizer
-    for pair, ids in zip(found, preference_rows(renderer, found), strict=True):
+    rows, words = pairs("m2"), renderer.tokenizer
+    for pair, ids in zip(rows, preference_rows(renderer, rows), strict=True):
         row = configs.published(pair, renderer)
         assert (row.prompt_ids, row.chosen_ids, row.rejected_ids) == tuple(
             tuple(ids[name]) for name in ("prompt_ids", "chosen_ids", "rejected_ids")
@@ -526,9 +526,9 @@ def test_a_pulled_file_is_what_its_rows_type_says_and_not_only_its_hash(
     push()
     there = hub.dataset(REPOSITORY)
     data = forged if isinstance(forged, bytes) else (finished / forged).read_bytes()
-    said = json.loads(there.head.files["manifest.json"])
-    said["ift"]["train"] = {"rows": rows, "sha256": hashlib.sha256(data).hexdigest()}
-    changed = {"ift/train.parquet": data, "manifest.json": json.dumps(said).encode()}
+    manifest = json.loads(there.head.files["manifest.json"])
+    manifest["ift"]["train"] = {"rows": rows, "sha256": hashlib.sha256(data).hexdigest()}
+    changed = {"ift/train.parquet": data, "manifest.json": json.dumps(manifest).encode()}
     there.commit("main", "forged", there.head.files | changed)
     before = (finished / "data/ift/train.parquet").read_bytes()
     with pytest.raises(PipelineError, match=rf"org/steps: ift/train.parquet at \w{{12}}: {line}"):

@@ -13,10 +13,10 @@ import pytest
 import yaml
 from hub_stand_in import Failure, Handler, Hub
 from huggingface_hub.utils._xet import XET_CONNECTION_INFO_CACHE, abort_xet_session
-from test_publish import REPOSITORY, changed, finished, graph, hub, project, psr, push  # noqa: F401
+from test_publish import REPOSITORY, SETTINGS, changed, finished, graph, hub, project, psr, push  # noqa: F401
 
 from pipeline.core.errors import PipelineError
-from pipeline.publish import hub as rooms_hub
+from pipeline.publish import hub as hub_module
 from pipeline.publish.card import Facts, dataset_card
 from pipeline.publish.pull import pull
 
@@ -79,9 +79,9 @@ def test_what_fails_through_xet_is_one_line_in_time(
 def test_xet_is_silent_no_longer_than_everything_else(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RETRY_MAX_ATTEMPTS", "CONNECT_TIMEOUT", "READ_TIMEOUT"):
         monkeypatch.delenv(f"HF_XET_CLIENT_{name}", raising=False)
-    rooms_hub.connect()
+    hub_module.connect()
     assert os.environ["HF_XET_CLIENT_RETRY_MAX_ATTEMPTS"] == "0"
-    assert 2 * float(os.environ["HF_XET_CLIENT_READ_TIMEOUT"].removesuffix("s")) <= rooms_hub.SILENCE
+    assert 2 * float(os.environ["HF_XET_CLIENT_READ_TIMEOUT"].removesuffix("s")) <= hub_module.SILENCE
 
 
 # ---------------------------------------------------------------- names
@@ -160,7 +160,8 @@ def test_a_card_that_was_pushed_is_not_pushed_again(readme: str, tmp_path: Path)
 def facts() -> Facts:
     contents = {"ift": {"train": {"rows": 1, "sha256": "0"}}, "ppd-m2": {"train": {"rows": 1, "sha256": "0"}}}
     sources = {role: {"path": "world"} for role in ("ift", "prm", "eft", "rounds")} | {"ngram": 8}
-    return Facts(REPOSITORY, "Title", "mit", ["en"], contents, {}, {}, sources, "abc", {}, {}, "# Results\n", None)
+    settings = SETTINGS.model_copy(update={"license": "mit"})
+    return Facts(settings, contents, {}, {}, sources, "abc", {}, {}, "# Results\n", None)
 
 
 def test_a_readme_saved_with_other_line_ends_is_not_pushed_again(hub: Hub, finished: Path) -> None:  # noqa: F811

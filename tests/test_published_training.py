@@ -70,8 +70,8 @@ def trained_run(folder: Path, model_folder: Path, dpo: dict[str, Any], override:
     recorded = yaml.safe_load((folder / "dvc.lock").read_text())
     model = {"path": "data/m1/model", "md5": locks.md5(folder / "data/m1/model")}
     recorded["stages"]["sft@m1"] = {"cmd": "sft", "deps": [{"path": "data/m0/model"}], "params": {}, "outs": [model]}
-    knobs = {"seed": 3, "prompts": FAMILY, "dpo": dpo, "rounds.m2": {"from": "m1", "dpo": override}}
-    recorded["stages"]["dpo@m2"] = {"cmd": "dpo", "params": {"params.yaml": knobs}, "outs": []}
+    parameters = {"seed": 3, "prompts": FAMILY, "dpo": dpo, "rounds.m2": {"from": "m1", "dpo": override}}
+    recorded["stages"]["dpo@m2"] = {"cmd": "dpo", "params": {"params.yaml": parameters}, "outs": []}
     (folder / "dvc.lock").write_text(yaml.safe_dump(recorded, sort_keys=False))
 
 
@@ -157,9 +157,9 @@ def test_published_ids_of_a_chat_model_hold_its_frame_and_the_texts_do_not(chat_
     renderer = Renderer(AutoTokenizer.from_pretrained(str(chat_model)), "arithmetic")
     for pair in varied():
         row = configs.published(pair, renderer)
-        asked = renderer.tokenizer.decode(row.prompt_ids)
-        assert asked.startswith("<|endoftext|>user: Question: Ana has") and asked.endswith(":")
-        assert "<|endoftext|>\nassistant: " in asked and "assistant" not in row.prompt
+        prompt = renderer.tokenizer.decode(row.prompt_ids)
+        assert prompt.startswith("<|endoftext|>user: Question: Ana has") and prompt.endswith(":")
+        assert "<|endoftext|>\nassistant: " in prompt and "assistant" not in row.prompt
         assert row.prompt.endswith(f"Step {len(pair.steps) + 1}:")
         assert renderer.tokenizer.decode(row.chosen_ids) == row.chosen + "<|endoftext|>" * row.is_terminal
         assert configs.record(row) == pair

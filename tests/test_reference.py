@@ -41,13 +41,13 @@ def run_stage(folder: Path, monkeypatch: pytest.MonkeyPatch, url: str, **average
     paths = {"model": None, "problems": "problems.parquet", "answers": "answers", "stats": "stats.json"}
     places = {name: folder / path if path else None for name, path in paths.items()}
     evaluate.main(Stage("evaluate", folder / "params.yaml", "other/model-4.1", places))
-    found: dict[str, Any] = json.loads((folder / "stats.json").read_text())
-    return found
+    stats: dict[str, Any] = json.loads((folder / "stats.json").read_text())
+    return stats
 
 
 def reply(prompt: str, _: int) -> Reply:
-    (found,) = [text for question, text in REPLIES.items() if question in prompt]
-    return found
+    (answer,) = [text for question, text in REPLIES.items() if question in prompt]
+    return answer
 
 
 def test_a_reference_is_graded_and_counted_as_our_models_are(
@@ -56,8 +56,8 @@ def test_a_reference_is_graded_and_counted_as_our_models_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     endpoint = serve(reply)
-    found = run_stage(tmp_path, monkeypatch, endpoint.url)
-    assert (found["easy"]["accuracy"], found["hard"]["accuracy"], found["pooled"]["problems"]) == (0.5, 0.0, 4)
+    stats = run_stage(tmp_path, monkeypatch, endpoint.url)
+    assert (stats["easy"]["accuracy"], stats["hard"]["accuracy"], stats["pooled"]["problems"]) == (0.5, 0.0, 4)
     rows = files.read(tmp_path / "answers/answers.parquet", Answered)
     assert [row.end for row in rows] == ["answer", "answer", "length", "content_filter"]
     assert [len(row.steps) for row in rows] == [2, 1, 1, 1] and {row.tokens for row in rows} == {2}
@@ -72,11 +72,11 @@ def test_more_samples_ask_only_for_the_new_ones_and_nothing_is_paid_twice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     endpoint = serve(reply)
-    found = run_stage(tmp_path, monkeypatch, endpoint.url, splits=["easy"], samples=2)
-    assert found["easy"]["sampled"]["accuracy"] == 0.5 and "sampled" not in found["hard"]
+    stats = run_stage(tmp_path, monkeypatch, endpoint.url, splits=["easy"], samples=2)
+    assert stats["easy"]["sampled"]["accuracy"] == 0.5 and "sampled" not in stats["hard"]
     assert len(endpoint.asked) == 4 + 2 * 2
     assert len({body["seed"] for body in endpoint.bodies}) == 8
-    assert run_stage(tmp_path, monkeypatch, endpoint.url, splits=["easy"], samples=2) == found
+    assert run_stage(tmp_path, monkeypatch, endpoint.url, splits=["easy"], samples=2) == stats
     run_stage(tmp_path, monkeypatch, endpoint.url, splits=["easy"], samples=3)
     assert len(endpoint.asked) == 4 + 3 * 2
 

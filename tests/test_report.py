@@ -44,23 +44,23 @@ def written(folder: Path, models: list[str]) -> Path:
 def test_a_model_off_the_list_leaves_the_report_and_deltas_follow_the_plan(tmp_path: Path) -> None:
     folder = written(tmp_path / "models", ["m0", "m1", "m2"])
     lineage = Lineage(("m0", "m2"), {"m0": None, "m2": "m0"}, {"m0": "base", "m2": "psrlm"}, ("m2",))
-    found = collect(folder, lineage, ["easy"])
-    assert list(found) == ["m0", "m2"]
-    assert found["m2"]["delta"]["delta_pooled"] == pytest.approx(0.4)
+    metrics = collect(folder, lineage, ["easy"])
+    assert list(metrics) == ["m0", "m2"]
+    assert metrics["m2"]["delta"]["delta_pooled"] == pytest.approx(0.4)
     row = "| m2 | m0 | psrlm | 80.0 ± 12.6 | 80.0 ± 12.6 | +40.0 ± 20.0 |"
-    assert row in document(tables(found, lineage))
+    assert row in document(tables(metrics, lineage))
 
 
 def test_a_run_with_several_graders_has_accuracy_by_grader_too(tmp_path: Path) -> None:
     rows = [replace(answered(str(i), i < 3), split=("arc", "mmlu", "own")[i % 3]) for i in range(6)]
     rows.append(replace(rows[0], grade="timeout"))
     of_splits = {"arc": "choice", "mmlu": "choice", "own": ""}
-    found = evaluate.accuracy(rows, graders=of_splits)
-    assert {name: part["problems"] for name, part in found["graders"].items()} == {"choice": 5, "domain": 2}
+    summary = evaluate.accuracy(rows, graders=of_splits)
+    assert {name: part["problems"] for name, part in summary["graders"].items()} == {"choice": 5, "domain": 2}
     assert "graders" not in evaluate.accuracy(rows) and "graders" not in evaluate.accuracy(rows, graders={"own": ""})
     path = tmp_path / "m0" / "evaluation.json"
     path.parent.mkdir()
-    path.write_text(json.dumps(found))
+    path.write_text(json.dumps(summary))
     lineage = Lineage(("m0",), {"m0": None}, {"m0": "base"}, ())
     text = document(tables(collect(tmp_path, lineage, list(of_splits)), lineage))
     assert "| model | domain | unreadable | choice | unreadable |" in text
@@ -97,7 +97,8 @@ def test_arms_of_equally_many_rounds_and_models_of_one_start_stand_beside_each_o
         "psrlm (m1 → m2) gained +20.0 ± 12.6, srlm (s1 → s2) gained +40.0 ± 15.5: "
         "srlm (s1 → s2) gained more by 20.0 ± 20.0 points, within two standard errors."
     )
-    assert (siblings.one.last, siblings.other.last, siblings.difference, siblings.error) == ("m2", "o2", 0, 0)
+    assert (siblings.one.name, siblings.other.name) == ("psrlm (m1 → m2)", "outcome (m1 → o2)")
+    assert (siblings.difference, siblings.error) == (0, 0)
     assert "srlm (s1 → s2) gained more" in document(tables(metrics, lineage))
 
 
@@ -135,11 +136,11 @@ def test_samples_are_averaged_over_problems_for_the_named_splits_alone() -> None
         counts[problem.problem_id] += 1
         samples.append(answered(problem.problem_id, counts[problem.problem_id] <= rights[problem.problem_id]))
     greedy = [answered("p0", True), replace(answered("p3", True), split="hard")]
-    found = evaluate.accuracy(greedy, samples)
-    assert found["easy"]["sampled"]["samples"] == 4 and found["easy"]["sampled"]["accuracy"] == 0.5
-    assert found["easy"]["sampled"]["accuracy_se"] == pytest.approx(0.5 / 3**0.5)
-    assert "sampled" not in found["hard"] and "sampled" not in found["pooled"]
-    assert evaluate.accuracy(greedy)["easy"] == {k: v for k, v in found["easy"].items() if k != "sampled"}
+    summary = evaluate.accuracy(greedy, samples)
+    assert summary["easy"]["sampled"]["samples"] == 4 and summary["easy"]["sampled"]["accuracy"] == 0.5
+    assert summary["easy"]["sampled"]["accuracy_se"] == pytest.approx(0.5 / 3**0.5)
+    assert "sampled" not in summary["hard"] and "sampled" not in summary["pooled"]
+    assert evaluate.accuracy(greedy)["easy"] == {k: v for k, v in summary["easy"].items() if k != "sampled"}
 
 
 @pytest.mark.parametrize(
@@ -175,9 +176,9 @@ def test_what_a_pair_cost_stands_beside_each_round_and_in_its_metrics(tmp_path: 
     (folder / "o2/pairs.json").write_text(json.dumps(pairs))
     starts = {"m0": None, "m1": "m0", "m2": "m1", "o2": "m1"}
     lineage = Lineage(tuple(starts), starts, dict.fromkeys(starts, "psrlm"), ("m1",), variants=("o2",))
-    found = collect(folder, lineage, ["easy"])
-    assert costs.items() <= found["m2"]["pairs"].items()
-    text = document(tables(found, lineage))
+    metrics = collect(folder, lineage, ["easy"])
+    assert costs.items() <= metrics["m2"]["pairs"].items()
+    text = document(tables(metrics, lineage))
     assert "| m2 | – | – | 3 | 414 | 120 | – | 2 | single 2 |" in text
     assert "| o2 | – | – | 3 | – | – | – | 2 | single 2 |" in text
 
@@ -189,14 +190,14 @@ def test_an_unreadable_verdict_counts_against_accuracy_and_consistency() -> None
         Weighed("c", "B", None, "A", "", ""),
         Weighed("d", "B", "A", "B", "", ""),
     ]
-    found = measure.judge_quality(opinions)
-    assert (found["judge_accuracy"], found["consistency"], found["unreadable"]) == (0.5, 0.5, 0.25)
+    quality = measure.judge_quality(opinions)
+    assert (quality["judge_accuracy"], quality["consistency"], quality["unreadable"]) == (0.5, 0.5, 0.25)
 
 
 def test_search_is_compared_with_greedy_on_the_same_problems() -> None:
     greedy = [answered(str(i), i % 2 == 0) for i in range(10)]
-    found = scale.against_greedy([answered(str(i), True) for i in range(4)], greedy)
-    assert (found["accuracy"], found["greedy_accuracy"], found["gain"]) == (1.0, 0.5, 0.5)
+    gain = scale.against_greedy([answered(str(i), True) for i in range(4)], greedy)
+    assert (gain["accuracy"], gain["greedy_accuracy"], gain["gain"]) == (1.0, 0.5, 0.5)
 
 
 @pytest.mark.parametrize(

@@ -38,14 +38,14 @@ def answer(prompt: str, request: Request) -> Completion:
 
 
 def tried(renderer: Renderer, window: int = 3, reply: Any = answer) -> tuple[dict[str, scale.Trial], Usage]:
-    found: dict[str, scale.Trial] = {}
+    done: dict[str, scale.Trial] = {}
 
     def searching(problem: Problem) -> Any:
         return search.search(renderer, problem, SETTINGS, 1)
 
     tasks = scale.trials(renderer, PROBLEMS, searching, SAMPLING, 1)
-    usage = run({"policy": ScriptedEngine(renderer.tokenizer, reply)}, tasks.items(), window, found.__setitem__)
-    return {problem.problem_id: found[problem.problem_id] for problem in PROBLEMS}, usage
+    usage = run({"policy": ScriptedEngine(renderer.tokenizer, reply)}, tasks.items(), window, done.__setitem__)
+    return {problem.problem_id: done[problem.problem_id] for problem in PROBLEMS}, usage
 
 
 def vote(answer: str | None, tokens: int = 9, grade: str = "wrong", problem: str = "p") -> Answered:
@@ -53,9 +53,9 @@ def vote(answer: str | None, tokens: int = 9, grade: str = "wrong", problem: str
 
 
 def test_the_vote_spends_the_tokens_of_the_search_and_all_of_them_are_recorded(renderer: Renderer) -> None:
-    found, usage = tried(renderer)
+    trials, usage = tried(renderer)
     sampled = 0
-    for trial in found.values():
+    for trial in trials.values():
         candidates, judgments = trial.tree.spent()
         assert candidates == 5 * SETTINGS.width * len(trial.tree.states) and judgments > 0
         spent = [solution.tokens for solution in trial.solutions]
@@ -82,20 +82,20 @@ def test_solutions_that_the_vote_takes_in_any_case_are_asked_for_together(render
 def test_a_trial_does_not_depend_on_the_window_and_comes_back_from_its_journal(
     renderer: Renderer, tmp_path: Path
 ) -> None:
-    found, _ = tried(renderer, window=1)
-    assert found == tried(renderer, window=5)[0]
+    trials, _ = tried(renderer, window=1)
+    assert trials == tried(renderer, window=5)[0]
     with Journal(tmp_path, "scale", "x" * 16, scale.Trial) as journal:
-        journal.add("p0", found["p0"])
+        journal.add("p0", trials["p0"])
     with Journal(tmp_path, "scale", "x" * 16, scale.Trial) as journal:
-        assert journal.done == {"p0": found["p0"]}
+        assert journal.done == {"p0": trials["p0"]}
 
 
 def test_a_solution_that_does_not_fit_the_context_is_not_asked_for_again(renderer: Renderer) -> None:
     def reply(prompt: str, request: Request) -> Completion:
         return Completion("", "context", 0) if request.max_tokens == SAMPLING.max_tokens else answer(prompt, request)
 
-    found, _ = tried(renderer, reply=reply)
-    assert all(len(trial.solutions) == 1 for trial in found.values())
+    trials, _ = tried(renderer, reply=reply)
+    assert all(len(trial.solutions) == 1 for trial in trials.values())
 
 
 def test_most_votes_win_the_earliest_of_equally_many_and_no_answer_is_no_vote() -> None:
@@ -124,12 +124,12 @@ def test_a_smaller_budget_buys_the_first_votes() -> None:
 
 
 def test_search_vote_and_greedy_are_compared_on_the_same_problems(renderer: Renderer) -> None:
-    found, _ = tried(renderer)
-    trees = [trial.tree for trial in found.values()]
-    asked, solutions = scale.solutions(PROBLEMS, found)
+    trials, _ = tried(renderer)
+    trees = [trial.tree for trial in trials.values()]
+    problems, solutions = scale.solutions(PROBLEMS, trials)
     with Graders(grading) as graders:
         searched = scale.search_answers(PROBLEMS, trees, final, graders)
-        votes = evaluate.answered(asked, solutions, final, graders)
+        votes = evaluate.answered(problems, solutions, final, graders)
     greedy = [vote("bad", 8, "right" if i == 0 else "wrong", f"p{i}") for i in range(5)]
     result = scale.comparison(
         trees, searched, votes, greedy, dict.fromkeys([problem.problem_id for problem in PROBLEMS], alike)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
@@ -57,20 +57,20 @@ def tasks(
 def write(
     problems: Sequence[Problem],
     drawn: Mapping[str, Problem],
-    found: Mapping[str, Completion],
+    completions: Mapping[str, Completion],
     domain: tuple[ModuleType, ModuleType],
     folder: Path,
     stats: Path,
 ) -> None:
     """Grade every problem's greedy solution and every drawn sample, and write both with their statistics.
 
-    found: the completions by key, as of `tasks`. domain: its parts `final` and `grading`. folder: for `answers.parquet`
-    and `samples.parquet`.
+    completions: by key, as of `tasks`. domain: its parts `final` and `grading`. folder: for `answers.parquet` and
+    `samples.parquet`.
     """
     final, grading = domain
     with Graders(grading) as graders:
-        rows = answered(problems, [found[problem.problem_id] for problem in problems], final, graders)
-        samples = answered(list(drawn.values()), [found[key] for key in drawn], final, graders)
+        rows = answered(problems, [completions[problem.problem_id] for problem in problems], final, graders)
+        samples = answered(list(drawn.values()), [completions[key] for key in drawn], final, graders)
     files.write(folder / "answers.parquet", Answered, rows)
     files.write(folder / "samples.parquet", Answered, samples)
     files.write_json(stats, accuracy(rows, samples, {problem.split: problem.grader for problem in problems}))
@@ -84,28 +84,29 @@ def answered(
     end: `answer` (boxed, then the sequence ended), `runs_on` (boxed, not ended), `no_answer` (ended without a box), or
     why the sequence did not end (`length`, `context`).
     """
-    extracted = [final.read(completion.text) for completion in completions]
-    grades = graders.grade(problems, extracted)
-    return [
-        Answered(
-            problem.problem_id,
-            problem.split,
-            problem.prompt,
-            steps.parts(completion.text),
-            _end(completion, final),
-            answer,
-            problem.answer or "",
-            grade.value,
-            completion.tokens,
-        )
-        for problem, completion, answer, grade in zip(problems, completions, extracted, grades, strict=True)
-    ]
+    solutions = [(one.text, steps.parts(one.text), _end(one, final), one.tokens) for one in completions]
+    return graded(problems, solutions, final, graders)
 
 
 def _end(completion: Completion, final: ModuleType) -> str:
     if final.end(completion.text) is not None:
         return "answer" if completion.ended else "runs_on"
     return "no_answer" if completion.ended else completion.finish
+
+
+def graded(
+    problems: Sequence[Problem],
+    solutions: Sequence[tuple[str, tuple[str, ...], str, int]],
+    final: ModuleType,
+    graders: Graders,
+) -> list[Answered]:
+    """A row of each problem with its graded solution. solutions: the text with the answer, steps, end and tokens."""
+    answers = [final.read(text) for text, *_ in solutions]
+    rows = zip(problems, solutions, answers, graders.grade(problems, answers), strict=True)
+    return [
+        Answered(p.problem_id, p.split, p.prompt, parts, end, answer, p.answer or "", grade.value, tokens)
+        for p, (_, parts, end, tokens), answer, grade in rows
+    ]
 
 
 def accuracy(
@@ -118,50 +119,48 @@ def accuracy(
     samples: graded ones of some splits, equally many a problem; these splits get `sampled`, the avg@k. graders: of each
     split; where they differ, `graders` has the same of all splits of one grader (`domain`: the domain's own).
     """
-    result: dict[str, Any] = {split: _summary(found) for split, found in _by_split(rows).items()}
-    for split, found in _by_split(samples).items():
-        result[split]["sampled"] = _sampled(found)
+    result: dict[str, Any] = {split: _summary(part) for split, part in grouped(rows, lambda r: r.split).items()}
+    for split, part in grouped(samples, lambda row: row.split).items():
+        # avg@k: the mean over problems of the share of their samples that is right
+        by_problem = grouped(part, lambda row: row.problem_id).values()
+        shares = [sum(right(some)) / len(some) for some in by_problem]
+        result[split]["sampled"] = {"samples": len(part) // len(shares), **named("accuracy", mean_and_error(shares))}
     result["pooled"] = _summary(rows)
-    if len(names := sorted(set(graders.values()))) > 1:
-        parts = {name: [row for row in rows if graders[row.split] == name] for name in names}
-        result["graders"] = {name or "domain": _summary(found) for name, found in parts.items()}
+    if len(set(graders.values())) > 1:
+        parts = grouped(rows, lambda row: graders[row.split])
+        result["graders"] = {name or "domain": _summary(part) for name, part in sorted(parts.items())}
     return result
 
 
-def _by_split(rows: Sequence[Answered]) -> dict[str, list[Answered]]:
-    found: dict[str, list[Answered]] = {}
-    for row in sorted(rows, key=lambda row: row.split):
-        found.setdefault(row.split, []).append(row)
-    return found
-
-
-def _sampled(rows: Sequence[Answered]) -> dict[str, Any]:
-    """avg@k: the mean over problems of the share of their samples that is right; the error is over problems."""
-    right: dict[str, list[bool]] = {}
+def grouped(rows: Sequence[Answered], key: Callable[[Answered], str]) -> dict[str, list[Answered]]:
+    """The rows by their key, in order."""
+    groups: dict[str, list[Answered]] = {}
     for row in rows:
-        right.setdefault(row.problem_id, []).append(row.grade == Grade.RIGHT)
-    mean, error = mean_and_error([sum(hits) / len(hits) for hits in right.values()])
-    return {"samples": len(rows) // len(right), "accuracy": mean, "accuracy_se": error}
+        groups.setdefault(key(row), []).append(row)
+    return groups
 
 
 def _summary(rows: Sequence[Answered]) -> dict[str, Any]:
-    count = len(rows)
-    mean, error = proportion([row.grade == Grade.RIGHT for row in rows])
-    solutions = [row.steps for row in rows]
-    length, length_error = mean_and_error([len(solution) for solution in solutions])
-    characters = [sum(len(steps.body(step)) for step in solution) for solution in solutions]
-    per_step, per_step_error = ratio_and_error(characters, [len(solution) for solution in solutions])
+    lengths = [len(row.steps) for row in rows]
+    characters = [sum(len(steps.body(step)) for step in row.steps) for row in rows]
     return {
-        "problems": count,
-        "accuracy": mean,
-        "accuracy_se": error,
-        "boxed": sum(row.end == "answer" for row in rows) / count,
-        "unreadable": sum(row.grade in (Grade.UNREADABLE, Grade.TIMEOUT) for row in rows) / count,
-        "steps": length,
-        "steps_se": length_error,
-        "step_characters": per_step,
-        "step_characters_se": per_step_error,
+        "problems": len(rows),
+        **named("accuracy", proportion(right(rows))),
+        "boxed": sum(row.end == "answer" for row in rows) / len(rows),
+        "unreadable": sum(row.grade in (Grade.UNREADABLE, Grade.TIMEOUT) for row in rows) / len(rows),
+        **named("steps", mean_and_error(lengths)),
+        **named("step_characters", ratio_and_error(characters, lengths)),
     }
+
+
+def right(rows: Sequence[Answered]) -> list[bool]:
+    """Which of the answers are right."""
+    return [row.grade == Grade.RIGHT for row in rows]
+
+
+def named(name: str, measured: tuple[float, float]) -> dict[str, float]:
+    """A value and its standard error as `name` and `<name>_se`."""
+    return {name: measured[0], f"{name}_se": measured[1]}
 
 
 def too_long(completion: Completion) -> bool:

@@ -5,7 +5,6 @@ Diagnostics for a domain that has an oracle. Nothing here is read by a round: th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -13,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from pipeline.core.files import counts
+from pipeline.core.means import proportion
 from pipeline.core.records import Dropped, Preference, SearchTree, State, Tree
 from pipeline.inference.requests import seed_of
 from pipeline.methods.psrlm.judge import Ranking
@@ -31,10 +31,7 @@ def on_policy(oracle: ModuleType, trees: Sequence[Tree]) -> dict[str, Any]:
     right and one wrong candidate in the states that were drawn to be judged in full; a tie or an unreadable verdict is
     neither accurate nor consistent.
     """
-    mixed: list[bool] = []
-    right_way: list[bool] = []
-    verdicts: list[bool] = []
-    consistent: list[bool] = []
+    mixed, right_way, verdicts, consistent = (list[bool]() for _ in range(4))
     kinds: list[str] = []
     for tree in trees:
         for state in tree.states:
@@ -48,9 +45,9 @@ def on_policy(oracle: ModuleType, trees: Sequence[Tree]) -> dict[str, Any]:
             named: dict[frozenset[int], list[bool | None]] = {}
             for verdict in state.verdicts if state.in_full else ():
                 if known[verdict.a] != known[verdict.b]:
-                    said = {"A": known[verdict.a], "B": known[verdict.b]}.get(verdict.winner or "")
-                    named.setdefault(frozenset((verdict.a, verdict.b)), []).append(said)
-            verdicts += [said is True for both in named.values() for said in both]
+                    winner_right = {"A": known[verdict.a], "B": known[verdict.b]}.get(verdict.winner or "")
+                    named.setdefault(frozenset((verdict.a, verdict.b)), []).append(winner_right)
+            verdicts += [winner_right is True for both in named.values() for winner_right in both]
             consistent += [both[0] is not None and both[0] == both[1] for both in named.values() if len(both) == 2]
     return {
         "states": len(mixed),
@@ -63,10 +60,8 @@ def on_policy(oracle: ModuleType, trees: Sequence[Tree]) -> dict[str, Any]:
 
 
 def _share(name: str, values: Sequence[bool]) -> dict[str, Any]:
-    if not values:
-        return {name: None, f"{name}_se": None, f"{name}_count": 0}
-    share = sum(values) / len(values)
-    return {name: share, f"{name}_se": math.sqrt(share * (1 - share) / len(values)), f"{name}_count": len(values)}
+    share, error = proportion(values) if values else (None, None)
+    return {name: share, f"{name}_se": error, f"{name}_count": len(values)}
 
 
 def control_pairs(oracle: ModuleType, trees: Iterable[Tree]) -> tuple[list[Preference], list[Dropped]]:
@@ -79,8 +74,8 @@ def control_pairs(oracle: ModuleType, trees: Iterable[Tree]) -> tuple[list[Prefe
     for tree in trees:
         for index, state in enumerate(tree.states):
             known = labels(oracle, tree, state)
-            usable = [i for i, candidate in enumerate(state.candidates) if candidate.finish == "step"]
-            order = sorted(usable, key=lambda i: (-state.candidates[i].votes, i))
+            usable = (i for i, candidate in enumerate(state.candidates) if candidate.finish == "step")
+            order = sorted(usable, key=lambda i: -state.candidates[i].votes)
             chosen = next((i for i in order if known[i]), None)
             rejected = next((i for i in order if not known[i]), None)
             if chosen is None or rejected is None:
@@ -99,7 +94,7 @@ def control_pairs(oracle: ModuleType, trees: Iterable[Tree]) -> tuple[list[Prefe
 
 def turned_at_random(judged: Iterable[Preference], seed: int) -> list[Preference]:
     """Pairs of a judge, each with chosen and rejected exchanged or not, by even odds of its own."""
-    found = []
+    turned = []
     for pair in judged:
         if seed_of(seed, "turn", pair.problem_id, pair.step_index) % 2:
             pair = replace(
@@ -108,8 +103,8 @@ def turned_at_random(judged: Iterable[Preference], seed: int) -> list[Preference
                 chosen_terminal=pair.rejected_terminal, rejected_terminal=pair.chosen_terminal,
                 chosen_score=pair.rejected_score, rejected_score=pair.chosen_score,
             )  # fmt: skip
-        found.append(replace(pair, iteration="control"))
-    return found
+        turned.append(replace(pair, iteration="control"))
+    return turned
 
 
 @dataclass(frozen=True)
@@ -125,16 +120,15 @@ class Layer:
 
 def layers(trees: Iterable[SearchTree]) -> list[Layer]:
     """Every layer of at least two candidates, in order of problem and parent."""
-    found = []
-    for tree in trees:
-        for key, steps, nodes in tree.siblings():
-            texts, scores = tuple(node.step for node in nodes), tuple(node.score for node in nodes)
-            found.append(Layer(key, tree.prompt, steps, texts, scores))
-    return found
+    return [
+        Layer(key, tree.prompt, steps, tuple(node.step for node in nodes), tuple(node.score for node in nodes))
+        for tree in trees
+        for key, steps, nodes in tree.siblings()
+    ]
 
 
 def pair_precision(
-    oracle: ModuleType, found: Sequence[Layer], rankings: Mapping[str, Ranking], margin: float
+    oracle: ModuleType, layers: Sequence[Layer], rankings: Mapping[str, Ranking], margin: float
 ) -> dict[str, Any]:
     """How often a layer's pair is a right step against a wrong one: picked by the PRM, by the judge, at random.
 
@@ -143,7 +137,7 @@ def pair_precision(
     right and one wrong step (random: one half by construction).
     """
     picked: dict[str, list[tuple[bool, bool]]] = {"prm": [], "judge": [], "random": []}
-    for layer in found:
+    for layer in layers:
         known = [oracle.right(layer.prompt, layer.steps, text) for text in layer.candidates]
         for name, scores, needed in (("prm", layer.scores, margin), ("judge", rankings[layer.key].scores, 1.0)):
             order = sorted(range(len(known)), key=lambda i: (scores[i], i))
@@ -151,7 +145,7 @@ def pair_precision(
                 picked[name].append((known[order[-1]], known[order[0]]))
         for a, b in combinations(range(len(known)), 2):
             picked["random"] += [(known[a], known[b]), (known[b], known[a])]
-    result: dict[str, Any] = {"layers": len(found)}
+    result: dict[str, Any] = {"layers": len(layers)}
     for name, pairs in picked.items():
         result |= _share(f"{name}_right", [pair == (True, False) for pair in pairs])
         result |= _share(f"{name}_right_of_mixed", [pair[0] for pair in pairs if pair[0] != pair[1]])

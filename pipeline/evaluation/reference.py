@@ -28,13 +28,8 @@ def solutions(
     questions |= {key: Question(_prompt(family, p), often, seed_of(key)) for key, p in drawn.items()}
     answers = endpoint.ask("reference", questions, stage.key, settings, stage.machine.endpoints, "reference")
     return {
-        key: Completion(
-            answer.text,
-            "refused" if answer.refused else answer.finish,
-            answer.sampled_tokens,
-            ended=answer.finish == "stop",
-        )
-        for key, answer in answers.items()
+        key: Completion(a.text, "refused" if a.refused else a.finish, a.sampled_tokens, ended=a.finish == "stop")
+        for key, a in answers.items()
     }
 
 

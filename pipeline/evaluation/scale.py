@@ -15,9 +15,11 @@ from types import ModuleType
 from typing import Any
 
 from pipeline.core.config import Sampling
+from pipeline.core.files import counts
 from pipeline.core.means import mean_and_error, proportion
-from pipeline.core.records import Answered, Grade, Problem, Tree
+from pipeline.core.records import Answered, Problem, Tree
 from pipeline.domains.graders.pool import Graders
+from pipeline.evaluation.evaluate import graded, grouped, named, right
 from pipeline.inference.requests import Completion, Task, samples, seed_of, with_marker
 from pipeline.language import steps
 from pipeline.language.renderer import Renderer
@@ -53,31 +55,27 @@ def trials(
 
     At least one is sampled, and the last one may overrun: the vote has a little more than the search, never less.
     """
-    found = {}
-    for problem in problems:
-        place = seed_of(seed, problem.problem_id, "majority")
-        found[problem.problem_id] = _trial(renderer, problem, searching(problem), sampling, place)
-    return found
+
+    def trial(problem: Problem) -> Task[Trial]:
+        tree = yield from searching(problem)
+        left, solved = sum(tree.spent()), list[Completion]()
+        ids, place = renderer.reasoning(problem.prompt), seed_of(seed, problem.problem_id, "majority")
+        while not solved or left > 0:
+            surely = max(1, math.ceil(left / sampling.max_tokens))  # will be taken, however long each is
+            drawn = yield samples(renderer, ids, sampling, surely, place + len(solved))
+            if drawn[0].finish == "context":  # nothing was run, and nothing ever will be
+                return Trial(tree, (drawn[0],))
+            solved += [with_marker(1, solution) for solution in drawn]
+            left -= sum(solution.tokens for solution in drawn)
+        return Trial(tree, tuple(solved))
+
+    return {problem.problem_id: trial(problem) for problem in problems}
 
 
-def _trial(renderer: Renderer, problem: Problem, searching: Task[Tree], sampling: Sampling, place: int) -> Task[Trial]:
-    tree = yield from searching
-    left, found = sum(tree.spent()), list[Completion]()
-    ids = renderer.reasoning(problem.prompt)
-    while not found or left > 0:
-        surely = max(1, math.ceil(left / sampling.max_tokens))  # as many at once as will be taken, however long each is
-        drawn = yield samples(renderer, ids, sampling, surely, place + len(found))
-        if drawn[0].finish == "context":  # nothing was run, and nothing ever will be
-            return Trial(tree, (drawn[0],))
-        found += [with_marker(1, solution) for solution in drawn]
-        left -= sum(solution.tokens for solution in drawn)
-    return Trial(tree, tuple(found))
-
-
-def solutions(problems: Sequence[Problem], found: Mapping[str, Trial]) -> tuple[list[Problem], list[Completion]]:
+def solutions(problems: Sequence[Problem], trials: Mapping[str, Trial]) -> tuple[list[Problem], list[Completion]]:
     """The sampled solutions of all trials in the order of the problems, after the problem of each."""
-    asked = [(problem, solution) for problem in problems for solution in found[problem.problem_id].solutions]
-    return [problem for problem, _ in asked], [solution for _, solution in asked]
+    pairs = [(problem, solution) for problem in problems for solution in trials[problem.problem_id].solutions]
+    return [problem for problem, _ in pairs], [solution for _, solution in pairs]
 
 
 def search_answers(
@@ -85,23 +83,9 @@ def search_answers(
 ) -> list[Answered]:
     """Graded results of step searches at evaluation, each with the tokens of its whole search."""
     by_problem = {tree.problem_id: tree for tree in trees}
-    found = [by_problem[problem.problem_id] for problem in problems]
-    extracted = [final.read(steps.join(tree.steps)) for tree in found]
-    grades = graders.grade(problems, extracted)
-    return [
-        Answered(
-            problem.problem_id,
-            problem.split,
-            problem.prompt,
-            tree.steps,
-            tree.end,
-            a,
-            problem.answer or "",
-            g.value,
-            sum(tree.spent()),
-        )
-        for problem, tree, a, g in zip(problems, found, extracted, grades, strict=True)
-    ]
+    ordered = [by_problem[problem.problem_id] for problem in problems]
+    searched = [(steps.join(tree.steps), tree.steps, tree.end, sum(tree.spent())) for tree in ordered]
+    return graded(problems, searched, final, graders)
 
 
 def majority(votes: Sequence[Answered], alike: Alike) -> Answered:
@@ -126,15 +110,19 @@ def affordable(votes: Sequence[Answered], tokens: float) -> list[Answered]:
 
 def against_greedy(searched: Sequence[Answered], greedy: Sequence[Answered]) -> dict[str, Any]:
     """Accuracy of searched answers beside the greedy ones to the same problems, and the paired difference."""
-    by_problem = {row.problem_id: row for row in greedy}
-    before = [by_problem[row.problem_id] for row in searched]
+    before = _same_problems(searched, greedy)
     return {
         "problems": len(searched),
         **_accuracy("", searched),
         **_accuracy("greedy_", before),
         **_difference("gain", searched, before),
-        "ends": {end: sum(row.end == end for row in searched) for end in sorted({row.end for row in searched})},
+        "ends": counts(row.end for row in searched),
     }
+
+
+def _same_problems(searched: Sequence[Answered], greedy: Sequence[Answered]) -> list[Answered]:
+    by_problem = {row.problem_id: row for row in greedy}
+    return [by_problem[row.problem_id] for row in searched]
 
 
 def comparison(
@@ -149,18 +137,14 @@ def comparison(
     votes: the sampled solutions, those of one problem in their order. tokens and samples: means of a problem. majority:
     the vote at each of SHARES of the search's tokens, counted from the first of the same samples. alike: by problem_id.
     """
-    by_problem: dict[str, list[Answered]] = {row.problem_id: [] for row in searched}
-    for vote in votes:
-        by_problem[vote.problem_id].append(vote)
-    of_greedy = {row.problem_id: row for row in greedy}
-    before = [of_greedy[row.problem_id] for row in searched]
+    by_problem = grouped(votes, lambda vote: vote.problem_id)
+    before = _same_problems(searched, greedy)
     shares, voted = {}, list[Answered]()
     for name, share in SHARES.items():
         bought = [affordable(by_problem[row.problem_id], share * row.tokens) for row in searched]
-        voted = [majority(found, alike[found[0].problem_id]) for found in bought]
-        tokens = [sum(one.tokens for one in found) for found in bought]
-        counted = _mean("samples", [len(found) for found in bought]) | _mean("tokens", tokens)
-        shares[name] = counted | _accuracy("", voted)
+        voted = [majority(some, alike[some[0].problem_id]) for some in bought]
+        tokens = [sum(vote.tokens for vote in some) for some in bought]
+        shares[name] = _mean("samples", list(map(len, bought))) | _mean("tokens", tokens) | _accuracy("", voted)
     candidates, judgments = zip(*(tree.spent() for tree in trees), strict=True)
     return {
         **against_greedy(searched, greedy),
@@ -177,20 +161,13 @@ def comparison(
     }
 
 
-def _right(rows: Sequence[Answered]) -> list[bool]:
-    return [row.grade == Grade.RIGHT for row in rows]
-
-
 def _accuracy(prefix: str, rows: Sequence[Answered]) -> dict[str, float]:
-    mean, error = proportion(_right(rows))
-    return {f"{prefix}accuracy": mean, f"{prefix}accuracy_se": error}
+    return named(f"{prefix}accuracy", proportion(right(rows)))
 
 
 def _difference(name: str, after: Sequence[Answered], before: Sequence[Answered]) -> dict[str, float]:
-    changes = [int(new) - int(old) for new, old in zip(_right(after), _right(before), strict=True)]
-    return _mean(name, changes)
+    return _mean(name, [int(new) - int(old) for new, old in zip(right(after), right(before), strict=True)])
 
 
 def _mean(name: str, values: Sequence[float]) -> dict[str, float]:
-    mean, error = mean_and_error(values)
-    return {name: mean, f"{name}_se": error}
+    return named(name, mean_and_error(values))

@@ -18,9 +18,11 @@ from huggingface_hub import DatasetCard, ModelCard
 
 from pipeline.core.errors import PipelineError
 from pipeline.core.redact import redacted
+from pipeline.core.terminal import markdown
 from pipeline.data.settings import GENERATED
 from pipeline.publish.configs import location
-from pipeline.publish.recipe import Recipe
+from pipeline.publish.recipe import filled
+from pipeline.publish.settings import Settings
 
 BEGIN = "<!-- psr push: begin (made from the run; write outside these two marks, it stays) -->"
 END = "<!-- psr push: end -->"
@@ -32,7 +34,6 @@ _USE = """Preference pairs, with TRL 1.16 (a loss of `["sigmoid"]` alone works a
 ```
 """
 _LINE_END = re.compile(r"\r\n?")
-TEMPLATES = Path(__file__).parent / "templates"
 WHAT = {
     "ift": "problems with solutions segmented into steps (instruction fine-tuning)",
     "eft": "two candidate next steps with an annotator's explanation and verdict (evaluation fine-tuning)",
@@ -49,13 +50,10 @@ class Facts:
 
     contents: manifest of the configs; statistics: by artifact; overlaps: prompts left out, by role and rule;
     sources: the section `problems`; parameters, hashes: from dvc.lock; table: the report's table of all models;
-    recipe: how the first round was trained.
+    recipe: code that trains the first round.
     """
 
-    repository: str
-    title: str
-    license: str
-    language: Sequence[str]
+    settings: Settings
     contents: Mapping[str, Any]
     statistics: Mapping[str, Any]
     overlaps: Mapping[str, int]
@@ -64,24 +62,21 @@ class Facts:
     parameters: Mapping[str, Any]
     hashes: Mapping[str, str]
     table: str
-    recipe: Recipe | None
+    recipe: str | None
 
 
 def dataset_card(facts: Facts, there: Path | None, gone: Sequence[str]) -> bytes:
     """The card of the dataset; there: the README.md that is there already; gone: configs that are ours no more."""
     rows = sum(split["rows"] for config in facts.contents.values() for split in config.values())
     data = {
-        "license": facts.license,
-        "language": list(facts.language),
-        "pretty_name": facts.title,
+        "license": facts.settings.license,
+        "language": list(facts.settings.language),
+        "pretty_name": facts.settings.title,
         "size_categories": [size_category(rows)],
         "task_categories": ["text-generation"],
         "tags": ["dpo", "trl", "preference", "process-reward", "self-rewarding", "reasoning", "arxiv:2503.03746"],
         "configs": [
-            {
-                "config_name": name,
-                "data_files": [{"split": split, "path": location(name, split)} for split in splits],
-            }
+            {"config_name": name, "data_files": [{"split": key, "path": location(name, key)} for key in splits]}
             for name, splits in facts.contents.items()
         ],
     }
@@ -91,11 +86,11 @@ def dataset_card(facts: Facts, there: Path | None, gone: Sequence[str]) -> bytes
 def model_card(facts: Facts, model: str, start: str | None, there: Path | None) -> bytes:
     """The card of one checkpoint, with the table of all models of the run."""
     data = {
-        "license": facts.license,
-        "language": list(facts.language),
+        "license": facts.settings.license,
+        "language": list(facts.settings.language),
         "library_name": "transformers",
         "pipeline_tag": "text-generation",
-        "datasets": [facts.repository],
+        "datasets": [facts.settings.repository],
         "tags": ["trl", "dpo", "self-rewarding", "reasoning", "arxiv:2503.03746"],
     }
     how = "the base model" if start is None else f"trained from {start}"
@@ -104,21 +99,20 @@ def model_card(facts: Facts, model: str, start: str | None, there: Path | None) 
 
 def _body(template: str, facts: Facts, **more: str) -> str:
     fields = {
-        "title": facts.title,
-        "repository": facts.repository,
+        "title": facts.settings.title,
+        "repository": facts.settings.repository,
         "paper": PAPER,
         "configs": _configs(facts.contents),
-        "use": "" if facts.recipe is None else _USE.format(facts.recipe.snippet(facts.repository)),
-        "statistics": "\n".join(f"- **{name}**: {_told(found)}" for name, found in facts.statistics.items()),
+        "use": "" if facts.recipe is None else _USE.format(facts.recipe),
+        "statistics": "\n".join(f"- **{name}**: {_line(value)}" for name, value in facts.statistics.items()),
         "overlaps": _overlaps(facts),
         "revision": facts.revision,
         "parameters": yaml.safe_dump(dict(facts.parameters), sort_keys=True, allow_unicode=True).strip(),
-        "hashes": _table(["output", "md5"], [[f"`{path}`", f"`{md5}`"] for path, md5 in facts.hashes.items()]),
+        "hashes": markdown(["output", "md5"], [[f"`{path}`", f"`{md5}`"] for path, md5 in facts.hashes.items()]),
         "table": facts.table.replace("\n#", "\n##").removeprefix("# Results").strip(),
         **more,
     }
-    text = (TEMPLATES / template).read_text(encoding="utf-8")
-    return redacted(re.sub(r"\{\{(\w+)\}\}", lambda match: fields[match[1]], text)).strip()
+    return redacted(filled(template, fields))
 
 
 def _configs(contents: Mapping[str, Any]) -> str:
@@ -127,43 +121,38 @@ def _configs(contents: Mapping[str, Any]) -> str:
         for name, splits in contents.items()
         for key, split in splits.items()
     ]
-    return _table(["config", "split", "rows", "what a row is"], rows)
+    return markdown(["config", "split", "rows", "what a row is"], rows)
 
 
 def _overlaps(facts: Facts) -> str:
-    """What was compared with the evaluation problems, what was found, and what was not compared."""
+    """What was compared with the evaluation problems, what was left out, and what was not compared."""
     sources = {role: facts.sources[role] for role in ("ift", "prm", "eft", "rounds")}
     inside = [role for role, source in sources.items() if source["path"] == GENERATED]
     compared = [role for role in sources if role not in inside]
-    told = []
+    paragraphs = []
     if compared:
-        found = ", ".join(f"{name} {count}" for name, count in facts.overlaps.items()) or "none"
-        told.append(
+        paragraphs.append(
             f"Training prompts ({', '.join(compared)}) that share {facts.sources['ngram']} words in a row with an "
             "evaluation problem, equal one with its numbers masked, or contain a shorter one, are left out; "
-            "prompts left out: " + found + "."
+            f"prompts left out: {_line(facts.overlaps)}."
         )
     if inside:
-        told.append(
+        paragraphs.append(
             f"Problems of {', '.join(inside)} are generated by the domain {facts.parameters['domain']}, which keeps "
             "its evaluation problems apart by construction; no text was compared."
         )
-    return "\n\n".join(told)
+    return "\n\n".join(paragraphs)
 
 
-def _told(value: Any) -> str:
+def _line(value: Any) -> str:
     """Nested statistics as one line of words and numbers."""
     if isinstance(value, Mapping):
         parts = [
-            f"{name} ({_told(part)})" if isinstance(part, Mapping) else f"{name} {_told(part)}"
+            f"{name} ({_line(part)})" if isinstance(part, Mapping) else f"{name} {_line(part)}"
             for name, part in value.items()
         ]
         return ", ".join(parts) or "none"
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(line) + " |" for line in [header, ["---"] * len(header), *rows])
 
 
 def size_category(rows: int) -> str:

@@ -67,20 +67,20 @@ def _push(args: argparse.Namespace) -> None:
     from pipeline.publish.failures import repository_name
 
     repository_name(args.repository)
-    asked = {name: getattr(args, name) for name in ("repository", "public", "models", "branch", "tag")}
-    section = config.read_yaml(SETTINGS).get("publish", {}) | asked
+    given = {name: getattr(args, name) for name in ("repository", "public", "models", "branch", "tag")}
+    section = config.read_yaml(SETTINGS).get("publish", {}) | given
     config.build(Settings, section, f"{SETTINGS}: publish")
     if args.dry_run:
         with tempfile.TemporaryDirectory() as folder:
             settings = Path(folder) / "params.yaml"
             _write(settings, section | {"dry_run": True})
             command = yaml.safe_load(GRAPH.read_text(encoding="utf-8"))["stages"]["push"]["cmd"]
-            done = _called(*shlex.split(command), "--settings", str(settings))
+            code = _called(*shlex.split(command), "--settings", str(settings))
     else:
         _write(SETTINGS, section)
         # DVC cannot see the Hub, so the stage runs even if nothing changed here.
-        done = _called("dvc", "repro", "--force", str(GRAPH))
-    if done:
+        code = _called("dvc", "repro", "--force", str(GRAPH))
+    if code:
         raise PipelineError(f"{args.repository}: the push did not finish; the reason stands above")
 
 

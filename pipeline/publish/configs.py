@@ -84,14 +84,12 @@ def published(pair: Preference, renderer: Renderer) -> StepPreference:
     """A pair as text, and as step-wise DPO of a model with this renderer sees it."""
     marker = steps.marker(len(pair.steps) + 1)
     question = prompts.fill(renderer.family, "reasoning", problem=pair.prompt)
-    ids = {name: tuple(found) for name, found in renderer.preference(pair).items()}
+    ids = {name: tuple(row) for name, row in renderer.preference(pair).items()}
     return StepPreference(
         prompt="".join([question, *(f"{step}\n" for step in pair.steps), marker]),
         chosen=pair.chosen.removeprefix(marker) + ("" if pair.chosen_terminal else "\n"),
         rejected=pair.rejected.removeprefix(marker) + ("" if pair.rejected_terminal else "\n"),
-        prompt_ids=ids["prompt_ids"],
-        chosen_ids=ids["chosen_ids"],
-        rejected_ids=ids["rejected_ids"],
+        **ids,
         problem_id=pair.problem_id,
         step_index=pair.step_index,
         is_terminal=pair.chosen_terminal,
@@ -137,26 +135,24 @@ def collect(
     yield Config("prm", _splits(lock.verified(places.prm), LabelledSolution, "train", "test"))
     for model in rounds:
         how = build(Prompts, lock.parameter(f"search@{model}", "prompts"), f"{lock.path}: prompts")
-        words = AutoTokenizer.from_pretrained(
-            str(lock.verified(places.models / str(starts[model]) / "model")), trust_remote_code=False
-        )
-        renderer = Renderer(words, how.family, how.chat)
+        start = lock.verified(places.models / str(starts[model]) / "model")
+        renderer = Renderer(AutoTokenizer.from_pretrained(start, trust_remote_code=False), how.family, how.chat)
         pairs = files.batches(lock.verified(places.models / model / "pairs") / "train.parquet", Preference)
         path = folder / f"{model}.parquet"
         files.write(path, StepPreference, (published(pair, renderer) for batch in pairs for pair in batch))
         yield Config(f"ppd-{model}", {"train": path})
     for model, method in rounds.items():
         name, row_type = SEARCHES[method]
-        found = _splits(lock.verified(places.models / model / "trees"), row_type, name)
-        yield Config(f"{name}-{model}", {"train": found[name]})
+        splits = _splits(lock.verified(places.models / model / "trees"), row_type, name)
+        yield Config(f"{name}-{model}", {"train": splits[name]})
 
 
 def _splits(folder: Path, row_type: type, *names: str) -> dict[str, Path]:
-    found = {name: folder / f"{name}.parquet" for name in names}
-    for path in found.values():
+    splits = {name: folder / f"{name}.parquet" for name in names}
+    for path in splits.values():
         if pq.read_schema(path).names != files.schema(row_type).names:
             raise PipelineError(f"{path}: was made by another version of the pipeline; run `dvc repro` again")
-    return found
+    return splits
 
 
 def manifest(configs: Sequence[Config]) -> Contents:
@@ -185,7 +181,7 @@ def published_contents(listed: Path, repository: str) -> Contents:
     try:
         contents = json.loads(listed.read_bytes().decode("utf-8"))
         names = [name for config, splits in contents.items() for name in (*config.split("-", 1), *splits)]
-        found = {
+        checked = {
             config: {split: {"rows": entry["rows"], "sha256": entry["sha256"]} for split, entry in splits.items()}
             for config, splits in contents.items()
         }
@@ -195,6 +191,6 @@ def published_contents(listed: Path, repository: str) -> Contents:
         try:
             identifier(text)
         except ValueError as error:
-            odd = f"{repository}: its {MANIFEST} has the odd name {text!r}; mend it on the Hub"
+            odd = f"{repository}: its {MANIFEST} has the odd name {text!r}; rename it on the Hub"
             raise PipelineError(odd) from error
-    return found
+    return checked

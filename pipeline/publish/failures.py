@@ -1,9 +1,10 @@
-"""Failures of the Hub and of its client: which may pass, and one line with the mend for those that will not."""
+"""Failures of the Hub and of its client: which may pass, and one line that says what to do about the others."""
 
 from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.utils import httpx, validate_repo_id  # type: ignore[attr-defined]  # exported when it runs
@@ -14,7 +15,7 @@ from pipeline.core.redact import redacted
 BROKEN = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, json.JSONDecodeError)
 _PASSING = (408, 429, 500, 502, 503, 504)
 _STATUS = re.compile(r"HTTP status (?:client|server) error \((\d{3})")  # in the words of hf_xet
-_MENDS = {
+_ADVICE = {
     401: "no valid token; run `hf auth login` or set HF_TOKEN, and check the name",
     403: "your token has no right to do that; use one that may write there, or another name",
     404: "not found, or not for your token to see; correct the name or the revision",
@@ -25,12 +26,10 @@ _MENDS = {
 
 def repository_name(name: str) -> str:
     """The name itself, if it can be that of a repository in a namespace; else PipelineError."""
-    try:
+    with suppress(HFValidationError):
         validate_repo_id(name)
         if "/" in name:
             return name
-    except HFValidationError:
-        pass
     raise PipelineError(f"repository {name!r}: not a name of the Hub; give ORG/NAME")
 
 
@@ -44,9 +43,9 @@ def passing(name: str, error: Exception) -> BaseException:
     if isinstance(failure, HfHubHTTPError) and failure.response.status_code not in _PASSING:
         raise failure
     if not isinstance(failure, HfHubHTTPError) and (status := _status(failure)) not in (None, *_PASSING):
-        raise _refused(name, int(status or 0), failure) from error
+        raise refusal(name, int(status or 0), failure) from error
     if isinstance(failure, OSError) and failure.errno and not isinstance(failure, (ConnectionError, TimeoutError)):
-        raise PipelineError(f"{name}: {failure}; mend it on this machine, what is there is kept") from error
+        raise PipelineError(f"{name}: {failure}; correct it on this machine, what is there is kept") from error
     return failure
 
 
@@ -54,15 +53,11 @@ def _status(failure: BaseException) -> int | None:
     """The status in an error of hf_xet."""
     if type(failure).__name__ == "XetAuthenticationError":
         return 401
-    found = _STATUS.search(str(failure))
-    return int(found[1]) if found else None
+    match = _STATUS.search(str(failure))
+    return int(match[1]) if match else None
 
 
-def refusal(name: str, error: HfHubHTTPError) -> PipelineError:
-    """What the Hub refuses, in one line with the mend."""
-    return _refused(name, error.response.status_code, error)
-
-
-def _refused(name: str, status: int, error: BaseException) -> PipelineError:
-    mend = _MENDS.get(status, redacted(" ".join(str(error).split()))[:200])
-    return PipelineError(f"{name}: the Hub refuses ({status}): {mend}")
+def refusal(name: str, status: int, error: BaseException) -> PipelineError:
+    """What the Hub refuses, in one line that says what to do."""
+    advice = _ADVICE.get(status, redacted(" ".join(str(error).split()))[:200])
+    return PipelineError(f"{name}: the Hub refuses ({status}): {advice}")

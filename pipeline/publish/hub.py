@@ -1,6 +1,6 @@
 """One repository of the Hugging Face Hub: what is in it, and guarded commits of what differs from it.
 
-The token is the one of huggingface_hub's own login or of HF_TOKEN; this room never sees it.
+The token is the one of huggingface_hub's own login or of HF_TOKEN; this package never sees it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]  # httpx is ex
     disable_progress_bars,
     httpx,
 )
+from huggingface_hub.utils.sha import git_hash
 
 from pipeline.core.errors import PipelineError
 from pipeline.core.redact import redacted
@@ -62,21 +63,23 @@ class State:
 
     def differences(self, files: Mapping[str, Content], gone: Iterable[str] = ()) -> dict[str, str]:
         """What a commit of `files` without `gone` would do: path -> `new`, `changed` or `removed`."""
-        found = {path: "new" if path not in self.files else "changed" for path in files if not self._has(path, files)}
-        return found | {path: "removed" for path in gone if path in self.files}
+        differing = [path for path, content in files.items() if not self._has(path, content)]
+        changes = {path: "changed" if path in self.files else "new" for path in differing}
+        return changes | {path: "removed" for path in gone if path in self.files}
 
-    def _has(self, path: str, files: Mapping[str, Content]) -> bool:
-        there = self.files.get(path)
-        if there is None:
+    def _has(self, path: str, content: Content) -> bool:
+        if (there := self.files.get(path)) is None:
             return False
-        return sha256(files[path]) == there.lfs.sha256 if there.lfs else git_oid(files[path]) == there.blob_id
+        if there.lfs:
+            return sha256(content) == there.lfs.sha256
+        return git_hash(content if isinstance(content, bytes) else content.read_bytes()) == there.blob_id
 
 
 class Repository:
     """A dataset or model repository, or one branch of it.
 
     Every call is repeated after a pause while the Hub fails (5xx, time-outs, broken connections); whatever it
-    refuses (401, 403, 404, 409, 412) is a PipelineError of one line with the mend.
+    refuses (401, 403, 404, 409, 412) is a PipelineError of one line that says what to do.
     """
 
     def __init__(self, api: HfApi, name: str, kind: str = "dataset", branch: str = MAIN) -> None:
@@ -89,11 +92,11 @@ class Repository:
         except RevisionNotFoundError as error:
             if revision is None and self.branch != MAIN:
                 return self.state(MAIN)
-            raise refusal(self.name, error) from error
+            raise refusal(self.name, error.response.status_code, error) from error
         except HfHubHTTPError as error:
             if isinstance(error, RepositoryNotFoundError) and error.response.status_code == 404:
                 return None
-            raise refusal(self.name, error) from error
+            raise refusal(self.name, error.response.status_code, error) from error
 
     def _state(self, revision: str) -> State:
         head = str(self.api.repo_info(self.name, repo_type=self.kind, revision=revision).sha)
@@ -107,13 +110,12 @@ class Repository:
         if public:
             self._call(lambda: self.api.update_repo_settings(self.name, repo_type=self.kind, visibility="public"))
         if self.branch != MAIN:
-            self._call(
-                lambda: self.api.create_branch(self.name, branch=self.branch, repo_type=self.kind, exist_ok=True)
-            )
-        found = self.state()
-        if found is None:
+            new: dict[str, Any] = {"branch": self.branch, "repo_type": self.kind, "exist_ok": True}
+            self._call(lambda: self.api.create_branch(self.name, **new))
+        state = self.state()
+        if state is None:
             raise PipelineError(f"{self.name}: was made, but the Hub does not show it; push again")
-        return found
+        return state
 
     def put(self, files: Mapping[str, Content], message: str, parent: str, gone: Iterable[str] = ()) -> str:
         """Commit what differs onto `parent` and return the new head; nothing differs: no commit, the head stays.
@@ -128,18 +130,12 @@ class Repository:
             if not changes:
                 return state.head
             operations = [
-                CommitOperationDelete(path) if what == "removed" else CommitOperationAdd(path, _given(files[path]))
+                CommitOperationDelete(path) if what == "removed" else CommitOperationAdd(path, files[path])
                 for path, what in changes.items()
             ]
             try:
-                made = self.api.create_commit(
-                    self.name,
-                    operations,
-                    commit_message=message,
-                    repo_type=self.kind,
-                    revision=self.branch,
-                    parent_commit=parent,
-                )
+                where: dict[str, Any] = {"repo_type": self.kind, "revision": self.branch, "parent_commit": parent}
+                made = self.api.create_commit(self.name, operations, commit_message=message, **where)
             except ValueError as error:
                 if "Invalid metadata" not in str(error):
                     raise
@@ -152,18 +148,17 @@ class Repository:
     def tag(self, name: str, head: str) -> None:
         """Name a commit; PipelineError if the tag stands at another one."""
         refs = self._call(lambda: self.api.list_repo_refs(self.name, repo_type=self.kind))
-        if any(tag.name == name and tag.target_commit == head for tag in refs.tags):
-            return
-        if any(tag.name == name for tag in refs.tags):
+        there = next((tag.target_commit for tag in refs.tags if tag.name == name), None)
+        if there is None:
+            self._call(lambda: self.api.create_tag(self.name, tag=name, revision=head, repo_type=self.kind))
+        elif there != head:
             raise PipelineError(f"{self.name}: tag {name!r} stands at another commit; give another --tag")
-        self._call(lambda: self.api.create_tag(self.name, tag=name, revision=head, repo_type=self.kind))
 
     def download(self, path: str, revision: str) -> Path | None:
         """A file at a commit, in the Hub's own cache; None if it is not there."""
         try:
-            return Path(
-                self._call(lambda: self.api.hf_hub_download(self.name, path, repo_type=self.kind, revision=revision))
-            )
+            where: dict[str, Any] = {"repo_type": self.kind, "revision": revision}
+            return Path(self._call(lambda: self.api.hf_hub_download(self.name, path, **where)))
         except RemoteEntryNotFoundError:
             return None
 
@@ -173,7 +168,7 @@ class Repository:
         except RemoteEntryNotFoundError:
             raise
         except HfHubHTTPError as error:
-            raise refusal(self.name, error) from error
+            raise refusal(self.name, error.response.status_code, error) from error
 
     def _retried(self, call: Callable[[], Answer]) -> Answer:
         for wait in (*WAITS, None):
@@ -192,10 +187,6 @@ class Repository:
         raise AssertionError("unreachable")
 
 
-def _given(content: Content) -> Any:
-    return content if isinstance(content, bytes) else str(content)
-
-
 def sha256(content: Content) -> str:
     """Hash of bytes or of a file: what the Hub names a large file by. A file that did not change is read once."""
     if isinstance(content, bytes):
@@ -208,9 +199,3 @@ def sha256(content: Content) -> str:
 def _of_file(path: Path, changed: int, size: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def git_oid(content: Content) -> str:
-    """Git's hash of bytes or of a file: what the Hub names a small file by."""
-    data = content if isinstance(content, bytes) else content.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()

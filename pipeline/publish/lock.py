@@ -26,7 +26,7 @@ class Lock:
         self.path = path
         self.stages: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
         self._made_by = {out["path"]: name for name, stage in self.stages.items() for out in stage.get("outs", ())}
-        self._md5 = {out["path"]: out["md5"] for stage in self.stages.values() for out in stage.get("outs", ())}
+        self._md5 = hashes(self.stages)
 
     def verified(self, artifact: Path) -> Path:
         """The path itself, if its content is what the lock recorded; else PipelineError."""
@@ -56,14 +56,12 @@ class Lock:
 
 def parameters(stages: Mapping[str, Any]) -> dict[str, Any]:
     """All parameters that were in force in these stages; addresses of annotators are left out."""
-    found = {
-        name: value
-        for stage in stages.values()
-        for name, value in stage.get("params", {}).get("params.yaml", {}).items()
-    }
-    if "annotator" in found:
-        found["annotator"] = {name: value for name, value in found["annotator"].items() if name != "url"}
-    return dict(sorted(found.items()))
+    sections: dict[str, Any] = {}
+    for stage in stages.values():
+        sections |= stage.get("params", {}).get("params.yaml", {})
+    if "annotator" in sections:
+        sections["annotator"] = {name: value for name, value in sections["annotator"].items() if name != "url"}
+    return dict(sorted(sections.items()))
 
 
 def hashes(stages: Mapping[str, Any]) -> dict[str, str]:
@@ -77,8 +75,8 @@ def md5(artifact: Path) -> str:
         with artifact.open("rb") as file:
             return hashlib.file_digest(file, "md5").hexdigest()
     files = [path for path in artifact.rglob("*") if path.is_file()]
-    listed = [{"md5": md5(path), "relpath": path.relative_to(artifact).as_posix()} for path in files]
-    listed.sort(key=lambda entry: entry["relpath"])
+    entries = [{"md5": md5(path), "relpath": path.relative_to(artifact).as_posix()} for path in files]
+    listed = sorted(entries, key=lambda entry: entry["relpath"])
     return hashlib.md5(json.dumps(listed, sort_keys=True).encode()).hexdigest() + ".dir"
 
 

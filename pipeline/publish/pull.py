@@ -17,11 +17,13 @@ from pipeline.core.plan import TAKEN
 from pipeline.core.records import JudgedPair, LabelledSolution, Preference, Solution
 from pipeline.publish import configs, hub
 
-# config -> the stage that makes it; the key of a stage of pairs is the model
-PLACES = {"ift": "ift", "eft": "eft@psrlm", "prm": "prm_data", "ppd": "pairs"}
-ROWS: dict[str, type] = {
-    "ift": Solution, "eft": JudgedPair, "prm": LabelledSolution, "ppd": configs.StepPreference
-}  # fmt: skip
+# config -> the stage that makes it (the key of a stage of pairs is the model), and the type of its rows
+PLACES: dict[str, tuple[str, type]] = {
+    "ift": ("ift", Solution),
+    "eft": ("eft@psrlm", JudgedPair),
+    "prm": ("prm_data", LabelledSolution),
+    "ppd": ("pairs", configs.StepPreference),
+}
 
 
 def pull(repository: str, revision: str, graph: Mapping[str, Any], replace: bool) -> list[Path]:
@@ -47,15 +49,16 @@ def pull(repository: str, revision: str, graph: Mapping[str, Any], replace: bool
             if model in TAKEN:
                 raise PipelineError(f"{repository}: {name}: data/{model} holds no model; rename it on the Hub")
             for split, entry in splits.items():
-                place = configs.location(name, split)
-                path = source.download(place, state.head)
+                path = source.download(configs.location(name, split), state.head)
+                where = f"{repository}: {configs.location(name, split)} at {state.head[:12]}"
                 if path is None or hub.sha256(path) != entry["sha256"]:
                     raise PipelineError(
-                        f"{repository}: {place} at {state.head[:12]} is not what its {configs.MANIFEST} says; "
+                        f"{where} is not what its {configs.MANIFEST} says; "
                         "push again from where it was made, or give --revision"
                     )
-                require_rows(path, ROWS[kind], entry["rows"], f"{repository}: {place} at {state.head[:12]}")
-                ready[_place(graph, PLACES[kind], model) / f"{split}.parquet"] = own(path, kind, Path(folder) / name)
+                stage, row_type = PLACES[kind]
+                require_rows(path, row_type, entry["rows"], where)
+                ready[_place(graph, stage, model) / f"{split}.parquet"] = own(path, kind, Path(folder) / name)
         for target, path in ready.items():
             if target.exists() and not replace and hub.sha256(target) != hub.sha256(path):
                 raise PipelineError(f"{target}: other data stand there; --replace overwrites them")

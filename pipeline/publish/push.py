@@ -1,4 +1,4 @@
-"""Push a run: its configs one after another, the card last, then the checkpoints that were asked for.
+"""Push a run: its configs one after another, the card last, then the checkpoints that the settings name.
 
 What the Hub has already is not sent again, so a push that was broken off goes on where it was, and the same bytes
 pushed twice make no second commit.
@@ -16,8 +16,9 @@ from typing import Any
 from pipeline.core import files
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import Overlap
-from pipeline.publish import configs, hub, lock, recipe
+from pipeline.publish import configs, hub, lock
 from pipeline.publish.card import Facts, dataset_card, model_card
+from pipeline.publish.recipe import snippet
 from pipeline.publish.settings import AUTO, Settings
 
 CARD = "README.md"
@@ -43,13 +44,16 @@ def push(
             raise PipelineError(f"publish.models: no model {model!r}; give some of {', '.join(starts)}")
     api = hub.connect()
     with tempfile.TemporaryDirectory(prefix="psr-push-") as folder:
-        found = list(configs.collect(places, recorded, rounds, starts, Path(folder)))
-        facts = _facts(settings, places, recorded, found, starts, rounds)
-        receipt = _push_dataset(_Target(api, settings, settings.repository, "dataset"), found, facts)
+        collected = list(configs.collect(places, recorded, rounds, starts, Path(folder)))
+        facts = _facts(settings, places, recorded, collected, starts, rounds)
+        receipt = _push_dataset(_Target(api, settings, settings.repository, "dataset"), collected, facts)
         for model in settings.models:
             target = _Target(api, settings, f"{settings.repository}-{model}", "model")
             weights = recorded.verified(places.models / model / "model")
-            receipt.update(_push_model(target, weights, _of_model(facts, recorded, weights), model, starts[model]))
+            contents: dict[str, hub.Content] = {path.name: path for path in sorted(weights.iterdir()) if path.is_file()}
+            contents[CARD] = model_card(_of_model(facts, recorded, weights), model, starts[model], target.there(CARD))
+            target.put(model, contents)
+            receipt |= target.receipt(contents)
     return receipt
 
 
@@ -75,24 +79,23 @@ class _Target:
         if changes and not self.settings.dry_run:
             self.head = self.repository.put(contents, what, self.head, gone)
         listed = ", ".join(f"{path} {change}" for path, change in changes.items()) or "nothing new"
-        print(
-            f"{self.name}: {'would commit ' if changes and self.settings.dry_run else ''}{what}: {listed}", flush=True
-        )
+        would = "would commit " if changes and self.settings.dry_run else ""
+        print(f"{self.name}: {would}{what}: {listed}", flush=True)
 
     def receipt(self, contents: Contents) -> dict[str, Any]:
-        """Tag the last commit, if asked to, and say what is where."""
+        """Tag the last commit where the settings name a tag, and list what is where."""
         if self.settings.tag and not self.settings.dry_run:
             self.repository.tag(self.settings.tag, self.head)
         hashes = {path: hub.sha256(content) for path, content in contents.items()}
         return {self.name: {"type": self.repository.kind, "commit": self.head, "sha256": hashes}}
 
 
-def _push_dataset(target: _Target, found: Sequence[configs.Config], facts: Facts) -> dict[str, Any]:
+def _push_dataset(target: _Target, collected: Sequence[configs.Config], facts: Facts) -> dict[str, Any]:
     before = target.there(configs.MANIFEST)
     old = configs.published_contents(before, target.name) if before else {}
     stale = sorted(configs.locations(old) - configs.locations(facts.contents))
     everything: dict[str, hub.Content] = {}
-    for config in found:
+    for config in collected:
         target.put(config.name, config.files)
         everything |= config.files
     last: dict[str, hub.Content] = {
@@ -103,18 +106,11 @@ def _push_dataset(target: _Target, found: Sequence[configs.Config], facts: Facts
     return target.receipt(everything | last)
 
 
-def _push_model(target: _Target, weights: Path, facts: Facts, model: str, start: str | None) -> dict[str, Any]:
-    contents: dict[str, hub.Content] = {path.name: path for path in sorted(weights.iterdir()) if path.is_file()}
-    contents[CARD] = model_card(facts, model, start, target.there(CARD))
-    target.put(model, contents)
-    return target.receipt(contents)
-
-
 def _facts(
     settings: Settings,
     places: configs.Artifacts,
     recorded: lock.Lock,
-    found: Sequence[configs.Config],
+    collected: Sequence[configs.Config],
     starts: Mapping[str, str | None],
     rounds: Mapping[str, str],
 ) -> Facts:
@@ -123,16 +119,12 @@ def _facts(
     names = ("ift", "prm_data", "prm", "prm_eval", f"eft-{places.eft.name}")
     reports = {name: places.reports / "data" / f"{name}.json" for name in names}
     for model in rounds:
-        reports |= {
-            f"{name}-{model}": places.reports / "models" / model / f"{name}.json" for name in ("search", "pairs")
-        }
+        folder = places.reports / "models" / model
+        reports |= {f"{name}-{model}": folder / f"{name}.json" for name in ("search", "pairs")}
     overlaps = files.read(recorded.verified(places.problems) / "overlaps.parquet", Overlap)
     return Facts(
-        repository=settings.repository,
-        title=settings.title,
-        license=settings.license,
-        language=settings.language,
-        contents=configs.manifest(found),
+        settings=settings,
+        contents=configs.manifest(collected),
         statistics={name: files.read_json(recorded.verified(path)) for name, path in reports.items()},
         overlaps=files.counts([f"{overlap.role} by {overlap.rule}" for overlap in overlaps]),
         sources=recorded.parameter("problems", "problems"),
@@ -144,14 +136,10 @@ def _facts(
     )
 
 
-def _recipe(
-    settings: Settings, places: configs.Artifacts, recorded: lock.Lock, model: str, start: str
-) -> recipe.Recipe:
+def _recipe(settings: Settings, places: configs.Artifacts, recorded: lock.Lock, model: str, start: str) -> str:
     """The start is the checkpoint on the Hub where it is pushed too, else the run's own folder."""
-    pushed = start in settings.models
-    return recipe.recipe(
-        recorded, model, f"{settings.repository}-{start}" if pushed else str(places.models / start / "model")
-    )
+    pushed = f"{settings.repository}-{start}" if start in settings.models else ""
+    return snippet(recorded, settings.repository, model, pushed or str(places.models / start / "model"))
 
 
 def _of_model(facts: Facts, recorded: lock.Lock, weights: Path) -> Facts:
@@ -162,5 +150,4 @@ def _of_model(facts: Facts, recorded: lock.Lock, weights: Path) -> Facts:
 def named(settings: Settings, recorded: lock.Lock) -> Settings:
     """The settings with the tag `auto`, and the branch `auto`, replaced by a name made from the lock's content."""
     name = f"run-{hub.sha256(recorded.path)[:12]}"
-    named_after = {key: name for key in ("tag", "branch") if getattr(settings, key) == AUTO}
-    return settings.model_copy(update=named_after)
+    return settings.model_copy(update={key: name for key in ("tag", "branch") if getattr(settings, key) == AUTO})

@@ -9,48 +9,41 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.core.config import laid_over
 from pipeline.publish.lock import Lock
 
-SNIPPET = Path(__file__).parent / "templates" / "train.py.txt"
+_LONGEST = 1024  # tokens of a row, where the run did not record the training
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How one round was trained: its config, the model it started from, and arguments of DPOConfig by name.
+def snippet(recorded: Lock, repository: str, model: str, start: str) -> str:
+    """Python code that trains a round from the published dataset, as dvc.lock recorded its training.
 
-    max_length: longest row in tokens that was trained on, None where the run did not record the training.
+    start: folder or name on the Hub of the model that the round began with.
     """
-
-    config: str
-    start: str
-    arguments: Mapping[str, Any]
-    max_length: int | None
-
-    def snippet(self, repository: str) -> str:
-        """Python code that trains the round from the published dataset."""
-        fields = {
-            "repository": repository,
-            "config": self.config,
-            "start": self.start,
-            "output": self.config.removeprefix("ppd-"),
-            "arguments": "".join(f"    {name}={value!r},\n" for name, value in self.arguments.items()),
-            "max_length": repr(self.max_length or 1024),
-        }
-        text = SNIPPET.read_text(encoding="utf-8")
-        return re.sub(r"\{\{(\w+)\}\}", lambda match: fields[match[1]], text).strip()
-
-
-def recipe(recorded: Lock, model: str, start: str) -> Recipe:
-    """The recipe of a round as dvc.lock recorded its training; start: folder or name on the Hub of its first model."""
     stage = recorded.stages.get(f"dpo@{model}")
-    if stage is None:
-        return Recipe(f"ppd-{model}", start, {}, None)
-    given = stage["params"]["params.yaml"]
+    arguments, longest = _arguments(stage["params"]["params.yaml"], model) if stage else ({}, _LONGEST)
+    fields = {
+        "repository": repository,
+        "config": f"ppd-{model}",
+        "start": start,
+        "output": model,
+        "arguments": "".join(f"    {name}={value!r},\n" for name, value in arguments.items()),
+        "max_length": str(longest),
+    }
+    return filled("train.py.txt", fields)
+
+
+def filled(template: str, fields: Mapping[str, str]) -> str:
+    """A template of this package with its fields in the place of their names in braces."""
+    text = (Path(__file__).parent / "templates" / template).read_text(encoding="utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: fields[match[1]], text).strip()
+
+
+def _arguments(given: Mapping[str, Any], model: str) -> tuple[dict[str, Any], int]:
+    """Arguments of DPOConfig by name, and the longest row in tokens that was trained on."""
     dpo = laid_over(given["dpo"], given.get(f"rounds.{model}", {}).get("dpo", {}))
     weights, seed = {name: float(weight) for name, weight in dpo["loss_weights"].items() if weight}, given["seed"]
     arguments = {
@@ -67,4 +60,4 @@ def recipe(recorded: Lock, model: str, start: str) -> Recipe:
         "data_seed": seed,
         "bf16": dpo["bf16"],
     }
-    return Recipe(f"ppd-{model}", start, arguments, dpo["max_length"])
+    return arguments, dpo["max_length"] or _LONGEST

@@ -53,9 +53,8 @@ class Chart:
 def svg(chart: Chart) -> str:
     """The chart as an inline SVG element."""
     points = [point for series in chart.series for point in series.points]
-    lows = [point.y - (point.error or 0) for point in points]
-    highs = [point.y + (point.error or 0) for point in points]
-    y_low, y_high = chart.y_range or _padded(min(lows), max(highs))
+    ends = [point.y + sign * (point.error or 0) for point in points for sign in (-1, 1)]
+    y_low, y_high = chart.y_range or _padded(min(ends), max(ends))
     xs = [point.x for point in points]
     x_low, x_high = (min(xs) - 0.3, max(xs) + 0.3) if chart.steps else _padded(min(xs), max(xs))
     left = 12 + 6.5 * max(len(f"{value:g}") for value in ticks(y_low, y_high))
@@ -63,30 +62,25 @@ def svg(chart: Chart) -> str:
     parts = [_text(0, 10, chart.y_title, "start"), _y_axis(ticks(y_low, y_high), y, left)]
     parts.append(_step_labels(points, x) if chart.steps else _x_axis(ticks(x_low, x_high), x))
     parts.append(_text(WIDTH - RIGHT, HEIGHT - 4, chart.x_title, "end"))
-    parts += [
-        _series(index, series, x, y, chart.labels and not chart.steps) for index, series in enumerate(chart.series)
-    ]
-    return _element(parts, chart.title, WIDTH, HEIGHT)
+    beside = chart.labels and not chart.steps
+    parts += [_series(index, series, x, y, beside) for index, series in enumerate(chart.series)]
+    return _element(parts, chart.title, HEIGHT)
 
 
 def scatter(title: str, kinds: Sequence[tuple[str, Sequence[tuple[float, float]]]]) -> str:
     """A map without axes: one colour and shape a kind."""
-    points = [point for _, found in kinds for point in found]
-    side = WIDTH
-    low_x, high_x = min(x for x, _ in points), max(x for x, _ in points)
-    low_y, high_y = min(y for _, y in points), max(y for _, y in points)
-    x, y = _scale(low_x, high_x, 8, side - 8), _scale(low_y, high_y, side - 8, 8)
+    xs, ys = zip(*(point for _, points in kinds for point in points), strict=True)
+    x, y = _scale(min(xs), max(xs), 8, WIDTH - 8), _scale(min(ys), max(ys), WIDTH - 8, 8)
     marks = [
-        f'<path class="dots c{index}" d="{"".join(mark(index, x(a), y(b), 2.6) for a, b in found)}"/>'
-        for index, (_, found) in enumerate(kinds)
+        f'<path class="dots c{index}" d="{"".join(mark(index, x(a), y(b), 2.6) for a, b in points)}"/>'
+        for index, (_, points) in enumerate(kinds)
     ]
-    return _element(marks, title, side, side)
+    return _element(marks, title, WIDTH)
 
 
 def mark(index: int, x: float, y: float, half: float = _MARK) -> str:
     """SVG path data of a mark: circle, square, triangle, diamond, cross, plus."""
-    h = half
-    x, y = round(x, 1), round(y, 1)
+    h, x, y = half, round(x, 1), round(y, 1)
     match index % SERIES:
         case 0:
             return f"M{x - h:.1f} {y}a{h} {h} 0 1 0 {2 * h} 0a{h} {h} 0 1 0 {-2 * h} 0z"
@@ -118,9 +112,8 @@ def standalone(chart: Chart) -> str:
         f'<path class="mark c{index % SERIES}" d="{mark(index, WIDTH - 88, TOP + 106 + 14 * index)}"/>'
         for index, series in enumerate(chart.series)
     ]
-    return inner.replace("</title>", f"</title><style>{style}</style>", 1).replace(
-        "</svg>", "".join(names) + "</svg>\n"
-    )
+    styled = inner.replace("</title>", f"</title><style>{style}</style>", 1)
+    return styled.replace("</svg>", "".join(names) + "</svg>\n")
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
@@ -142,9 +135,9 @@ def _scale(low: float, high: float, start: float, end: float) -> Callable[[float
     return lambda value: round(start + (value - low) / span * (end - start), 2)
 
 
-def _element(parts: Sequence[str], title: str, width: int, height: int) -> str:
+def _element(parts: Sequence[str], title: str, height: int) -> str:
     name = escape(title)
-    return f'<svg class="chart" viewBox="0 0 {width} {height}" role="img"><title>{name}</title>{"".join(parts)}</svg>'
+    return f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img"><title>{name}</title>{"".join(parts)}</svg>'
 
 
 def _text(x: float, y: float, text: str, anchor: str, style: str = "") -> str:
@@ -168,10 +161,10 @@ def _step_labels(points: Sequence[Point], x: Callable[[float], float]) -> str:
     """At each iteration the labels of its points, those of one iteration side by side."""
     labels: dict[float, list[str]] = {}
     for point in points:
-        found = labels.setdefault(point.x, [])
-        if point.label not in found:
-            found.append(point.label)
-    return "".join(_text(x(at), HEIGHT - BOTTOM + 15, " ".join(found), "middle") for at, found in labels.items())
+        names = labels.setdefault(point.x, [])
+        if point.label not in names:
+            names.append(point.label)
+    return "".join(_text(x(at), HEIGHT - BOTTOM + 15, " ".join(names), "middle") for at, names in labels.items())
 
 
 def _series(index: int, series: Series, x: Callable[[float], float], y: Callable[[float], float], beside: bool) -> str:

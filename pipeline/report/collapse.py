@@ -22,25 +22,18 @@ _NOTE = (
 def table(metrics: Metrics) -> Table:
     """The signs of every round, and why one may learn from noise."""
     rows = []
-    for model, found in metrics.items():
-        if search := found.get("search"):
-            decided = search.get("decided_of_two")
-            rows.append(
-                [
-                    words(model),
-                    number(search.get("candidates_per_state"), 2),
-                    *(percent(search.get(name)) for name in ("single", "no_choice", "tied")),
-                    number(search.get("two_candidates")),
-                    counted(decided, search.get("two_candidates", 0)),
-                    number(search.get("entropy"), 2),
-                    measured(found.get("verdicts", {}), "agreement"),
-                    words(found.get("pairs", {}).get("alarm") or "–"),
-                ]
-            )
+    for model, stats in metrics.items():
+        if search := stats.get("search"):
+            row = [words(model), number(search.get("candidates_per_state"), 2)]
+            row += [percent(search.get(name)) for name in ("single", "no_choice", "tied")]
+            row.append(number(search.get("two_candidates")))
+            row.append(counted(search.get("decided_of_two"), search.get("two_candidates", 0)))
+            row += [number(search.get("entropy"), 2), measured(stats.get("verdicts", {}), "agreement")]
+            rows.append([*row, words(stats.get("pairs", {}).get("alarm") or "–")])
     return Table("collapse", "Signs of collapse", _NOTE, grid(_HEADER, rows))
 
 
 def alarms(metrics: Metrics) -> list[str]:
     """A sentence for each round that may learn from noise."""
-    raised = {model: found.get("pairs", {}).get("alarm") for model, found in metrics.items()}
+    raised = {model: stats.get("pairs", {}).get("alarm") for model, stats in metrics.items()}
     return [f"{model} may learn from noise: {line}." for model, line in raised.items() if line]

@@ -12,18 +12,14 @@ from pipeline.report.metrics import Lineage, Metrics, difference
 
 @dataclass(frozen=True)
 class Gain:
-    """What a method gained in average greedy accuracy, with its unpaired standard error (both shares, not percent)."""
+    """What a method gained in average greedy accuracy, with its unpaired standard error (both shares, not percent).
 
-    method: str
-    first: str
-    last: str
+    name: the method with the models that it led from and to.
+    """
+
+    name: str
     points: float
     error: float
-
-    @property
-    def name(self) -> str:
-        """The method with the models that it led from and to."""
-        return f"{self.method} ({self.first} → {self.last})"
 
 
 @dataclass(frozen=True)
@@ -43,9 +39,9 @@ class Contrast:
         """Which gained more, and whether that is beyond noise."""
         gains = (f"{gain.name} gained {percent(gain.points, gain.error, '+').text}" for gain in (self.one, self.other))
         more = (self.one if self.difference > 0 else self.other).name
-        said = f"{more} gained more by {percent(abs(self.difference), self.error).text} points"
+        by = percent(abs(self.difference), self.error).text
         noise = "beyond" if abs(self.difference) > 2 * self.error else "within"
-        return f"{', '.join(gains)}: {said}, {noise} two standard errors."
+        return f"{', '.join(gains)}: {more} gained more by {by} points, {noise} two standard errors."
 
 
 def arms(metrics: Metrics, lineage: Lineage) -> Iterator[Contrast]:
@@ -72,21 +68,21 @@ def siblings(metrics: Metrics, lineage: Lineage) -> Iterator[Contrast]:
 
 def _gain(metrics: Metrics, lineage: Lineage, first: str, last: str) -> Gain:
     delta = difference(metrics[first], metrics[last])
-    return Gain(lineage.methods[last], first, last, delta["delta_average"], delta["delta_average_se"])
+    return Gain(f"{lineage.methods[last]} ({first} → {last})", delta["delta_average"], delta["delta_average_se"])
 
 
 def table(metrics: Metrics, lineage: Lineage) -> Table:
     """A line for each contrast."""
     whole = list(arms(metrics, lineage))
     rows = []
-    for found in (*whole, *siblings(metrics, lineage)):
-        sides = [cell for g in (found.one, found.other) for cell in (words(g.name), percent(g.points, g.error, "+"))]
-        errors = found.difference / found.error if found.error else None
-        rows.append([*sides, percent(found.difference, found.error, "+"), number(errors, 1, sign="+")])
+    for both in (*whole, *siblings(metrics, lineage)):
+        sides = [cell for g in (both.one, both.other) for cell in (words(g.name), percent(g.points, g.error, "+"))]
+        errors = both.difference / both.error if both.error else None
+        rows.append([*sides, percent(both.difference, both.error, "+"), number(errors, 1, sign="+")])
     note = (
         "Gains in average greedy accuracy, percentage points with one standard error, all unpaired (the models answer "
         "the same problems, so the true errors are rather smaller; psr compare has paired ones). "
     )
-    note += " ".join(found.sentence() for found in whole)
+    note += " ".join(contrast.sentence() for contrast in whole)
     header = ["method", "gain", "beside", "its gain", "difference", "standard errors"]
     return Table("methods", "Methods beside each other", note.strip(), grid(header, rows))

@@ -6,13 +6,13 @@ vectors of words, digits and signs, reduced by a truncated SVD (latent semantic 
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -54,10 +54,8 @@ def figure(texts: Sequence[Text], embedder: str, seed: int) -> tuple[list[Point]
     neighbours: dict[str, Any] = {}
     kinds = [text.kind for text in texts]
     with threadpool_limits(1):
-        for panel, strings in (
-            ("prompts", [text.prompt for text in texts]),
-            ("responses", [text.response for text in texts]),
-        ):
+        for panel in ("prompts", "responses"):
+            strings = [text.prompt if panel == "prompts" else text.response for text in texts]
             vectors = model_vectors(strings, embedder) if embedder else tf_idf_vectors(strings, seed)
             neighbours[panel] = neighbour_shares(vectors, kinds)
             for text, (x, y) in zip(texts, plane(vectors, seed), strict=True):
@@ -85,25 +83,18 @@ def model_vectors(texts: Sequence[str], model: str) -> Vectors:
         encoder = AutoModel.from_pretrained(model, trust_remote_code=False, use_safetensors=True).eval()
     except OSError as error:
         reason = str(error).splitlines()[0]
-        raise PipelineError(
-            f"report.embedder: no model with safetensors at {model!r} ({reason}); correct it"
-        ) from error
+        problem = f"report.embedder: no model with safetensors at {model!r} ({reason}); correct it"
+        raise PipelineError(problem) from error
     words.pad_token = words.pad_token or words.eos_token
-    found = []
+    how = {"padding": True, "padding_side": "right", "truncation": True, "max_length": _LENGTH, "return_tensors": "pt"}
+    means = []
     for start in range(0, len(texts), _BATCH):
-        batch = words(
-            list(texts[start : start + _BATCH]),
-            padding=True,
-            padding_side="right",
-            truncation=True,
-            max_length=_LENGTH,
-            return_tensors="pt",
-        )
+        batch = words(list(texts[start : start + _BATCH]), **how)
         with torch.inference_mode():
             states = encoder(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).last_hidden_state
         mask = batch["attention_mask"].unsqueeze(-1)
-        found.append(((states * mask).sum(1) / mask.sum(1)).double().numpy())
-    return np.asarray(normalize(np.concatenate(found)), dtype=np.float64)
+        means.append(((states * mask).sum(1) / mask.sum(1)).double().numpy())
+    return np.asarray(normalize(np.concatenate(means)), dtype=np.float64)
 
 
 def plane(vectors: Vectors, seed: int) -> Vectors:
@@ -124,10 +115,10 @@ def neighbour_shares(vectors: Vectors, kinds: Sequence[str]) -> dict[str, dict[s
     labels = np.array(kinds)
     shares: dict[str, dict[str, float]] = {}
     for kind in sorted(set(kinds)):
-        found = labels[nearest[labels == kind]]
+        neighbours = labels[nearest[labels == kind]]
         shares[kind] = {}
         for other in sorted(set(kinds)):
-            each = (found == other).mean(axis=1)
+            each = (neighbours == other).mean(axis=1)
             error = each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else 0.0
             shares[kind] |= {other: float(each.mean()), f"{other}_se": float(error)}
     return shares
@@ -135,7 +126,5 @@ def neighbour_shares(vectors: Vectors, kinds: Sequence[str]) -> dict[str, dict[s
 
 def write(points: Sequence[Point], path: Path) -> None:
     """The points as CSV."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["panel", "kind", "key", "x", "y"])
-        writer.writerows([point.panel, point.kind, point.key, point.x, point.y] for point in points)
+    with replacing(path) as temporary:
+        pl.DataFrame(points).write_csv(temporary)

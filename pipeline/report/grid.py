@@ -66,6 +66,11 @@ def measured(values: Mapping[str, Any], name: str, sign: str = "") -> Cell:
     return percent(values.get(name), values.get(f"{name}_se"), sign)
 
 
+def amount(values: Mapping[str, Any], name: str, digits: int = 0) -> Cell:
+    """The number `name` of a model's metrics with its standard error `<name>_se`."""
+    return number(values[name], digits, values[f"{name}_se"])
+
+
 def counted(share: float | None, count: int) -> Cell:
     """A share of `count` independent things, with its binomial standard error."""
     return percent(share, None if share is None else math.sqrt(share * (1 - share) / count))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.report.chart import SERIES, Chart, Point, Series
-from pipeline.report.grid import Grid, Table, counted, grid, measured, number, percent, words
+from pipeline.report.grid import Grid, Table, amount, counted, grid, measured, number, percent, words
 from pipeline.report.metrics import Lineage, Metrics
 
 _WAYS = {
@@ -17,28 +17,19 @@ _WAYS = {
 
 def accuracy(metrics: Metrics, paper: Grid) -> Table:
     """Every model that judged the held-out pairs, and beside it the verdicts of its own search."""
-    searches = [found["verdicts"] for found in metrics.values() if found.get("verdicts", {}).get("verdicts")]
+    searches = [stats["verdicts"] for stats in metrics.values() if stats.get("verdicts", {}).get("verdicts")]
+    shares = ("consistency", "ties", "unreadable")
     rows = []
-    for model, found in metrics.items():
-        if judge := found.get("judge-psrlm"):
+    for model, stats in metrics.items():
+        if judge := stats.get("judge-psrlm"):
             pairs = judge["pairs"]
-            own: dict[str, Any] = next((said for said in searches if said["judge"] == model), {})
-            rows.append(
-                [
-                    words(model),
-                    number(judge["shots"]),
-                    number(pairs),
-                    measured(judge, "judge_accuracy"),
-                    counted(judge["judge_accuracy_swapped"], pairs),
-                    measured(judge, "consistency"),
-                    counted(judge.get("ties"), pairs),
-                    counted(judge["unreadable"], pairs),
-                    number(own.get("verdicts")),
-                    *(measured(own, name) for name in ("consistency", "ties", "unreadable")),
-                ]
-            )
-    header = ["model", "shots", "pairs", "accuracy", "accuracy, swapped", "consistency", "ties", "unreadable"]
-    header += [f"on policy: {name}" for name in ("verdicts", "consistency", "ties", "unreadable")]
+            own: dict[str, Any] = next((search for search in searches if search["judge"] == model), {})
+            row = [words(model), number(judge["shots"]), number(pairs), measured(judge, "judge_accuracy")]
+            row += [counted(judge["judge_accuracy_swapped"], pairs), measured(judge, "consistency")]
+            row += [counted(judge.get("ties"), pairs), counted(judge["unreadable"], pairs)]
+            rows.append([*row, number(own.get("verdicts")), *(measured(own, name) for name in shares)])
+    header = ["model", "shots", "pairs", "accuracy", "accuracy, swapped", *shares]
+    header += [f"on policy: {name}" for name in ("verdicts", *shares)]
     note = (
         "Each model as a judge of held-out pairs of steps, percent with one standard error. A tie and an unreadable "
         "verdict count as wrong. Consistency: the same verdict when the two candidates change places. The paper's M0 "
@@ -55,16 +46,17 @@ def ways(metrics: Metrics, lineage: Lineage, paper: Grid) -> Table:
         last = metrics[chain[-1]]
         judged = {**last, "human": last.get("judge-psrlm", {}).get("human")}
         for kind, (way, agreement) in _WAYS.items():
-            if found := judged.get(kind):
-                cells = [number(found[name], 2, found[f"{name}_se"]) for name in ("consistency", agreement)]
-                rows.append([words(chain[-1]), words(way), *cells])
+            if quality := judged.get(kind):
+                rows.append(
+                    [words(chain[-1]), words(way), *(amount(quality, n, 2) for n in ("consistency", agreement))]
+                )
     note = (
         "The last model of each method on held-out rows; labels: the annotator's, and people's in the pairs made of "
         "their step ratings, which have a line of their own. Agreement: for pairs, of the verdict; for scores, of the "
         "order of two solutions to one problem that the annotator scored differently. Consistency: under swapped "
         "order; for scores, all samples of a judgment give one score. "
     )
-    if not any("judge-srlm" in found for found in metrics.values()):
+    if not any("judge-srlm" in stats for stats in metrics.values()):
         note += "Nothing here stands beside the paper's scoring of whole solutions: no model of this run scored any."
     header = ["judge", "way of judging", "consistency", "agreement with labels"]
     return Table("6-ways-of-judging", "Table 6. Ways of judging", note, grid(header, rows), paper)
@@ -73,8 +65,8 @@ def ways(metrics: Metrics, lineage: Lineage, paper: Grid) -> Table:
 def scorers(metrics: Metrics) -> Table:
     """Every model that scored held-out solutions."""
     rows = []
-    for model, found in metrics.items():
-        if scorer := found.get("judge-srlm"):
+    for model, stats in metrics.items():
+        if scorer := stats.get("judge-srlm"):
             shares = [measured(scorer, name) for name in ("score_accuracy", "order_accuracy", "consistency")]
             sizes = [number(scorer["shots"]), number(scorer["solutions"]), number(scorer["ordered_pairs"])]
             rows.append([words(model), *sizes, *shares, percent(scorer["unreadable"])])
@@ -89,13 +81,11 @@ def scorers(metrics: Metrics) -> Table:
 def calibration(metrics: Metrics) -> Table:
     """Log-odds of the verdict letters against what was right."""
     rows = []
-    for model, found in metrics.items():
-        if (known := found.get("judge-psrlm", {}).get("calibration")) and known["pairs"]:
+    for model, stats in metrics.items():
+        if (known := stats.get("judge-psrlm", {}).get("calibration")) and known["pairs"]:
+            sizes = [number(known[name]) for name in ("pairs", "without")]
             shares = [measured(known, name) for name in ("accuracy", "error")]
-            numbers = [
-                number(known[name], digits, known[f"{name}_se"]) for name, digits in (("brier", 3), ("first", 2))
-            ]
-            rows.append([words(model), number(known["pairs"]), number(known["without"]), *shares, *numbers])
+            rows.append([words(model), *sizes, *shares, amount(known, "brier", 3), amount(known, "first", 2)])
     header = ["model", "pairs", "without", "accuracy", "calibration error", "Brier score", "log-odds for the first"]
     note = (
         "How far the verdicts on held-out pairs can be trusted: log-odds (natural) of A against B where the verdict "
@@ -110,8 +100,8 @@ def calibration(metrics: Metrics) -> Table:
 def reliability(metrics: Metrics) -> list[Chart]:
     """Share of right verdicts against confidence, one line a model (the last ones, where colours run out)."""
     lines = []
-    for model, found in metrics.items():
-        if bins := found.get("judge-psrlm", {}).get("calibration", {}).get("bins"):
+    for model, stats in metrics.items():
+        if bins := stats.get("judge-psrlm", {}).get("calibration", {}).get("bins"):
             points = [
                 Point(100 * b["confidence"], 100 * b["accuracy"], f"{b['pairs']} pairs", 100 * b["accuracy_se"])
                 for b in bins
@@ -119,30 +109,19 @@ def reliability(metrics: Metrics) -> list[Chart]:
             lines.append(Series(model, tuple(points)))
     if not lines:
         return []
-    ideal = Series("calibrated", (Point(50, 50, ""), Point(100, 100, "")))
-    lines = [*lines[1 - SERIES :], ideal]
-    return [
-        Chart("right verdicts by confidence", "confidence, %", "right, %", tuple(lines), False, (0, 100), labels=False)
-    ]
+    shown = (*lines[1 - SERIES :], Series("calibrated", (Point(50, 50, ""), Point(100, 100, ""))))
+    return [Chart("right verdicts by confidence", "confidence, %", "right, %", shown, False, (0, 100), labels=False)]
 
 
 def verdicts(metrics: Metrics) -> Table:
-    """What the judges said in the searches, whether or not it was right."""
+    """The verdicts of the searches, whether or not they were right."""
     rows = []
-    for model, found in metrics.items():
-        if (said := found.get("verdicts")) and said["verdicts"]:
-            shares = ["unreadable", "ties", "consistency", "decided", "named_a", "cyclic", "longer_wins"]
-            correlation = number(said["length_correlation"], 2, said["length_correlation_se"])
-            rows.append(
-                [
-                    words(said["judge"]),
-                    words(model),
-                    number(said["verdicts"]),
-                    *(measured(said, name) for name in shares),
-                    number(said["triples"]),
-                    correlation,
-                ]
-            )
+    names = ["unreadable", "ties", "consistency", "decided", "named_a", "cyclic", "longer_wins"]
+    for model, stats in metrics.items():
+        if (search := stats.get("verdicts")) and search["verdicts"]:
+            row = [words(search["judge"]), words(model), number(search["verdicts"])]
+            row += [measured(search, name) for name in names]
+            rows.append([*row, number(search["triples"]), amount(search, "length_correlation", 2)])
     header = [
         "judge", "round of", "verdicts", "unreadable", "ties", "consistency", "decided", "names A", "cyclic",
         "longer wins", "triples", "length correlation",

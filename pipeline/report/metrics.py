@@ -55,20 +55,19 @@ def collect(folder: Path, lineage: Lineage, splits: Sequence[str]) -> Metrics:
 
     splits: the order of the evaluation splits in tables and curves; `pooled` comes last. `average` is the plain mean of
     the splits' accuracies, as in the paper; `graders` are those of a run that has several; a round's judge is compared
-    with the last round's. Reads
-    `<folder>/<model>/*.json` for the models and references of the lineage only, so a model taken off the list leaves
-    the report.
+    with the last round's. Reads `<folder>/<model>/*.json` for the models and references of the lineage only, so a model
+    taken off the list leaves the report.
     """
     metrics: Metrics = {}
     for model in (*lineage.models, *lineage.references):
-        found = {path.stem: read_json(path) for path in sorted((folder / model).glob("*.json"))}
-        if "evaluation" not in found:
+        stats = {path.stem: read_json(path) for path in sorted((folder / model).glob("*.json"))}
+        if "evaluation" not in stats:
             stage = "evaluate" if model in lineage.models else "reference"
             raise PipelineError(f"{folder / model}: no evaluation.json; run `dvc repro {stage}@{model}`")
-        found |= {"graders": parts} if (parts := found["evaluation"].get("graders")) else {}
-        found["evaluation"] = {split: found["evaluation"][split] for split in [*splits, "pooled"]}
-        found["average"] = average([found["evaluation"][split] for split in splits])
-        metrics[model] = found
+        stats |= {"graders": graders} if (graders := stats["evaluation"].get("graders")) else {}
+        stats["evaluation"] = {split: stats["evaluation"][split] for split in [*splits, "pooled"]}
+        stats["average"] = average([stats["evaluation"][split] for split in splits])
+        metrics[model] = stats
     for model, start in lineage.starts.items():
         if start in metrics and model in metrics:
             metrics[model]["delta"] = difference(metrics[start], metrics[model])
@@ -81,20 +80,21 @@ def _compare_judges(metrics: Metrics, lineage: Lineage) -> None:
 
     Rounds from a root have no last round. The verdicts themselves leave the metrics.
     """
-    said = {
+    verdicts = {
         (model, name): part.pop("verdicts").split()
-        for model, found in metrics.items()
-        for name, part in found.items()
+        for model, stats in metrics.items()
+        for name, part in stats.items()
         if name.startswith("judge-") and "verdicts" in part
     }
-    for model, found in metrics.items():
+    for model, stats in metrics.items():
         judge, name = lineage.starts.get(model), f"judge-{lineage.methods.get(model)}"
-        if "verdicts" not in found or judge is None or judge in lineage.roots:
+        if "verdicts" not in stats or judge is None or judge in lineage.roots:
             continue
-        pairs = zip(said.get((judge, name), []), said.get((str(lineage.starts[judge]), name), []), strict=False)
+        own, last = ((one, name) for one in (judge, str(lineage.starts[judge])))
+        pairs = zip(verdicts.get(own, []), verdicts.get(last, []), strict=False)
         equal = [sum(a == b != "?" for a, b in zip(*pair, strict=True)) / len(pair[0]) for pair in pairs]
         if equal:
-            found["verdicts"]["agreement"], found["verdicts"]["agreement_se"] = mean_and_error(equal)
+            stats["verdicts"]["agreement"], stats["verdicts"]["agreement_se"] = mean_and_error(equal)
 
 
 def average(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -105,13 +105,16 @@ def average(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
     }
 
 
+def parts(stats: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's accuracies: by split, pooled, and averaged over the splits."""
+    return {**stats["evaluation"], "average": stats["average"]}
+
+
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, float]:
     """delta_<split>: change of accuracy between two models' metrics; its standard error unpaired."""
-    result = {}
-    for split, (old, new) in {
-        **{s: (before["evaluation"][s], after["evaluation"][s]) for s in after["evaluation"]},
-        "average": (before["average"], after["average"]),
-    }.items():
+    result, earlier = {}, parts(before)
+    for split, new in parts(after).items():
+        old = earlier[split]
         result[f"delta_{split}"] = new["accuracy"] - old["accuracy"]
         result[f"delta_{split}_se"] = math.hypot(new["accuracy_se"], old["accuracy_se"])
     return result

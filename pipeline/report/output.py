@@ -4,50 +4,50 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pipeline.core.files import replacing, write_json
 from pipeline.core.terminal import markdown
 from pipeline.report import chart, figures, page
 from pipeline.report.grid import Cell, Grid, Table
-from pipeline.report.metrics import Lineage, Metrics
+from pipeline.report.metrics import Lineage, Metrics, parts
 from pipeline.report.sources import Sources
 from pipeline.report.tables import tables
 
 
 def write(metrics: Metrics, lineage: Lineage, sources: Sources, folder: Path) -> None:
     """Write the whole report into `folder`; all but the page is the same for the same metrics."""
-    found = tables(metrics, lineage)
+    shown = tables(metrics, lineage)
     accuracy = figures.accuracy(metrics, lineage)
     write_json(folder / "metrics.json", metrics)
-    _text(folder / "table.md", document(found))
+    _text(folder / "table.md", document(shown))
     _curve(metrics, folder / "accuracy.csv")
     _text(folder / "accuracy.svg", chart.standalone(accuracy[-1]))
-    _csv_tables(found, folder / "tables")
-    _text(folder / "index.html", page.html(metrics, lineage, found, accuracy, sources))
+    _csv_tables(shown, folder / "tables")
+    _text(folder / "index.html", page.html(metrics, lineage, shown, accuracy, sources))
 
 
-def document(found: Sequence[Table]) -> str:
+def document(shown: Sequence[Table]) -> str:
     """All tables as Markdown."""
-    parts = ["# Results"]
-    for table in found:
-        parts += [f"## {table.title}", table.note]
-        parts.append(_shown(table.ours) if table.ours else "This run has no such numbers.")
+    blocks = ["# Results"]
+    for table in shown:
+        blocks += [f"## {table.title}", table.note]
+        blocks.append(_markdown(table.ours) if table.ours else "This run has no such numbers.")
         if table.paper:
-            parts += ["The paper (arXiv 2503.03746):", _shown(table.paper)]
-    return "\n\n".join(parts) + "\n"
+            blocks += ["The paper (arXiv 2503.03746):", _markdown(table.paper)]
+    return "\n\n".join(blocks) + "\n"
 
 
-def _shown(grid: Grid) -> str:
+def _markdown(grid: Grid) -> str:
     return markdown(grid.header, [[cell.text for cell in row] for row in grid.rows])
 
 
-def _csv_tables(found: Sequence[Table], folder: Path) -> None:
+def _csv_tables(shown: Sequence[Table], folder: Path) -> None:
     """One file a table, one more for the paper's numbers; what an earlier run left there is removed."""
     if folder.exists():
         shutil.rmtree(folder)
-    for table in found:
+    for table in shown:
         for name, grid in ((table.name, table.ours), (f"{table.name}-paper", table.paper)):
             if grid:
                 _csv(folder / f"{name}.csv", *plain(grid))
@@ -56,16 +56,12 @@ def _csv_tables(found: Sequence[Table], folder: Path) -> None:
 def plain(grid: Grid) -> tuple[list[str], list[list[str]]]:
     """Header and rows without typography: a measured column becomes two, the value and its standard error."""
     measured = [any(row[index].error is not None for row in grid.rows) for index in range(len(grid.header))]
-    header = []
-    for name, has_error in zip(grid.header, measured, strict=True):
-        header += [name, f"{name} (standard error)"] if has_error else [name]
-    rows = []
-    for row in grid.rows:
-        line = []
-        for cell, has_error in zip(row, measured, strict=True):
-            line += [_value(cell), _rounded(cell.error)] if has_error else [_value(cell)]
-        rows.append(line)
-    return header, rows
+
+    def line(pairs: Iterable[tuple[str, str]]) -> list[str]:
+        return [text for pair, both in zip(pairs, measured, strict=True) for text in (pair if both else pair[:1])]
+
+    header = line((name, f"{name} (standard error)") for name in grid.header)
+    return header, [line((_value(cell), _rounded(cell.error)) for cell in row) for row in grid.rows]
 
 
 def _value(cell: Cell) -> str:
@@ -82,8 +78,8 @@ def _curve(metrics: Metrics, path: Path) -> None:
     """One row a model and split: what `dvc plots` draws."""
     rows = [
         [model, split, f"{part['accuracy']:.6f}", f"{part['accuracy_se']:.6f}"]
-        for model, found in metrics.items()
-        for split, part in {**found["evaluation"], "average": found["average"]}.items()
+        for model, stats in metrics.items()
+        for split, part in parts(stats).items()
     ]
     _csv(path, ["model", "split", "accuracy", "standard_error"], rows)
 

@@ -16,9 +16,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.report import chart, collapse, contrast, figures, judging, scaling, training, viewer
+from pipeline.report import chart, collapse, contrast, figures, judging, scaling, viewer
 from pipeline.report.chart import Chart
-from pipeline.report.grid import Grid, Table, number, percent, words
+from pipeline.report.grid import Grid, Table, measured, number, percent, words
 from pipeline.report.metrics import Lineage, Metrics, difference
 from pipeline.report.sources import Sources
 
@@ -31,34 +31,29 @@ def html(
     metrics: Metrics, lineage: Lineage, tables: Sequence[Table], accuracy: Sequence[Chart], sources: Sources
 ) -> str:
     """The whole page."""
-    found = {table.name: table for table in tables}
+    by_name = {table.name: table for table in tables}
     script = (_FOLDER / "viewer.js").read_text(encoding="utf-8")
     rounds = viewer.embedded(sources.trees, metrics)
     steps = figures.steps(metrics, lineage)
-    if printed := found["4-7-8-steps"].paper:
+    if printed := by_name["4-7-8-steps"].paper:
         steps.append(figures.paper_steps(printed))
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    how: dict[str, Any] = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
+    environment = Environment(loader=FileSystemLoader(_FOLDER), undefined=StrictUndefined, **how)
     return environment.get_template("template.html").render(
         style=Markup((_FOLDER / "chart.css").read_text("utf-8") + (_FOLDER / "style.css").read_text("utf-8")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         facts=_facts(metrics, lineage, sources),
         findings=_findings(metrics, lineage),
-        contrasts=[found.sentence() for found in contrast.arms(metrics, lineage)],
+        contrasts=[one.sentence() for one in contrast.arms(metrics, lineage)],
         alarms=collapse.alarms(metrics),
-        tables=found,
+        tables=by_name,
         charts={
             "accuracy": _drawn(accuracy),
             "judge": _drawn([*figures.judge(metrics, lineage), *judging.reliability(metrics)]),
             "steps": _drawn(steps),
             "scaling": _drawn(scaling.curves(metrics)),
-            "training": _drawn(training.curves(sources.losses)),
+            "training": _drawn(figures.losses(sources.losses)),
         },
         heat_maps=viewer.heat_maps(metrics),
         maps=_maps(sources),
@@ -95,20 +90,17 @@ def _facts(metrics: Metrics, lineage: Lineage, sources: Sources) -> list[tuple[s
     """What this run is, in a few lines."""
     parts = next(iter(metrics.values()))["evaluation"]
     sets = ", ".join(f"{split} {part['problems']}" for split, part in parts.items() if split != "pooled")
-    searched = [found["search"] for found in metrics.values() if "search" in found]
+    searched = [stats["search"] for stats in metrics.values() if "search" in stats]
     facts = [(f"Models ({name})", " → ".join(chain)) for name, chain in lineage.chains().items()]
     if lineage.variants:
-        said = ", ".join(
-            f"{model} ({lineage.methods[model]}, from {lineage.starts[model]})" for model in lineage.variants
-        )
-        facts.append(("Variants", said))
+        variants = [f"{model} ({lineage.methods[model]}, from {lineage.starts[model]})" for model in lineage.variants]
+        facts.append(("Variants", ", ".join(variants)))
     base = "the embedded world's, as shipped" if sources.base == "shipped" else sources.base
     facts += [("Base model", base), ("Evaluation", f"{parts['pooled']['problems']} problems ({sets})")]
     if searched:
-        totals = {name: sum(found.get(name, 0) for found in searched) for name in ("problems", "states", "verdicts")}
-        pairs = sum(found["pairs"]["pairs"] for found in metrics.values() if "pairs" in found)
-        said = ", ".join(f"{count:,} {name}" for name, count in totals.items())
-        facts.append(("Searches", f"{said}, {pairs:,} preference pairs"))
+        totals = {name: sum(stats.get(name, 0) for stats in searched) for name in ("problems", "states", "verdicts")}
+        totals["preference pairs"] = sum(stats["pairs"]["pairs"] for stats in metrics.values() if "pairs" in stats)
+        facts.append(("Searches", ", ".join(f"{count:,} {name}" for name, count in totals.items())))
     return [*facts, ("Seed", str(sources.seed))]
 
 
@@ -117,20 +109,12 @@ def _findings(metrics: Metrics, lineage: Lineage) -> list[dict[str, str]]:
     findings = []
     for name, chain in lineage.chains().items():
         if ends := lineage.trained(chain):
-            first, last = ends
-            delta = difference(metrics[first], metrics[last])
+            delta = difference(*(metrics[model] for model in ends))
             change, error = delta["delta_average"], delta["delta_average_se"]
-            findings.append(
-                {
-                    "method": name,
-                    "first": first,
-                    "last": last,
-                    "before": percent(metrics[first]["average"]["accuracy"]).text,
-                    "after": percent(metrics[last]["average"]["accuracy"]).text,
-                    "change": percent(change, error, "+").text,
-                    "word": "beyond" if abs(change) > 2 * error else "within",
-                }
-            )
+            before, after = (percent(metrics[model]["average"]["accuracy"]).text for model in ends)
+            finding = {"method": name, "first": ends[0], "last": ends[1], "before": before, "after": after}
+            word = "beyond" if abs(change) > 2 * error else "within"
+            findings.append(finding | {"change": percent(change, error, "+").text, "word": word})
     return findings
 
 
@@ -150,26 +134,20 @@ def _legend(names: Sequence[str]) -> list[tuple[Markup, str]]:
 def _neighbours(sources: Sources) -> Grid:
     kinds = [kind for kind in _KINDS if kind in sources.embedding["texts"]]
     rows = []
-    for panel, found in sources.embedding["neighbours"].items():
+    for panel, shares in sources.embedding["neighbours"].items():
         for kind in kinds:
-            cells = [percent(found[kind][other], found[kind][f"{other}_se"]) for other in kinds]
-            rows.append((words(panel), words(kind), *cells))
+            rows.append((words(panel), words(kind), *(measured(shares[kind], other) for other in kinds)))
     return Grid(("texts", "neighbours of", *(f"{kind}, %" for kind in kinds)), tuple(rows))
 
 
 def _runs(sources: Sources) -> Grid:
     """Seconds and tokens of every stage's last run, and their sums."""
     runs = list(sources.provenance.runs.values())
-    rows = [
-        (words(run["stage"]), words(run["begun"]), number(run["seconds"], 1), *(_amount(run.get(t)) for t in _TOKENS))
-        for run in runs
-    ]
-    sums = [_amount(sum(run.get(token, 0) for run in runs)) for token in _TOKENS]
-    if not rows:
+    if not runs:
         return Grid((), ())
-    rows.append((words("all"), words(""), number(sum(run["seconds"] for run in runs), 1), *sums))
+    total = {name: sum(run.get(name, 0) for run in runs) for name in ("seconds", *_TOKENS)}
+    rows = []
+    for run in [*runs, {"stage": "all", "begun": "", **total}]:
+        amounts = [words(f"{run[token]:,}" if run.get(token) else "–") for token in _TOKENS]
+        rows.append((words(run["stage"]), words(run["begun"]), number(run["seconds"], 1), *amounts))
     return Grid(("stage", "begun (UTC)", "seconds", *(token.replace("_", " ") for token in _TOKENS)), tuple(rows))
-
-
-def _amount(value: int | None) -> Any:
-    return words("–") if not value else words(f"{value:,}")

@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,8 @@ class Provenance:
 
 def gather(params: Path) -> Provenance:
     """Provenance of the run in the working directory; secrets in its params file are hidden."""
-    return Provenance(
-        revision(), redacted(params.read_text(encoding="utf-8")), packages(), hardware(), runs(command.RUNS)
-    )
+    text = redacted(params.read_text(encoding="utf-8"))
+    return Provenance(revision(), text, packages(), hardware(), runs(command.RUNS))
 
 
 def revision() -> str:
@@ -57,12 +57,11 @@ def _git(*arguments: str) -> str:
 
 def packages() -> dict[str, str]:
     """Versions of Python and of the installed packages that the results depend on."""
-    found = {"python": platform.python_version()}
-    for distribution in importlib.metadata.distributions():
-        name = distribution.metadata["Name"].lower().replace("_", "-")
-        if name in PACKAGES:
-            found[name] = distribution.version
-    return {name: found[name] for name in ("python", *PACKAGES) if name in found}
+    versions = {"python": platform.python_version()}
+    for name in PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return versions
 
 
 def hardware() -> dict[str, str]:
@@ -91,9 +90,9 @@ def _lines(path: str) -> list[str]:
 
 def runs(path: Path) -> dict[str, dict[str, Any]]:
     """The last run of every stage in the list of runs, in the order in which they began."""
-    found: dict[str, dict[str, Any]] = {}
+    last: dict[str, dict[str, Any]] = {}
     for line in _lines(str(path)):
         run = json.loads(line)
-        found.pop(run["stage"], None)
-        found[run["stage"]] = run
-    return found
+        last.pop(run["stage"], None)
+        last[run["stage"]] = run
+    return last

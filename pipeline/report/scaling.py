@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.report.chart import Chart, Point, Series
-from pipeline.report.grid import Cell, Grid, Table, grid, measured, number, percent, words
+from pipeline.report.grid import Cell, Grid, Table, amount, grid, measured, number, percent, words
 from pipeline.report.metrics import Metrics
 
 
 def table(metrics: Metrics, paper: Grid) -> Table:
     """Step search, majority vote and greedy decoding of each model that was searched at evaluation."""
-    rows = [_row(model, found["scale"]) for model, found in metrics.items() if "scale" in found]
+    rows = [_row(model, stats["scale"]) for model, stats in metrics.items() if "scale" in stats]
     header = [
         "model", "problems", "greedy", "step search", "majority", "search − greedy", "search − majority",
         "greedy tokens", "search tokens", "of them judging", "majority tokens", "votes",
@@ -34,26 +34,26 @@ def _row(model: str, scale: Mapping[str, Any]) -> list[Cell]:
         number(scale["problems"]),
         *(measured(scale, name) for name in ("greedy_accuracy", "accuracy", "majority_accuracy")),
         *(measured(scale, name, "+") for name in ("gain", "over_majority")),
-        *(number(tokens[name], 0, tokens[f"{name}_se"]) for name in ("greedy", "search")),
+        *(amount(tokens, name) for name in ("greedy", "search")),
         percent(tokens["judgments"] / tokens["search"]),
-        number(votes["tokens"], 0, votes["tokens_se"]),
-        number(votes["samples"], 1, votes["samples_se"]),
+        amount(votes, "tokens"),
+        amount(votes, "samples", 1),
     ]
 
 
 def curves(metrics: Metrics) -> list[Chart]:
     """Accuracy against tokens of each such model: greedy, the search, and the vote at shares of the search's tokens."""
-    return [_curve(model, found["scale"]) for model, found in metrics.items() if "scale" in found]
+    return [_curve(model, stats["scale"]) for model, stats in metrics.items() if "scale" in stats]
 
 
 def _curve(model: str, scale: Mapping[str, Any]) -> Chart:
-    def point(tokens: float, found: Mapping[str, Any], name: str, label: str) -> Point:
-        return Point(tokens, 100 * found[name], label, 100 * found[f"{name}_se"])
+    def point(tokens: float, values: Mapping[str, Any], name: str, label: str = "") -> Point:
+        return Point(tokens, 100 * values[name], label, 100 * values[f"{name}_se"])
 
     votes = sorted(scale["majority"].items(), key=lambda item: item[1]["tokens"])
     series = (
-        Series("majority vote", tuple(point(found["tokens"], found, "accuracy", share) for share, found in votes)),
-        Series("step search", (point(scale["tokens"]["search"], scale, "accuracy", ""),)),
-        Series("greedy", (point(scale["tokens"]["greedy"], scale, "greedy_accuracy", ""),)),
+        Series("majority vote", tuple(point(vote["tokens"], vote, "accuracy", share) for share, vote in votes)),
+        Series("step search", (point(scale["tokens"]["search"], scale, "accuracy"),)),
+        Series("greedy", (point(scale["tokens"]["greedy"], scale, "greedy_accuracy"),)),
     )
     return Chart(f"{model}: accuracy against tokens", "sampled tokens a problem", "accuracy, %", series, steps=False)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.core.command import Stage
 from pipeline.core.errors import PipelineError
 from pipeline.core.files import read, read_json
 from pipeline.core.records import Tree
 from pipeline.report.grid import Grid, number, words
 from pipeline.report.metrics import Lineage
 from pipeline.report.provenance import Provenance
-from pipeline.report.training import read_losses
 
 Points = dict[str, dict[str, list[tuple[float, float]]]]
 
@@ -37,31 +37,22 @@ class Sources:
     provenance: Provenance
 
 
-def read_sources(
-    lineage: Lineage,
-    models: Path,
-    excerpts: Path,
-    points: Path,
-    data: Path,
-    ledger: Path,
-    base: str,
-    seed: int,
-    origin: Provenance,
-) -> Sources:
+def read_sources(stage: Stage, lineage: Lineage, base: str, seed: int, origin: Provenance) -> Sources:
     """Read them from where the stages before wrote them; rounds that hold no trees have none to show."""
-    rounds = [model for model in lineage.models if (excerpts / model / "trees.parquet").is_file()]
-    trees = {model: read(excerpts / model / "trees.parquet", Tree) for model in rounds}
-    embedding = read_json(data / "figure2.json")
-    losses = read_losses(models, data, lineage.models)
-    return Sources(base, seed, trees, _points(points), embedding, _ledger(ledger), losses, origin)
+    excerpts = {model: stage.excerpts / model / "trees.parquet" for model in lineage.models}
+    trees = {model: read(path, Tree) for model, path in excerpts.items() if path.is_file()}
+    curves = {"PRM": stage.data / "prm_loss.csv"} | {name: stage.models / name / "loss.csv" for name in lineage.models}
+    losses = {name: [float(row["loss"]) for row in _rows(path)] for name, path in curves.items() if path.is_file()}
+    embedding, ledger = read_json(stage.data / "figure2.json"), _ledger(stage.ledger)
+    return Sources(base, seed, trees, _points(stage.points), embedding, ledger, losses, origin)
 
 
 def _points(path: Path) -> Points:
-    found: Points = {}
+    points: Points = {}
     for row in _rows(path):
         place = (float(row["x"]), float(row["y"]))
-        found.setdefault(row["panel"], {}).setdefault(row["kind"], []).append(place)
-    return found
+        points.setdefault(row["panel"], {}).setdefault(row["kind"], []).append(place)
+    return points
 
 
 def _ledger(path: Path) -> Grid:

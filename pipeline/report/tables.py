@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from pipeline.report import collapse, contrast, judging, scaling
-from pipeline.report.grid import Cell, Grid, Table, grid, measured, number, percent, words
+from pipeline.report.grid import Cell, Grid, Table, amount, grid, measured, number, percent, words
 from pipeline.report.metrics import Lineage, Metrics, difference
 
 PAPER = Path(__file__).parent / "paper.yaml"
@@ -47,7 +47,7 @@ def _splits(metrics: Metrics) -> list[str]:
 
 def _averaged(metrics: Metrics) -> dict[str, str]:
     """The splits of which solutions were sampled, each with the name of its column."""
-    parts = [part for found in metrics.values() for part in found["evaluation"].items()]
+    parts = [part for stats in metrics.values() for part in stats["evaluation"].items()]
     return {split: f"{split} avg@{part['sampled']['samples']}" for split, part in parts if "sampled" in part}
 
 
@@ -55,16 +55,14 @@ def _accuracy(metrics: Metrics, lineage: Lineage, paper: Grid) -> Table:
     splits = [split for split in _splits(metrics) if split != "pooled"]
     averaged = _averaged(metrics)
     rows = []
-    for model, found in metrics.items():
-        cells = []
+    for model, stats in metrics.items():
+        row = [words(model), words(lineage.starts.get(model) or "–"), words(lineage.methods.get(model, "reference"))]
         for split in splits:
-            cells.append(measured(found["evaluation"][split], "accuracy"))
+            row.append(measured(stats["evaluation"][split], "accuracy"))
             if split in averaged:
-                cells.append(measured(found["evaluation"][split].get("sampled", {}), "accuracy"))
-        change = measured(found.get("delta", {}), "delta_average", "+")
-        start = words(lineage.starts.get(model) or "–")
-        method = words(lineage.methods.get(model, "reference"))
-        rows.append([words(model), start, method, *cells, measured(found["average"], "accuracy"), change])
+                row.append(measured(stats["evaluation"][split].get("sampled", {}), "accuracy"))
+        change = measured(stats.get("delta", {}), "delta_average", "+")
+        rows.append([*row, measured(stats["average"], "accuracy"), change])
     note = (
         "Greedy decoding, percent right with one standard error, on held-out problems. Average: the plain mean of the "
         "sets, as in the paper. Change: of the average, against the model it was trained from. "
@@ -82,10 +80,10 @@ def _accuracy(metrics: Metrics, lineage: Lineage, paper: Grid) -> Table:
 
 def _by_grader(metrics: Metrics) -> list[Table]:
     """Accuracy and unreadable answers of all splits that one grader grades; nothing where there is only one."""
-    names = list(dict.fromkeys(name for found in metrics.values() for name in found.get("graders", {})))
+    names = list(dict.fromkeys(name for stats in metrics.values() for name in stats.get("graders", {})))
     rows = []
-    for model, found in metrics.items():
-        parts = [found.get("graders", {}).get(name, {}) for name in names]
+    for model, stats in metrics.items():
+        parts = [stats.get("graders", {}).get(name, {}) for name in names]
         cells = [cell for part in parts for cell in (measured(part, "accuracy"), percent(part.get("unreadable")))]
         rows.append([words(model), *cells])
     note = (
@@ -108,51 +106,40 @@ def _change(metrics: Metrics, lineage: Lineage, paper: Grid) -> Table:
         "Percentage points from the model after SFT to the last round, with one standard error of the unpaired "
         "difference (both models answer the same problems, so the true error is rather smaller)."
     )
-    return Table(
-        "2-change", "Table 2. What self-rewarding adds", note, grid(["method", "models", *splits], rows), paper
-    )
+    header = ["method", "models", *splits]
+    return Table("2-change", "Table 2. What self-rewarding adds", note, grid(header, rows), paper)
 
 
 def _steps(metrics: Metrics, paper: Grid) -> Table:
     splits = _splits(metrics)
     rows = []
-    for model, found in metrics.items():
-        cells = []
-        for split in splits:
-            part = found["evaluation"][split]
-            cells += [number(part[name], 2, part[f"{name}_se"]) for name in ("steps", "step_characters")]
-        rows.append([words(model), *cells, percent(found["evaluation"]["pooled"]["boxed"])])
-    names = [name for split in splits for name in (f"{split}: steps", "characters")]
+    for model, stats in metrics.items():
+        parts = [stats["evaluation"][split] for split in splits]
+        cells = [amount(part, name, 2) for part in parts for name in ("steps", "step_characters")]
+        rows.append([words(model), *cells, percent(stats["evaluation"]["pooled"]["boxed"])])
+    header = ["model", *(name for split in splits for name in (f"{split}: steps", "characters")), "boxed"]
     note = (
         "Steps of a greedy solution and characters of a step (without its marker), with one standard error; boxed: "
         "percent of the solutions that end in a marked answer (in mathematics a box). Of the paper's tables, its MATH "
         "column stands here."
     )
-    return Table(
-        "4-7-8-steps", "Tables 4, 7 and 8. Number and length of steps", note,
-        grid(["model", *names, "boxed"], rows), paper,
-    )  # fmt: skip
+    return Table("4-7-8-steps", "Tables 4, 7 and 8. Number and length of steps", note, grid(header, rows), paper)
 
 
 def _rounds(metrics: Metrics) -> Table:
     rows = []
-    for model, found in metrics.items():
-        if "pairs" in found:
-            pairs, search = found["pairs"], found.get("search", {})
+    for model, stats in metrics.items():
+        if "pairs" in stats:
+            pairs, search = stats["pairs"], stats.get("search", {})
+            costs = [pairs.get(f"{what}_per_pair") for what in ("tokens", "judge_tokens", "judge_calls")]
+            sizes = [search.get("problems"), search.get("states"), pairs["pairs"], *costs]
             reasons = sorted(pairs["dropped"].items(), key=lambda item: -item[1])
-            rows.append(
-                [
-                    words(model),
-                    number(search.get("problems")),
-                    number(search.get("states")),
-                    number(pairs["pairs"]),
-                    *(number(pairs.get(f"{what}_per_pair")) for what in ("tokens", "judge_tokens", "judge_calls")),
-                    number(sum(pairs["dropped"].values())),
-                    words(", ".join(f"{reason} {count}" for reason, count in reasons) or "–"),
-                ]
-            )
-    costs = ["tokens a pair", "judge tokens a pair", "judge calls a pair"]
-    header = ["model", "problems", "states", "pairs", *costs, "no pair", "why"]
+            why = ", ".join(f"{reason} {count}" for reason, count in reasons) or "–"
+            rows.append([words(model), *map(number, [*sizes, sum(pairs["dropped"].values())]), words(why)])
+    header = [
+        "model", "problems", "states", "pairs", "tokens a pair", "judge tokens a pair", "judge calls a pair",
+        "no pair", "why",
+    ]  # fmt: skip
     note = (
         "Preference pairs that each model was trained on, and what its search sampled and asked its judge for each of "
         "them; a variant has its pairs from another round's search."
