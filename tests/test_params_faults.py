@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,14 @@ def test_a_fault_is_one_line_with_its_key_and_its_value(key: str, value: Any, li
     (fault,) = lines(changed(tmp_path, lambda d: put(d, key, value)))
     expected = (line, f"{key.replace('/', '.')}: {line}")
     assert fault in expected or (line.endswith(" ") and fault.startswith(expected))
+
+
+def test_a_template_that_is_not_utf_8_is_told_before_any_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ROOT / "prompts" / "arithmetic", tmp_path / "prompts" / "own")
+    (tmp_path / "prompts" / "own" / "step_judge.txt").write_bytes("Qué paso".encode("latin-1"))
+    path = changed(tmp_path, lambda document: put(document, "prompts/family", "own"))
+    monkeypatch.chdir(tmp_path)
+    assert lines(path) == ["prompts.family: prompts/own/step_judge.txt: not UTF-8 (byte 2); save the template as UTF-8"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from pathlib import Path
 
 from pipeline.core.errors import PipelineError
 from pipeline.core.fingerprint import PROMPTS
@@ -18,6 +19,11 @@ def template(family: str, name: str) -> str:
     if not path.is_file():
         families = ", ".join(sorted(folder.name for folder in PROMPTS.glob("*/")))
         raise PipelineError(f"prompts.family: no template {path}; write it, or give a family that has it ({families})")
+    return read(path)
+
+
+def read(path: Path) -> str:
+    """The text of a template's file, without a BOM. Raises PipelineError if it is not UTF-8."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

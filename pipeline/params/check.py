@@ -16,6 +16,7 @@ from pipeline.core.plan import BASE, PRM, TAKEN
 from pipeline.data import sources
 from pipeline.data.settings import GENERATED, GYM, Source
 from pipeline.domains import graders
+from pipeline.language import prompts
 from pipeline.methods import pairings
 from pipeline.params import judging
 from pipeline.params.renamed import renamed
@@ -175,6 +176,11 @@ def _paths(params: Common) -> Iterator[str]:
     if not (family := fingerprint.PROMPTS / params.prompts.family).is_dir():
         families = ", ".join(sorted(folder.name for folder in fingerprint.PROMPTS.glob("*/")))
         yield f"prompts.family: there is no folder {family}; give one of {families}"
+    for template in sorted(family.glob("*.txt")):
+        try:
+            prompts.read(template)
+        except PipelineError as error:
+            yield f"prompts.family: {error}"
     given = _sources(params)
     given |= {"problems.ratings": Source(path=params.problems.ratings)} if params.problems.ratings else {}
     models = {"base.model": params.base.model, "prm.published.model": params.prm.published.model}
