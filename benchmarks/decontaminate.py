@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.core.records import Problem
-from pipeline.data.decontaminate import Index, hits, words
+from pipeline.data.decontaminate import Index, signs, words
 from pipeline.data.problems import Selection
 from pipeline.data.settings import Source
 
@@ -62,7 +62,7 @@ def generated(clean: list[str], evaluation: list[str], rows: int, ngram: int) ->
     """
     rng = random.Random(1)
     sentences = [sentence for text in clean for sentence in re.split(r"(?<=[.?!])\s+", text)]
-    long = [text for text in evaluation if len(words(text)) >= 2 * ngram]
+    long = [text for text in evaluation if len(words(signs(text))) >= 2 * ngram]
     for number in range(rows):
         if number % EVERY == 0:
             kind = KINDS[number // EVERY % len(KINDS)]
@@ -78,11 +78,11 @@ def peak() -> str:
 
 def show_hits(clean: list[str], evaluation: dict[str, str], index: Index, shown: int) -> None:
     """Count the clean prompts that are hit, by evaluation file, and print a sample with both texts."""
-    found = list(hits(((str(i), text) for i, text in enumerate(clean)), index))
-    by_file = Counter(hit.evaluation_id.rpartition("-")[0] for _, hit in found)
-    print(f"clean prompts hit: {len(found)} of {len(clean)}; by evaluation file: {dict(sorted(by_file.items()))}")
-    for key, hit in random.Random(1).sample(found, min(shown, len(found))):
-        print(f"  {hit.rule}, {hit.evaluation_id}: {hit.shared!r}\n    {clean[int(key)]!r}")
+    hits = [(text, hit) for text in clean if (hit := index.hit(text))]
+    by_file = Counter(hit.evaluation_id.rpartition("-")[0] for _, hit in hits)
+    print(f"clean prompts hit: {len(hits)} of {len(clean)}; by evaluation file: {dict(sorted(by_file.items()))}")
+    for text, hit in random.Random(1).sample(hits, min(shown, len(hits))):
+        print(f"  {hit.rule}, {hit.evaluation_id}: {hit.shared!r}\n    {text!r}")
         print(f"    {evaluation[hit.evaluation_id]!r}")
 
 
@@ -103,12 +103,12 @@ def main() -> None:
 
     started = time.perf_counter()
     made = generated(clean, list(evaluation.values()), args.rows, args.ngram)
-    found = Counter(key for key, _ in hits(made, index))
+    hits = Counter(key for key, text in made if index.hit(text))
     print(f"{args.rows} prompts in {time.perf_counter() - started:.0f} s, one core, generation included; {peak()}")
     for place, kind in enumerate(KINDS):
         count = len(range(place * EVERY, args.rows, EVERY * len(KINDS)))
-        print(f"planted, {kind}: found {found[kind]} of {count}")
-    print(f"other generated prompts hit: {found['generated']}")
+        print(f"planted, {kind}: found {hits[kind]} of {count}")
+    print(f"other generated prompts hit: {hits['generated']}")
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "prompts.parquet"

@@ -110,8 +110,8 @@ class Bench:
 
     def measure(self) -> dict[str, Any]:
         """All of it: label accuracy by k and estimate, and PRMs on the oracle's labels, hard and soft ones at k = 8."""
-        tasks = rollouts.tasks(self.solved, final, self.prm.rollouts, self.seed)
-        rolled = self.results({"policy": self.folder / "data/m0/model"}, tasks)
+        models, how = {"policy": self.folder / "data/m0/model"}, self.prm.rollouts
+        rolled = self.results(models, lambda r: rollouts.tasks(r, self.solved, final, how, self.seed))
         rolled = {problem.problem_id: rolled[problem.problem_id] for problem in self.solved}
         arms = {f"{how} {k}": self.label(rolled, k, how) for how in ("hard", "soft") for k in BY}
         truth = self.by_oracle(arms["hard 1"])

@@ -3,8 +3,8 @@
 from pipeline.core import files
 from pipeline.core.command import Stage, run
 from pipeline.core.config import Prompts
-from pipeline.core.records import Dropped, Preference
-from pipeline.training.common import write_curve
+from pipeline.core.records import Preference
+from pipeline.training.common import write_beside
 from pipeline.training.preference import train_preferences
 from pipeline.training.settings import Dpo
 
@@ -14,9 +14,7 @@ def main(stage: Stage) -> None:
     prompts, here = stage.section("prompts", Prompts), stage.machine.training
     rows = files.read(stage.pairs / "train.parquet", Preference)
     trained = train_preferences(stage.start, rows, prompts, settings, here, stage.seed, stage.model)
-    files.write(stage.dropped, Dropped, trained.dropped)
-    write_curve(stage.curve, trained.outcome.curve)
-    files.write_json(stage.stats, trained.statistics)
+    write_beside(stage, trained.statistics, trained.outcome.curve, trained.dropped)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A method's EFT data: what its search found, annotated, split into train and test by problem."""
+"""A method's EFT data: what its search gave, annotated, split into train and test by problem."""
 
 from pipeline import domains, methods
 from pipeline.core import files
@@ -17,15 +17,15 @@ def main(stage: Stage) -> None:
     allowed = {problem.prompt for problem in files.read(stage.ratings, Problem)}
     people = stage.section("problems", Problems).ratings
     rated = ratings.read(Source(path=people), allowed) if people else []
-    asked = method.Annotation(stage.trees, settings, rated)
+    annotation = method.Annotation(stage.trees, settings, rated)
     shares = stage.section("shares", Shares)
-    require_share(stage.name, shares, "layers", *asked.problems)
+    require_share(stage.name, shares, "layers", *annotation.problems)
     who = stage.section("annotator", Annotator)
     if who.kind == "oracle":
-        answers = annotator.Texts(asked.by_oracle(domains.part(stage, "oracle"), stage.family))
+        answers = annotator.Texts(annotation.by_oracle(domains.part(stage, "oracle"), stage.family))
     else:
-        answers = annotator.answers(stage, asked.prompts(stage.family), who)
-    train, test, dropped, statistics = asked.rows(answers, answers.missing, stage.seed, shares)
+        answers = annotator.answers(stage, annotation.prompts(stage.family), who)
+    train, test, dropped, statistics = annotation.rows(answers, answers.missing, stage.seed, shares)
     files.write(stage.eft / "train.parquet", method.Row, train)
     files.write(stage.eft / "test.parquet", method.Row, test)
     files.write(stage.dropped, Dropped, dropped)

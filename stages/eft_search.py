@@ -12,19 +12,17 @@ def main(stage: Stage) -> None:
     method = methods.part(stage, stage.key, "eft_search")
     settings = stage.section(f"{stage.key}.eft_search", method.EftSearch)
     problems = files.read(stage.problems, Problem)
-    found = work.results(
+    rows = work.results(
         stage,
         method.models(stage.policy, stage.value),
         lambda r: method.tasks(r, problems, settings, stage.seed, stage.value),
         method.Row,
-        settings,
-        stage.seed,
-        stage.problems,
+        depends_on=(settings, stage.seed, stage.problems),
         final=domains.part(stage, "final"),
         too_long=method.too_long,
     )
-    files.write(stage.trees / method.FILE, method.Row, found.values())
-    files.write_json(stage.stats, statistics := method.statistics(list(found.values())))
+    files.write(stage.trees / method.FILE, method.Row, rows.values())
+    files.write_json(stage.stats, statistics := method.statistics(list(rows.values())))
     require_shares(stage.name, stage.section("shares", Shares), statistics)
 
 

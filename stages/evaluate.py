@@ -20,20 +20,18 @@ def main(stage: Stage) -> None:
     final, grading = domains.part(stage, "final"), domains.part(stage, "grading")
     if stage.model is None:
         there = stage.section("reference", Reference)
-        found = reference.solutions(stage, there, problems, drawn, settings.average.sampling)
+        solutions = reference.solutions(stage, there, problems, drawn, settings.average.sampling)
     else:
-        found = work.results(
+        solutions = work.results(
             stage,
             {"policy": stage.model},
             lambda r: evaluate.tasks(r, problems, drawn, settings, stage.seed),
             Completion,
-            settings,
-            stage.seed,
-            stage.problems,
+            depends_on=(settings, stage.seed, stage.problems),
             final=final,
             too_long=evaluate.too_long,
         )
-    evaluate.write(problems, drawn, found, (final, grading), stage.answers, stage.stats)
+    evaluate.write(problems, drawn, solutions, (final, grading), stage.answers, stage.stats)
 
 
 if __name__ == "__main__":

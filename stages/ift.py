@@ -25,7 +25,7 @@ def main(stage: Stage) -> None:
         return annotator.answers(stage, texts, stage.section("annotator", Annotator), attempt)
 
     if by_annotator := stage.section("ift", Ift).segmenter == "annotator":
-        texts, missing = ift.asked_twice(solutions, parts, ask)
+        texts, missing = ift.in_two_attempts(solutions, parts, ask)
     else:
         texts, missing = {key: parts[1].by_line(p.solution or "") for key, p in solutions.items()}, {}
     kept, dropped = ift.segmented(problems, texts, parts, missing)

@@ -13,18 +13,15 @@ def main(stage: Stage) -> None:
     settings = stage.section(f"{chosen.method}.search", method.Search)
     test = files.read(stage.eft / "test.parquet", method.Held)
     examples = files.read(stage.eft / "train.parquet", method.Held)[: chosen.shots]
-    found = work.results(
+    rows = work.results(
         stage,
         {"policy": stage.model},
         lambda r: {method.key(row): method.task(r, row, examples, settings, stage.seed) for row in test},
         method.Row,
-        settings,
-        stage.seed,
-        test,
-        examples,
+        depends_on=(settings, stage.seed, test, examples),
     )
-    files.write(stage.judgments / "judgments.parquet", method.Row, found.values())
-    files.write_json(stage.stats, {"shots": len(examples), **method.quality(list(found.values()))})
+    files.write(stage.judgments / "judgments.parquet", method.Row, rows.values())
+    files.write_json(stage.stats, {"shots": len(examples), **method.quality(list(rows.values()))})
 
 
 if __name__ == "__main__":

@@ -21,10 +21,7 @@ def main(stage: Stage) -> None:
         {"policy": stage.policy},
         lambda r: {x.key: judge.rank(r, x.prompt, x.steps, x.candidates, settings, stage.seed) for x in layers},
         judge.Ranking,
-        settings,
-        stage.seed,
-        stage.trees,
-        stage.problems,
+        depends_on=(settings, stage.seed, stage.trees, stage.problems),
     )
     files.write_json(stage.stats, gates.pair_precision(domains.part(stage, "oracle"), layers, rankings, margin))
 

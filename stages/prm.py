@@ -2,11 +2,12 @@
 
 from pipeline.core import files
 from pipeline.core.command import Stage, run
-from pipeline.core.records import Dropped, LabelledSolution
+from pipeline.core.config import Prompts
+from pipeline.core.records import LabelledSolution
 from pipeline.inference.settings import Inference
 from pipeline.methods.psrlm import prm, published
 from pipeline.training.adopt import adopt
-from pipeline.training.common import read_renderer, write_curve
+from pipeline.training.common import read_renderer, write_beside
 from pipeline.training.settings import Prm
 from pipeline.training.supervised import train_supervised
 
@@ -17,16 +18,12 @@ def main(stage: Stage) -> None:
         longest = stage.section("inference", Inference).max_model_len
         adopt(settings.published.model, stage.model, longest, "prm.published.model")
         published.keep(settings.published, stage.model)
-        files.write(stage.dropped, Dropped, [])
-        write_curve(stage.curve, [])
-        files.write_json(stage.stats, {"published": settings.published.model})
+        write_beside(stage, {"published": settings.published.model}, [], [])
         return
-    renderer = read_renderer(stage, stage.policy)
+    renderer = read_renderer(stage.policy, stage.section("prompts", Prompts))
     rows = [prm.training_row(renderer, row) for row in files.read(stage.steps / "train.parquet", LabelledSolution)]
     trained = train_supervised(stage.policy, rows, settings.training(), here, stage.seed, stage.model)
-    files.write(stage.dropped, Dropped, trained.dropped)
-    write_curve(stage.curve, trained.outcome.curve)
-    files.write_json(stage.stats, trained.statistics)
+    write_beside(stage, trained.statistics, trained.outcome.curve, trained.dropped)
 
 
 if __name__ == "__main__":

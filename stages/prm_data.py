@@ -21,18 +21,18 @@ def main(stage: Stage) -> None:
         domain = stage.section(stage.plan.domain, domains.part(stage, "settings").Settings)
         rows = domains.part(stage, "oracle").labelled(problems, domain, stage.seed)
     else:
-        final, asked = domains.part(stage, "final"), (how.rollouts, stage.seed)
-        models, depends = {"policy": stage.policy}, (*asked, stage.problems)
-        tasks = rollouts.tasks(problems, final, *asked)
-        found = work.results(stage, models, tasks, rollouts.RolledOut, *depends, final=final)
+        final, drawn = domains.part(stage, "final"), (how.rollouts, stage.seed)
+        models, depends_on = {"policy": stage.policy}, (*drawn, stage.problems)
+        rolled = work.results(
+            stage, models, lambda r: rollouts.tasks(r, problems, final, *drawn), rollouts.RolledOut, depends_on, final
+        )
         with Graders(domains.part(stage, "grading")) as graders:
-            rows, estimates, dropped = rollouts.labelled(problems, found, graders, *asked)
+            rows, estimates, dropped = rollouts.labelled(problems, rolled, graders, *drawn)
         files.write(stage.steps / "rollouts.parquet", rollouts.RolloutStep, estimates)
         more = rollouts.statistics(estimates)
     files.write_json(stage.stats, labels.statistics(problems, rows, dropped) | more)
-    train, test = labels.parted(rows)
-    files.write(stage.steps / "train.parquet", LabelledSolution, train)
-    files.write(stage.steps / "test.parquet", LabelledSolution, test)
+    for name, part in labels.parted(rows).items():
+        files.write(stage.steps / f"{name}.parquet", LabelledSolution, part)
     files.write(stage.dropped, Dropped, dropped)
 
 

@@ -11,7 +11,7 @@ def main(stage: Stage) -> None:
     test = files.read(stage.steps / "test.parquet", LabelledSolution)
     models = {"policy": stage.model}
     ask = published.asker(stage.model)
-    ratings = work.results(stage, models, lambda r: prm.rating_tasks(r, test, ask), prm.Rating, test)
+    ratings = work.results(stage, models, lambda r: prm.rating_tasks(r, test, ask), prm.Rating, [test])
     labels = [label for row in test for label in row.labels]
     files.write_json(stage.stats, prm.quality([rating.plus for rating in ratings.values()], labels))
 

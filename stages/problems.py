@@ -1,7 +1,6 @@
 """Problems by role: ift, prm, eft, one file for each round, and the held-out evaluation problems."""
 
 from pipeline import domains
-from pipeline.core import files
 from pipeline.core.command import Stage, run
 from pipeline.core.records import Problem, UnusableRow
 from pipeline.data.problems import Selection, held_out
@@ -25,17 +24,13 @@ def main(stage: Stage) -> None:
             return selection.take(source, role)
         return list(domains.part(stage, "problems").training(domain, stage.seed, role, source.rows, seen))
 
-    written = {role: take(getattr(settings, role), role) for role in ("ift", "prm", "eft")} | {"evaluation": evaluation}
-    written["ratings"] = selection.rated(settings.ratings)
+    roles = {role: take(getattr(settings, role), role) for role in ("ift", "prm", "eft")} | {"evaluation": evaluation}
+    roles["ratings"] = selection.rated(settings.ratings)
     for iteration, sizes in stage.plan.round_sizes(settings.rounds.rows).items():
         chosen = take(settings.rounds.model_copy(update={"rows": max(sizes.values())}), f"round-{iteration}")
         for key, size in sizes.items():
-            written[f"round-{key}"] = [Problem(p.problem_id, p.prompt, p.split) for p in chosen[:size]]
-    for name, rows in written.items():
-        files.write(stage.problems / f"{name}.parquet", Problem, rows)
-    selection.write_left_out(stage.problems, stage.dropped)
-    kept = {name: {"rows": len(rows), "content": files.content(rows)} for name, rows in written.items()}
-    files.write_json(stage.stats, kept | selection.statistics())
+            roles[f"round-{key}"] = [Problem(p.problem_id, p.prompt, p.split) for p in chosen[:size]]
+    selection.write(roles, stage.problems, stage.dropped, stage.stats)
 
 
 if __name__ == "__main__":

@@ -12,19 +12,15 @@ from pipeline.methods.psrlm import search
 
 
 def main(stage: Stage) -> None:
-    chosen = stage.section("scale", Scale)
+    how, seed = stage.section("scale", Scale), stage.seed
     final, grading = domains.part(stage, "final"), domains.part(stage, "grading")
-    problems = scale.first_of_each_split(files.read(stage.problems, Problem), chosen.problems)
+    problems = scale.first_of_each_split(files.read(stage.problems, Problem), how.problems)
     trials = work.results(
         stage,
         {"policy": stage.model},
-        lambda r: scale.trials(
-            r, problems, lambda p: search.search(r, p, chosen.search, stage.seed), chosen.sampling, stage.seed
-        ),
+        lambda r: scale.trials(r, problems, lambda p: search.search(r, p, how.search, seed), how.sampling, seed),
         scale.Trial,
-        chosen,
-        stage.seed,
-        stage.problems,
+        depends_on=(how, seed, stage.problems),
         final=final,
         too_long=lambda trial: search.too_long(trial.tree),
     )

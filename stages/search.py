@@ -13,19 +13,17 @@ def main(stage: Stage) -> None:
     method = methods.part(stage, name, "search")
     settings = stage.section(f"{name}.search", method.Search, **stage.plan.override(stage.key, "search"))
     problems = files.read(stage.problems, Problem)
-    found = work.results(
+    rows = work.results(
         stage,
         {"policy": stage.policy},
         lambda r: {p.problem_id: method.search(r, p, settings, stage.seed) for p in problems},
         method.Row,
-        settings,
-        stage.seed,
-        stage.problems,
+        depends_on=(settings, stage.seed, stage.problems),
         final=domains.part(stage, "final"),
         too_long=method.too_long,
     )
-    files.write(stage.trees / method.FILE, method.Row, found.values())
-    files.write_json(stage.stats, statistics := method.statistics(list(found.values())))
+    files.write(stage.trees / method.FILE, method.Row, rows.values())
+    files.write_json(stage.stats, statistics := method.statistics(list(rows.values())))
     require_shares(stage.name, stage.section("shares", Shares), statistics)
 
 

@@ -60,16 +60,16 @@ def tensors(change: Callable[[dict[str, torch.Tensor]], object]) -> Fault:
     """Change the weights."""
 
     def fault(folder: Path) -> None:
-        found = load_file(folder / "model.safetensors")
-        change(found)
-        save_file(found, folder / "model.safetensors", metadata={"format": "pt"})
+        held = load_file(folder / "model.safetensors")
+        change(held)
+        save_file(held, folder / "model.safetensors", metadata={"format": "pt"})
 
     return fault
 
 
 def spoiled(value: float, place: int = -1) -> Fault:
     """One number of the last tensor."""
-    return tensors(lambda found: found[sorted(found)[place]].view(-1)[-1:].fill_(value))
+    return tensors(lambda held: held[sorted(held)[place]].view(-1)[-1:].fill_(value))
 
 
 def cut(folder: Path) -> None:
@@ -184,7 +184,7 @@ def test_positions_that_the_configuration_leaves_to_its_default_count_too(model:
 
 
 def untied(folder: Path) -> None:
-    tensors(lambda found: found.setdefault("lm_head.weight", found["model.embed_tokens.weight"].clone()))(folder)
+    tensors(lambda held: held.setdefault("lm_head.weight", held["model.embed_tokens.weight"].clone()))(folder)
     edit("config.json", tie_word_embeddings=False)(folder)
 
 
@@ -201,7 +201,7 @@ SOUND: dict[str, Fault] = {
     "no-generation-config": without("generation_config.json"),
     "two-ends": edit("generation_config.json", eos_token_id=[0, 5]),
     "native-beside-code": edit("config.json", auto_map={"AutoModelForCausalLM": "my.M"}),
-    "half": tensors(lambda found: found.update({name: one.to(torch.bfloat16) for name, one in found.items()})),
+    "half": tensors(lambda held: held.update({name: one.to(torch.bfloat16) for name, one in held.items()})),
     "more-rows-than-tokens": padded,
 }
 
@@ -234,7 +234,7 @@ def test_a_model_of_the_hub_is_checked_and_leaves_nothing_of_the_client(
     with Hub() as hub:
         for name, changed in (("good", {}), ("torn", {"model.safetensors": b"x"})):
             hub.create("model", f"org/{name}", private=False).commit("main", "files", files | changed)
-        monkeypatch.setattr("pipeline.training.adopt.snapshot_download", asked(hub))
+        monkeypatch.setattr("pipeline.training.adopt.snapshot_download", downloaded(hub))
         adopt("org/good", tmp_path / "m0", 256)
         with pytest.raises(PipelineError, match=r"^base\.model: org/torn has a torn file model\.safetensors"):
             adopt("org/torn", tmp_path / "m1", 256)
@@ -243,7 +243,7 @@ def test_a_model_of_the_hub_is_checked_and_leaves_nothing_of_the_client(
     assert {file.name for file in (tmp_path / "m0").iterdir()} == {file.name for file in model.iterdir()}
 
 
-def asked(hub: Hub) -> Callable[..., str]:
+def downloaded(hub: Hub) -> Callable[..., str]:
     """The client's download, from the stand-in."""
     from huggingface_hub import snapshot_download
 
@@ -251,24 +251,25 @@ def asked(hub: Hub) -> Callable[..., str]:
 
 
 def task(renderer: Renderer, ids: list[int]) -> Task[Completion]:
-    (found,) = yield [sampled(renderer, ids, Sampling(temperature=0.0, top_p=1.0, max_tokens=24), 1)]
-    return found
+    (completion,) = yield [sampled(renderer, ids, Sampling(temperature=0.0, top_p=1.0, max_tokens=24), 1)]
+    return completion
 
 
 def test_a_turn_may_end_on_any_of_the_models_end_tokens_and_is_trained_on_one(model: Path, words: Any) -> None:
     here = machine.Inference(replicas=1, max_num_seqs=8, concurrent_problems=2, kv_cache_tokens=4096)
-    found: list[Completion] = []
+    completions: list[Completion] = []
     with open_engines({"policy": model}, Inference(dtype="float32", max_model_len=256), here) as engines:
         renderer = Renderer(words, "arithmetic", end_ids=end_ids(model))
         ids = renderer.reasoning("Ana has 3 keys.")
-        run(engines, [("one", task(renderer, ids))], 1, lambda _, row: found.append(row))
-        assert renderer.ends == (renderer.end,) and not found[0].ended
-        (second,) = words.encode(found[0].text[0], add_special_tokens=False)  # random weights repeat one token
+        run(engines, [("one", task(renderer, ids))], 1, lambda _, row: completions.append(row))
+        assert renderer.ends == (renderer.end,) and not completions[0].ended
+        (second,) = words.encode(completions[0].text[0], add_special_tokens=False)  # random weights repeat one token
         edit("generation_config.json", eos_token_id=[renderer.end, second])(model)
         renderer = Renderer(words, "arithmetic", end_ids=end_ids(model))
-        run(engines, [("two", task(renderer, ids))], 1, lambda _, row: found.append(row))
+        run(engines, [("two", task(renderer, ids))], 1, lambda _, row: completions.append(row))
     assert renderer.ends == (renderer.end, second) and renderer.step("Step 1: a", terminal=True)[-1] == renderer.end
-    assert found[1].ended and found[1].finish == "stop" and found[0].text.startswith(found[1].text)
+    free, ended = completions
+    assert ended.ended and ended.finish == "stop" and free.text.startswith(ended.text)
 
 
 def test_the_end_tokens_of_a_model_are_those_of_both_its_files(tmp_path: Path) -> None:

@@ -28,10 +28,10 @@ Reply = tuple[int, str]
 
 
 class Endpoint:
-    """A server that answers from a function of the prompt and counts what it was asked."""
+    """A server that answers from a function of the prompt and counts what it had to answer."""
 
     def __init__(self, reply: Callable[[str, int], Reply]) -> None:
-        self.asked: list[str] = []
+        self.prompts: list[str] = []
         self.bodies: list[dict[str, Any]] = []
         owner = self
 
@@ -39,8 +39,8 @@ class Endpoint:
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 owner.bodies.append(body)
-                owner.asked.append(body["prompt"] if "prompt" in body else body["messages"][0]["content"])
-                status, text = reply(owner.asked[-1], len(owner.asked))
+                owner.prompts.append(body["prompt"] if "prompt" in body else body["messages"][0]["content"])
+                status, text = reply(owner.prompts[-1], len(owner.prompts))
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Retry-After", "0")
@@ -89,15 +89,15 @@ def settings(url: str, **changed: object) -> Annotator:
 
 def stage(name: str = "eft", **changed: Any) -> Stage:
     """A stage on a machine that asks three things at once and tries each three times."""
-    found = Stage(name, Path("params.yaml"), "", {})
-    found.machine = Machine(endpoints=Endpoints(**({"concurrency": 3, "max_retries": 2, "timeout": 5.0} | changed)))
-    return found
+    made = Stage(name, Path("params.yaml"), "", {})
+    made.machine = Machine(endpoints=Endpoints(**({"concurrency": 3, "max_retries": 2, "timeout": 5.0} | changed)))
+    return made
 
 
 def test_every_prompt_gets_its_own_answer_through_transient_failures(serve) -> None:
     flaky = serve(lambda prompt, count: (500, "{}") if count % 3 == 1 else completion(prompt.upper()))
-    found = annotator.answers(stage(max_retries=6), PROMPTS, settings(flaky.url))
-    assert found == {key: prompt.upper() for key, prompt in PROMPTS.items()}
+    texts = annotator.answers(stage(max_retries=6), PROMPTS, settings(flaky.url))
+    assert texts == {key: prompt.upper() for key, prompt in PROMPTS.items()}
 
 
 def test_an_endpoint_that_dies_in_the_middle_loses_nothing_and_nothing_is_paid_twice(serve) -> None:
@@ -109,10 +109,10 @@ def test_an_endpoint_that_dies_in_the_middle_loses_nothing_and_nothing_is_paid_t
     endpoint = serve(reply)
     with pytest.raises(PipelineError, match="answers 400"):
         annotator.answers(stage(), PROMPTS, settings(endpoint.url))
-    paid, refused = set(endpoint.asked[:5]), len(endpoint.asked)
+    paid, refused = set(endpoint.prompts[:5]), len(endpoint.prompts)
     alive.set()
     assert set(annotator.answers(stage(), PROMPTS, settings(endpoint.url)).values()) == {"yes"}
-    assert set(endpoint.asked[refused:]) == set(PROMPTS.values()) - paid
+    assert set(endpoint.prompts[refused:]) == set(PROMPTS.values()) - paid
 
 
 def test_requests_under_way_when_another_fails_are_kept_for_they_are_paid(serve) -> None:
@@ -129,21 +129,21 @@ def test_requests_under_way_when_another_fails_are_kept_for_they_are_paid(serve)
     endpoint = serve(reply)
     with pytest.raises(PipelineError, match="answers 404"):
         annotator.answers(stage(), PROMPTS, settings(endpoint.url))
-    assert len(endpoint.asked) == 3
+    assert len(endpoint.prompts) == 3
     alive.set()
     annotator.answers(stage(), PROMPTS, settings(endpoint.url))
-    assert len(endpoint.asked) == 13 and sorted(set(endpoint.asked)) == sorted(PROMPTS.values())
+    assert len(endpoint.prompts) == 13 and sorted(set(endpoint.prompts)) == sorted(PROMPTS.values())
 
 
 def test_an_endpoint_that_answers_429_for_ever_ends_the_run_and_keeps_what_was_paid(serve) -> None:
     endpoint = serve(lambda prompt, count: completion("yes") if count <= 4 else (429, "{}"))
     with pytest.raises(PipelineError, match=r"still answers 429 .* after 2 retries"):
         annotator.answers(stage(), PROMPTS, settings(endpoint.url))
-    assert len(endpoint.asked) == 4 + 3 * (1 + 2)
-    paid = set(endpoint.asked[:4])
+    assert len(endpoint.prompts) == 4 + 3 * (1 + 2)
+    paid = set(endpoint.prompts[:4])
     with pytest.raises(PipelineError, match="429"):
         annotator.answers(stage(), PROMPTS, settings(endpoint.url))
-    assert not paid & set(endpoint.asked[13:])
+    assert not paid & set(endpoint.prompts[13:])
 
 
 @pytest.mark.parametrize("api", ["chat", "completions"])
@@ -200,9 +200,9 @@ def test_a_spending_cap_holds_over_all_runs_until_it_is_raised(
     for _ in range(2):
         with pytest.raises(PipelineError, match=message):
             annotator.answers(stage(concurrency=at_once), PROMPTS, settings(endpoint.url, **cap))
-        assert len(endpoint.asked) == 4
+        assert len(endpoint.prompts) == 4
     assert len(annotator.answers(stage(), PROMPTS, settings(endpoint.url))) == 12
-    assert sorted(endpoint.asked) == sorted(PROMPTS.values())
+    assert sorted(endpoint.prompts) == sorted(PROMPTS.values())
 
 
 def test_an_annotator_that_cannot_write_is_one_line() -> None:
@@ -223,7 +223,7 @@ def test_the_answers_lie_in_the_repository_that_dvc_names(serve, tmp_path: Path,
 
 def test_runs_that_share_answers_wait_for_each_other_and_see_what_the_other_paid_for(serve) -> None:
     others: list[threading.Thread] = []
-    found: list[annotator.Texts] = []
+    texts: list[annotator.Texts] = []
 
     def reply(prompt: str, count: int) -> Reply:
         if not others:
@@ -233,12 +233,12 @@ def test_runs_that_share_answers_wait_for_each_other_and_see_what_the_other_paid
         return completion("yes")
 
     def ask() -> None:
-        found.append(annotator.answers(stage(concurrency=1), PROMPTS, settings(server.url)))
+        texts.append(annotator.answers(stage(concurrency=1), PROMPTS, settings(server.url)))
 
     server = serve(reply)
     ask()
     others[0].join()
-    assert len(found) == 2 and found[0] == found[1] and len(server.asked) == len(PROMPTS)
+    assert len(texts) == 2 and texts[0] == texts[1] and len(server.prompts) == len(PROMPTS)
 
 
 ASK = """
@@ -249,8 +249,8 @@ from test_annotator import PROMPTS, settings, stage
 from pipeline.core.config import read_yaml
 from pipeline.inference import annotator
 count = read_yaml(Path("params.yaml"))["prompts"]
-found = annotator.answers(stage(), dict([*PROMPTS.items()][:count]), settings({url!r}))
-Path("answers").write_text(repr(found))
+texts = annotator.answers(stage(), dict([*PROMPTS.items()][:count]), settings({url!r}))
+Path("answers").write_text(repr(texts))
 """
 
 
@@ -279,9 +279,9 @@ def test_an_experiment_pays_for_no_answer_again_nor_is_one_of_its_own_paid_again
     run("dvc", "repro", "--quiet")
     run("git", "add", "--all")
     run("git", "commit", "--quiet", "--message", "run")
-    assert len(server.asked) == 4
+    assert len(server.prompts) == 4
     run("dvc", "exp", "run", "--quiet", "--temp", "--set-param", "prompts=8")
-    assert len(server.asked) == 8 and len(set(server.asked)) == 8
+    assert len(server.prompts) == 8 and len(set(server.prompts)) == 8
     (place / "params.yaml").write_text("prompts: 9\n")
     run("dvc", "repro", "--quiet")
-    assert len(server.asked) == 9 == len(set(server.asked))
+    assert len(server.prompts) == 9 == len(set(server.prompts))

@@ -15,9 +15,9 @@ from pipeline.data.problems import held_out
 from pipeline.data.settings import Source
 
 
-def read(path: Path, **said: str) -> tuple[list[Problem], list[UnusableRow]]:
+def read(path: Path, **columns: str) -> tuple[list[Problem], list[UnusableRow]]:
     unusable: list[UnusableRow] = []
-    source = Source(path=str(path), rows=0, **{"prompt": "q", "answer": "a", **said})
+    source = Source(path=str(path), rows=0, **{"prompt": "q", "answer": "a", **columns})
     return held_out(source, "math", 1, unusable), unusable
 
 
@@ -47,15 +47,15 @@ REPLY = {"role": "assistant", "content": "It is \\boxed{7}."}
 def test_the_users_turn_of_a_chat_is_the_problem(chat: object, expected: str, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps({"q": "good", "a": 1}) + "\n" + json.dumps({"q": chat, "a": 1}) + "\n")
-    found, unusable = read(path)
-    assert [*(p.prompt for p in found), *(row.reason for row in unusable)] == ["good", expected]
+    problems, unusable = read(path)
+    assert [*(p.prompt for p in problems), *(row.reason for row in unusable)] == ["good", expected]
 
 
 def test_the_assistants_turn_of_a_chat_is_the_solution_also_in_parquet(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"messages": [[SYSTEM, USER, REPLY], [USER]]}), path)
-    found, unusable = read(path, prompt="messages", answer="messages", solution="messages", format="boxed")
-    assert [(p.prompt, p.answer, p.solution) for p in found] == [("How many?", "7", REPLY["content"])]
+    problems, unusable = read(path, prompt="messages", answer="messages", solution="messages", format="boxed")
+    assert [(p.prompt, p.answer, p.solution) for p in problems] == [("How many?", "7", REPLY["content"])]
     assert [row.reason for row in unusable] == ["answer_not_one_turn"]
 
 
@@ -73,8 +73,8 @@ def test_the_assistants_turn_of_a_chat_is_the_solution_also_in_parquet(tmp_path:
 def test_a_row_without_a_solution_stays_a_problem(solution: str, expected: str | None, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(f'{{"q": "x", "a": 1, "s": "good"}}\n{{"q": "y", "a": 1, "s": {solution}}}\n{{"q": "z", "a": 1}}\n')
-    found, unusable = read(path, solution="s")
-    kept = [problem.solution for problem in found]
+    problems, unusable = read(path, solution="s")
+    kept = [problem.solution for problem in problems]
     assert kept == ["good", None] if unusable else ["good", expected, None]
     assert [row.reason for row in unusable] == ([expected] if unusable else [])
 

@@ -76,8 +76,8 @@ def prefers(word: str):
 
 
 def judged(trees, annotate):
-    asked, unasked = layers.questions(layers.layers(trees), SETTINGS)
-    rows, dropped = eft.judged_pairs(asked, {q.key: annotate(q) for _, *both in asked for q in both})
+    questions, unasked = layers.questions(layers.layers(trees), SETTINGS)
+    rows, dropped = eft.judged_pairs(questions, {q.key: annotate(q) for _, *both in questions for q in both})
     return rows, [*unasked, *dropped]
 
 
@@ -194,8 +194,8 @@ def test_what_is_left_out_does_not_depend_on_row_order_and_every_row_is_accounte
 
 def test_every_row_of_an_evaluation_file_is_a_problem_even_if_two_are_equal(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "a.jsonl", [{"q": "x", "a": 1}, {"q": "x", "a": 1}, {"q": "y", "a": 2}])
-    found = held_out(Source(path=str(path), prompt="q", answer="a"), "math", 1)
-    assert [(p.problem_id, p.prompt, p.answer) for p in found] == [
+    problems = held_out(Source(path=str(path), prompt="q", answer="a"), "math", 1, [])
+    assert [(p.problem_id, p.prompt, p.answer) for p in problems] == [
         ("math-00001", "x", "1"),
         ("math-00002", "x", "1"),
         ("math-00003", "y", "2"),
@@ -264,8 +264,8 @@ def test_both_layouts_of_human_ratings_give_the_same_steps_pairs_and_labels(tmp_
     assert from_table == from_records
     (layer,) = layers.rated_layers(from_table)
     assert (layer.steps, layer.best, layer.worst) == (("Step 1: a",), "Step 2: b", "Step 2: c")
-    asked, _ = layers.questions([layer], SETTINGS)
-    rows, dropped = eft.judged_pairs(asked, eft.human_answers(asked))
+    questions, _ = layers.questions([layer], SETTINGS)
+    rows, dropped = eft.judged_pairs(questions, eft.human_answers(questions))
     assert not dropped and [(row.winner, row.score_a, row.score_b) for row in rows] == [
         ("A", 1.0, -1.0),
         ("B", -1.0, 1.0),
@@ -313,10 +313,10 @@ def test_ratings_without_a_rated_step_are_refused(tmp_path: Path) -> None:
 @pytest.mark.skipif(SHARED is None, reason="PSR_SHARED_DATA does not name a folder with the real data")
 def test_every_real_prefix_with_a_good_and_a_bad_step_becomes_a_pair_in_both_orders() -> None:
     rated = ratings.read(Source(path=f"{SHARED}/process/prm800k_phase1_test.stepwise.parquet"))
-    found = layers.rated_layers(rated)
-    assert len(found) == 237
-    asked, _ = layers.questions(found, changed(pairs_per_problem=1000))
-    rows, dropped = eft.judged_pairs(asked, eft.human_answers(asked))
+    people = layers.rated_layers(rated)
+    assert len(people) == 237
+    questions, _ = layers.questions(people, changed(pairs_per_problem=1000))
+    rows, dropped = eft.judged_pairs(questions, eft.human_answers(questions))
     assert len(rows) == 474 and not dropped
 
 

@@ -324,8 +324,8 @@ def test_a_rank_without_memory_and_a_port_in_use_are_one_line(
     (tmp_path / "die").write_text("memory")
     words = {"die": str(tmp_path / "die"), "taken": str(taken), "job": "{job}"}
     with stage(launcher.format(**words), tiny_model, tmp_path) as process:
-        said = process.communicate()[1]
-    (error,) = [text for text in said.splitlines() if text.startswith("error: ")]
+        output = process.communicate()[1]
+    (error,) = [text for text in output.splitlines() if text.startswith("error: ")]
     assert process.returncode == 1 and re.match(f"error: .*{line.format(**words)}", error)
 
 

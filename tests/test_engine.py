@@ -54,8 +54,8 @@ def test_completions_do_not_depend_on_order_window_or_replicas(
     with open_engines({"policy": tiny_model}, SETTINGS, here(2)) as replicas:
         two = results(replicas, words, order=reversed(range(12)), window=12)
     assert {k: [c.text for c in v] for k, v in one.items()} == {k: [c.text for c in v] for k, v in two.items()}
-    for found in one.values():
-        rated, too_long, greedy = found[3:]
+    for done in one.values():
+        rated, too_long, greedy = done[3:]
         assert all(math.isfinite(x) and x < 0 for x in rated.label_logprobs) and len(rated.label_logprobs) == 2
         assert too_long.finish == "context" and too_long.tokens == 0
         assert greedy.tokens <= 6
@@ -65,12 +65,12 @@ def test_a_completion_has_the_form_that_its_request_names(engines: Mapping[str, 
     form = r"[a-z ]{3}" + judge.FORM.removeprefix(r"([^\[]|\[[^\[])*")  # which a model of random weights also ends
     prompt = tuple(words.encode("Ana has 2 keys.", add_special_tokens=False))
 
-    def asked() -> Generator[list[Request], list[Completion], list[Completion]]:
+    def shaped() -> Generator[list[Request], list[Completion], list[Completion]]:
         return (yield [Request(prompt, 40, t, seed=s, form=f) for t in (0.0, 1.0) for s in (1, 2) for f in (form, "")])
 
-    found: dict[str, Any] = {}
-    run(engines, [("all", asked())], 1, found.__setitem__)
-    formed, free = found["all"][::2], found["all"][1::2]
+    done: dict[str, Any] = {}
+    run(engines, [("all", shaped())], 1, done.__setitem__)
+    formed, free = done["all"][::2], done["all"][1::2]
     assert all(re.fullmatch(form, one.text) and one.finish == "stop" and judge.parse(one.text) for one in formed)
     assert not any(judge.parse(one.text) for one in free)
 

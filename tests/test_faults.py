@@ -103,11 +103,11 @@ def test_what_a_killed_write_leaves_is_in_no_hash_of_dvc() -> None:
 def test_nothing_depends_on_the_clock() -> None:
     """What is read of it is the time of a run that is listed; a file's time is compared for equality alone."""
     clocks = {"now", "utcnow", "today", "time_ns", "st_mtime", "st_mtime_ns", "st_ctime", "getmtime"}
-    found = set()
+    uses = set()
     for path in [*ROOT.glob("pipeline/**/*.py"), *ROOT.glob("stages/*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute):
                 of_time = node.attr == "time" and isinstance(node.value, ast.Name) and node.value.id == "time"
                 if node.attr in clocks or of_time:
-                    found.add((path.name, node.attr))
-    assert found == {("command.py", "now"), ("hub.py", "st_mtime_ns")}
+                    uses.add((path.name, node.attr))
+    assert uses == {("command.py", "now"), ("hub.py", "st_mtime_ns")}

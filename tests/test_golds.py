@@ -20,9 +20,9 @@ from pipeline.data.settings import Source
 DIGITS = "7" * 5000
 
 
-def read(path: Path, **said: str) -> tuple[list[Problem], list[UnusableRow]]:
+def read(path: Path, **columns: str) -> tuple[list[Problem], list[UnusableRow]]:
     unusable: list[UnusableRow] = []
-    source = Source(path=str(path), rows=0, **{"prompt": "q", "answer": "a", **said})
+    source = Source(path=str(path), rows=0, **{"prompt": "q", "answer": "a", **columns})
     return held_out(source, "math", 1, unusable), unusable
 
 
@@ -61,8 +61,8 @@ def parquet(folder: Path, values: pa.Array) -> Path:
     ],
 )
 def test_a_gold_in_json_is_what_the_file_says(literal: str, gold: str, tmp_path: Path) -> None:
-    found, unusable = read(lines(tmp_path, literal))
-    assert [problem.answer for problem in found] == ["good", gold] and not unusable
+    problems, unusable = read(lines(tmp_path, literal))
+    assert [problem.answer for problem in problems] == ["good", gold] and not unusable
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def test_a_gold_in_json_is_what_the_file_says(literal: str, gold: str, tmp_path:
     ],
 )
 def test_a_gold_that_is_no_exact_text_or_number_is_dropped(literal: str, reason: str, tmp_path: Path) -> None:
-    found, unusable = read(lines(tmp_path, literal))
-    assert [problem.answer for problem in found] == ["good"]
+    problems, unusable = read(lines(tmp_path, literal))
+    assert [problem.answer for problem in problems] == ["good"]
     assert [(row.place.rpartition(": ")[2], row.reason) for row in unusable] == [("row 2", reason)]
 
 
@@ -120,8 +120,8 @@ def test_a_gold_in_a_table_is_exact_or_dropped(
 ) -> None:
     path = parquet(tmp_path, values)
     if golds:
-        found, unusable = read(path)
-        assert ([problem.answer for problem in found], [row.reason for row in unusable]) == (golds, reasons)
+        problems, unusable = read(path)
+        assert ([problem.answer for problem in problems], [row.reason for row in unusable]) == (golds, reasons)
     else:
         with pytest.raises(PipelineError, match=f"none of {len(values)} rows .*{min(reasons)}"):
             read(path)

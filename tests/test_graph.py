@@ -27,6 +27,10 @@ GRAPH = {
 PRINTED = "import json, pathlib, pipeline.params as p; print(json.dumps(p.fingerprints(pathlib.Path('params.yaml'))))"
 
 
+def test_a_stage_script_has_at_most_40_lines() -> None:
+    assert not [name for name, path in STAGES.items() if len(path.read_text().splitlines()) > 40]
+
+
 def script(name: str) -> str:
     """The stage script that a stage of the graph runs."""
     return str(GRAPH[name]["cmd"].split("-m stages.")[1].split()[0])

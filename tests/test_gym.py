@@ -41,7 +41,7 @@ def test_a_gym_source_says_how_many_and_no_other_source_does() -> None:
 def test_without_the_package_the_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.data.gym.find_spec", lambda name: None)
     with pytest.raises(PipelineError, match=r"gym:chain_sum: reasoning-gym is not installed; `pip install"):
-        held_out(source("chain_sum"), "chains", 1)
+        held_out(source("chain_sum"), "chains", 1, [])
 
 
 @pytest.fixture
@@ -51,29 +51,29 @@ def gym() -> Any:
 
 def test_a_dataset_is_a_split_with_its_own_grader_and_the_same_items_for_its_seed(gym: Any) -> None:
     config = {"min_terms": 3, "max_terms": 3}
-    problems = held_out(source("chain_sum", seed=3, config=config), "chains", 1)
-    assert problems == held_out(source("chain_sum", seed=3, config=config), "chains", 1)
+    problems = held_out(source("chain_sum", seed=3, config=config), "chains", 1, [])
+    assert problems == held_out(source("chain_sum", seed=3, config=config), "chains", 1, [])
     assert [p.grader for p in problems] == ["gym:chain_sum"] * 3 and {p.split for p in problems} == {"chains"}
-    assert problems[0].prompt != held_out(source("chain_sum", seed=4, config=config), "chains", 1)[0].prompt
+    assert problems[0].prompt != held_out(source("chain_sum", seed=4, config=config), "chains", 1, [])[0].prompt
     assert problems[0].prompt.count("+") == 2
-    named = held_out(source("chain_sum", grader="number"), "chains", 1)
+    named = held_out(source("chain_sum", grader="number"), "chains", 1, [])
     assert [(p.grader, p.entry) for p in named] == [("number", "")] * 3
 
 
 def test_answers_are_graded_by_the_datasets_own_score_in_workers(gym: Any, tmp_path: Path) -> None:
     touched = tmp_path / "touched"
     code = f"__import__('pathlib').Path('{touched}').touch()"
-    (sums,) = held_out(source("chain_sum", size=1), "s", 1)
-    (game,) = held_out(source("countdown", size=1), "s", 1)
-    (matrix,) = held_out(source("spiral_matrix", size=1), "s", 1)
+    (sums,) = held_out(source("chain_sum", size=1), "s", 1, [])
+    (game,) = held_out(source("countdown", size=1), "s", 1, [])
+    (matrix,) = held_out(source("spiral_matrix", size=1), "s", 1, [])
     assert sums.answer and game.answer and matrix.answer
-    asked = [(sums, sums.answer), (sums, sums.answer + "0"), (sums, None), (game, game.answer), (game, "1+1")]
-    asked += [(game, code), (game, f"exec({code!r})"), (game, f"lambdify(x, {code!r})"), (matrix, code)]
-    asked += [(matrix, "[" + ", ".join(matrix.answer.split()) + "]")]
+    graded = [(sums, sums.answer), (sums, sums.answer + "0"), (sums, None), (game, game.answer), (game, "1+1")]
+    graded += [(game, code), (game, f"exec({code!r})"), (game, f"lambdify(x, {code!r})"), (matrix, code)]
+    graded += [(matrix, "[" + ", ".join(matrix.answer.split()) + "]")]
     with Graders(grading) as graders:
-        found = graders.grade([problem for problem, _ in asked], [answer for _, answer in asked])
-    assert found[:5] == [Grade.RIGHT, Grade.WRONG, Grade.UNREADABLE, Grade.RIGHT, Grade.WRONG]
-    assert Grade.RIGHT not in found[5:]
+        grades = graders.grade([problem for problem, _ in graded], [answer for _, answer in graded])
+    assert grades[:5] == [Grade.RIGHT, Grade.WRONG, Grade.UNREADABLE, Grade.RIGHT, Grade.WRONG]
+    assert Grade.RIGHT not in grades[5:]
     assert not touched.exists()
 
 
@@ -92,12 +92,15 @@ def test_a_dataset_that_cannot_be_graded_is_refused_with_one_line(
     gym: Any, dataset: str, keys: dict[str, Any], line: str
 ) -> None:
     with pytest.raises(PipelineError) as fault:
-        held_out(source(dataset, **keys), "s", 1)
+        held_out(source(dataset, **keys), "s", 1, [])
     assert line in str(fault.value) and "\n" not in str(fault.value)
 
 
 def test_a_round_draws_its_problems_apart_from_the_evaluation_splits_and_sees_no_answer(gym: Any) -> None:
-    evaluation = [*held_out(source("chain_sum", seed=1), "chains", 1), *held_out(source("syllogism"), "syllogisms", 1)]
+    evaluation = [
+        *held_out(source("chain_sum", seed=1), "chains", 1, []),
+        *held_out(source("syllogism"), "syllogisms", 1, []),
+    ]
     selection = Selection(evaluation, ngram=30, seed=1, near=0.0)
     drawn = selection.take(
         source("chain_sum", size=40, rows=5, seed=1, config={"min_terms": 4, "max_terms": 7}), "rounds"
@@ -183,8 +186,8 @@ def test_three_datasets_run_through_the_whole_graph(gym: Any, tmp_path: Path) ->
     call(clone, "dvc", "repro")
     metrics = json.loads((clone / "reports/metrics.json").read_text())
     assert list(metrics) == ["m0", "m1", "m2"]
-    for found in metrics.values():
-        assert set(found["evaluation"]) == {"syllogisms", "families", "letters", "pooled"}
-        assert set(found["graders"]) == {"gym:syllogism", "gym:family_relationships", "gym:letter_counting"}
+    for statistics in metrics.values():
+        assert set(statistics["evaluation"]) == {"syllogisms", "families", "letters", "pooled"}
+        assert set(statistics["graders"]) == {"gym:syllogism", "gym:family_relationships", "gym:letter_counting"}
     assert metrics["m2"]["pairs"]["pairs"] > 0
     assert "Accuracy by grader" in (clone / "reports/table.md").read_text()

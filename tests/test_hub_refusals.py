@@ -93,10 +93,10 @@ def test_golds_of_the_hub_are_as_exact_as_those_of_a_file(tmp_path: Path, monkey
     for column, golds in expected.items():
         for place in ("hub:org/problems", str(path)):
             dropped: list[Any] = []
-            found = held_out(Source(path=place, rows=0, prompt="prompt", answer=column), "math", 1, dropped)
-            assert [problem.answer for problem in found] == golds and len(dropped) == 4 - len(golds)
+            problems = held_out(Source(path=place, rows=0, prompt="prompt", answer=column), "math", 1, dropped)
+            assert [problem.answer for problem in problems] == golds and len(dropped) == 4 - len(golds)
     with pytest.raises(PipelineError, match="column 'q' is missing; it has prompt, reward_model, narrow, wide"):
-        held_out(Source(path="hub:org/problems", rows=0, prompt="q"), "math", 1)
+        held_out(Source(path="hub:org/problems", rows=0, prompt="q"), "math", 1, [])
 
 
 def test_the_line_never_grows_with_what_the_client_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,10 +31,10 @@ from pipeline.data.settings import Source
 from pipeline.data.sources import rows
 for case in json.loads(sys.argv[1]):
     try:
-        found = [[number, row["question"]] for number, row in rows(Source(**case), ["question"])]
+        answer = [[number, row["question"]] for number, row in rows(Source(**case), ["question"])]
     except PipelineError as error:
-        found = str(error)
-    print(json.dumps(found), flush=True)
+        answer = str(error)
+    print(json.dumps(answer), flush=True)
 """
 
 
@@ -46,10 +46,10 @@ def parquet(*questions: str) -> bytes:
 
 def read(hub: Hub, home: Path, *cases: dict[str, Any]) -> list[Any]:
     """What `sources.rows` gives for each case, in one client process: rows, or the line of a PipelineError."""
-    asked = json.dumps([{"path": "hub:org/problems", "rows": 0, "prompt": "question", **case} for case in cases])
+    sources = json.dumps([{"path": "hub:org/problems", "rows": 0, "prompt": "question", **case} for case in cases])
     environment = {**os.environ, **hub.environment(home), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", READ, asked], cwd=home, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", READ, sources], cwd=home, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -63,7 +63,7 @@ def test_a_hub_source_streams_its_config_split_and_revision_and_a_wrong_one_is_o
         first = repo.commit("main", "first", {**data, "other/train.parquet": parquet("d")})
         repo.commit("main", "second", {**first.files, "main/train.parquet": parquet("a", "b", "new")})
         hub.create("dataset", "org/empty", False)
-        found = read(
+        answers = read(
             hub,
             tmp_path,
             {"config": "main"},
@@ -76,8 +76,8 @@ def test_a_hub_source_streams_its_config_split_and_revision_and_a_wrong_one_is_o
             {"config": "main", "split": "wrong"},
             {"config": "main", "revision": "v9"},
         )
-        assert found[:4] == [[[1, "a"], [2, "b"], [3, "new"]], [[1, "a"], [2, "b"]], [[1, "c"]], [[1, "d"]]]
-        for line, name in zip(found[4:], ("org/none", "org/empty", "wrong", "wrong", "v9"), strict=True):
+        assert answers[:4] == [[[1, "a"], [2, "b"], [3, "new"]], [[1, "a"], [2, "b"]], [[1, "c"]], [[1, "d"]]]
+        for line, name in zip(answers[4:], ("org/none", "org/empty", "wrong", "wrong", "v9"), strict=True):
             assert isinstance(line, str) and "cannot be read from the Hub" in line and name in line and "\n" not in line
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.core import files
 from pipeline.core.records import Duplicate
-from pipeline.data.decontaminate import Index, normal, windows, words
+from pipeline.data.decontaminate import Index, normal, signs, windows, words
 from pipeline.data.near import NearCopies, apart
 from pipeline.data.problems import Selection
 from pipeline.data.settings import Source
@@ -76,9 +76,9 @@ def test_another_problem_is_no_hit(held: str, other: str) -> None:
 
 
 def test_a_chinese_character_counts_as_a_word_and_a_letter_without_spaces_as_half_of_one() -> None:
-    assert words("求函数f(x)的值12") == ["求", "函", "数", "f", "x", "的", "值", "12"]
-    assert words("กี่บาท") == ["กี่", "บ", "า", "ท"]
-    assert words("किताब नई naïve 한국어 책") == ["किताब", "नई", "naïve", "한국어", "책"]
+    assert words(signs("求函数f(x)的值12")) == ["求", "函", "数", "f", "x", "的", "值", "12"]
+    assert words(signs("กี่บาท")) == ["กี่", "บ", "า", "ท"]
+    assert words(signs("किताब नई naïve 한국어 책")) == ["किताब", "नई", "naïve", "한국어", "책"]
     assert list(windows(["a"] * 4, 3)) == [(0, 3), (1, 4)]
     assert list(windows(["一"] * 4, 3)) == [(0, 3), (1, 4)]
     assert list(windows(["か"] * 7, 3)) == [(0, 6), (1, 7)]
@@ -142,8 +142,8 @@ def test_near_copies_do_not_depend_on_the_order_of_rows_and_others_take_their_pl
 def test_near_copies_have_a_line_of_their_own_in_the_ledger(tmp_path: Path) -> None:
     rows = [Duplicate("eft", "1", "text", "ift"), Duplicate("eft", "2", "texts", "ift", "text")]
     files.write(tmp_path / "duplicates.parquet", Duplicate, rows)
-    found = ledger.ledger([ledger.duplicates(tmp_path / "duplicates.parquet")])
-    assert found["reason"].to_list() == ["duplicate_of_ift", "near_copy_of_ift"]
+    copied = ledger.ledger([ledger.duplicates(tmp_path / "duplicates.parquet")])
+    assert copied["reason"].to_list() == ["duplicate_of_ift", "near_copy_of_ift"]
 
 
 def test_the_search_for_near_copies_is_exact() -> None:
@@ -151,11 +151,11 @@ def test_the_search_for_near_copies_is_exact() -> None:
     for share in (0.5, 0.8, 0.95):
         copies, kept = NearCopies(share), list[str]()
         for text in texts:
-            (skeleton, own), found = apart(text), copies.find(apart(text))
+            (skeleton, own), copied = apart(text), copies.find(apart(text))
             near = [
                 t for t in kept if apart(t)[0] == skeleton and len(own & apart(t)[1]) >= share * len(own | apart(t)[1])
             ]
-            assert found == (("ift", near[0]) if near else None)
+            assert copied == (("ift", near[0]) if near else None)
             if not near:
                 copies.take("ift", text, apart(text))
                 kept.append(text)

@@ -37,8 +37,8 @@ READ |= {'"-1.0"': -1, '" 0 "': 0, "null": None, "NaN": None, '""': None, '" "':
 
 @pytest.mark.parametrize(("literal", "rating"), READ.items())
 def test_a_rating_is_a_number_in_any_writing_or_none(literal: str, rating: int | None, tmp_path: Path) -> None:
-    found = ratings.read(table(tmp_path, literal))
-    assert [step.rating for step in found] == [1, rating] and not isinstance(found[1].rating, bool)
+    steps = ratings.read(table(tmp_path, literal))
+    assert [step.rating for step in steps] == [1, rating] and not isinstance(steps[1].rating, bool)
 
 
 @pytest.mark.parametrize(

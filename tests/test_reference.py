@@ -74,11 +74,11 @@ def test_more_samples_ask_only_for_the_new_ones_and_nothing_is_paid_twice(
     endpoint = serve(reply)
     stats = run_stage(tmp_path, monkeypatch, endpoint.url, splits=["easy"], samples=2)
     assert stats["easy"]["sampled"]["accuracy"] == 0.5 and "sampled" not in stats["hard"]
-    assert len(endpoint.asked) == 4 + 2 * 2
+    assert len(endpoint.prompts) == 4 + 2 * 2
     assert len({body["seed"] for body in endpoint.bodies}) == 8
     assert run_stage(tmp_path, monkeypatch, endpoint.url, splits=["easy"], samples=2) == stats
     run_stage(tmp_path, monkeypatch, endpoint.url, splits=["easy"], samples=3)
-    assert len(endpoint.asked) == 4 + 3 * 2
+    assert len(endpoint.prompts) == 4 + 3 * 2
 
 
 def test_a_refusing_endpoint_is_one_line_that_names_the_section(

@@ -67,9 +67,9 @@ def test_a_refused_prompt_is_left_out_and_the_rest_is_answered(
 ) -> None:
     bad = f"prompt {position}"
     server = serve(lambda prompt, count: reply if prompt == bad else completion("yes"))
-    found = answered(server.url, max_retries=1)
-    assert set(found) == set(PROMPTS) - {f"k{position}"} and set(found.values()) == {"yes"}
-    ((key, (why, words)),) = found.missing.items()
+    texts = answered(server.url, max_retries=1)
+    assert set(texts) == set(PROMPTS) - {f"k{position}"} and set(texts.values()) == {"yes"}
+    ((key, (why, words)),) = texts.missing.items()
     assert (key, why) == (f"k{position}", "refused") and words.startswith(reason) and "\n" not in words
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "left out" in line]
     assert line == f"eft: k{position} is left out: {words}"
@@ -78,19 +78,19 @@ def test_a_refused_prompt_is_left_out_and_the_rest_is_answered(
 def test_a_refusal_that_may_pass_is_dropped_only_after_its_retries(serve: Any) -> None:  # noqa: F811
     server = serve(lambda prompt, count: (500, "{}") if prompt == "prompt 3" else completion("yes"))
     assert set(answered(server.url, max_retries=2).missing) == {"k3"}
-    assert server.asked.count("prompt 3") == 3
+    assert server.prompts.count("prompt 3") == 3
 
 
 def test_a_refused_prompt_is_asked_again_by_the_next_run_and_nothing_is_paid_twice(serve: Any) -> None:  # noqa: F811
     mended: list[bool] = []
     server = serve(lambda prompt, count: (400, POLICY) if prompt == "prompt 3" and not mended else completion("yes"))
     assert set(answered(server.url).missing) == {"k3"}
-    before = len(server.asked)
+    before = len(server.prompts)
     assert set(answered(server.url).missing) == {"k3"}  # the one that is left is refused, the server still answers
-    assert set(server.asked[before:]) == {"prompt 3", "prompt 0"}
+    assert set(server.prompts[before:]) == {"prompt 3", "prompt 0"}
     mended.append(True)
-    before = len(server.asked)
-    assert set(answered(server.url)) == set(PROMPTS) and server.asked[before:] == ["prompt 3"]
+    before = len(server.prompts)
+    assert set(answered(server.url)) == set(PROMPTS) and server.prompts[before:] == ["prompt 3"]
 
 
 @pytest.mark.parametrize("share", [1, 6, 11])
@@ -131,7 +131,7 @@ def test_a_server_that_answers_no_more_stops_the_run_and_is_not_asked_for_ever(s
     server = serve(lambda prompt, count: completion("yes") if count <= 20 else (status, "{}"))
     with pytest.raises(PipelineError, match=f"answers {status}"):
         annotator.answers(stage(max_retries=0), many, settings(server.url))
-    assert len(server.asked) < 20 + endpoint.IN_A_ROW + 10
+    assert len(server.prompts) < 20 + endpoint.IN_A_ROW + 10
 
 
 def test_a_server_that_refuses_from_the_start_is_not_asked_for_ever(serve: Any) -> None:  # noqa: F811
@@ -139,7 +139,7 @@ def test_a_server_that_refuses_from_the_start_is_not_asked_for_ever(serve: Any) 
     server = serve(lambda prompt, count: (422, FASTAPI))
     with pytest.raises(PipelineError, match="answers 422"):
         annotator.answers(stage(), many, settings(server.url))
-    assert len(server.asked) <= endpoint.IN_A_ROW + 3
+    assert len(server.prompts) <= endpoint.IN_A_ROW + 3
 
 
 @pytest.mark.parametrize("echo", ["Authorization: Bearer {}", '{{"authorization": "Bearer {}"}}', "you sent {}"])
@@ -156,11 +156,11 @@ def test_a_server_that_echoes_the_key_does_not_get_it_printed(
     body = json.dumps({"error": {"message": "x" * 280 + echo.format(key)}})
     server = serve(lambda prompt, count: (status, body) if prompt == "prompt 1" else completion(f"the key is {key}"))
     try:
-        found = answered(server.url, key_variable="ODD_NAME", max_retries=0)
-        said = json.dumps(found.missing) + json.dumps(found)
+        texts = answered(server.url, key_variable="ODD_NAME", max_retries=0)
+        output = json.dumps(texts.missing) + json.dumps(texts)
     except PipelineError as error:
-        said = str(error)
-    assert "plum" not in said + capsys.readouterr().err
+        output = str(error)
+    assert "plum" not in output + capsys.readouterr().err
 
 
 def test_a_password_in_the_url_is_refused_and_in_no_message() -> None:
@@ -332,14 +332,14 @@ def test_peoples_ratings_do_not_hide_an_annotation_of_which_nothing_is_left(tmp_
     write_trees(tmp_path / "trees")
     rated = [RatedStep("How many?", (), text, rating) for text, rating in (("Step 1: a", 1), ("Step 1: b", -1))]
     chosen = Eft(margin=0.0, pairs_per_problem=1, train_pairs=0, test_pairs=0, ties=0.0)
-    asked = Annotation(tmp_path / "trees", chosen, rated)
-    verdicts = {key: "[[A]]" if key.endswith("/0") else "[[B]]" for key in asked.prompts("arithmetic")}
+    annotation = Annotation(tmp_path / "trees", chosen, rated)
+    verdicts = {key: "[[A]]" if key.endswith("/0") else "[[B]]" for key in annotation.prompts("arithmetic")}
     if answered:
-        train, _, dropped, _ = asked.rows(verdicts, {}, 1, SHARES)
+        train, _, dropped, _ = annotation.rows(verdicts, {}, 1, SHARES)
         assert len(train) == 2 * (6 + 1) and not dropped
     else:
         with pytest.raises(PipelineError, match=r"eft: 0 of 6 .* \(unreadable 6\), .*; the first, p0/0"):
-            asked.rows(dict.fromkeys(verdicts, "I cannot say."), {}, 1, SHARES)
+            annotation.rows(dict.fromkeys(verdicts, "I cannot say."), {}, 1, SHARES)
 
 
 def test_a_problem_that_a_reference_refuses_counts_as_not_solved(

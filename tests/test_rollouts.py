@@ -38,9 +38,9 @@ def policy(prompt: str, request: Request) -> Completion:
 
 
 def rolled(renderer: Renderer, how: Rollouts = HOW, answer: Any = policy, problems: list[Problem] = PROBLEMS) -> Any:
-    found = scripted(renderer.tokenizer, rollouts.tasks(problems, final, how, 1)(renderer), answer)
+    done = scripted(renderer.tokenizer, rollouts.tasks(renderer, problems, final, how, 1), answer)
     with Graders(grading) as graders:
-        return rollouts.labelled(problems, found, graders, how, 1)
+        return rollouts.labelled(problems, done, graders, how, 1)
 
 
 def test_hard_labels_say_whether_a_continuation_reaches_the_gold_answer(renderer: Renderer) -> None:
@@ -92,5 +92,5 @@ def test_too_few_labelled_problems_are_one_line_with_the_reasons(renderer: Rende
 
 
 def test_every_tenth_problem_is_held_out_with_all_its_solutions(renderer: Renderer) -> None:
-    train, test = labels.parted(rolled(renderer)[0])
+    train, test = labels.parted(rolled(renderer)[0]).values()
     assert {row.problem_id for row in test} == {"p0"} and not {row.problem_id for row in train} & {"p0"}

@@ -85,9 +85,9 @@ def tasks(renderer: Renderer) -> dict[str, Task[Any]]:
     """Step searches, tree searches whose PRM is the policy, and what does not fit the context."""
     world = corpus.documents(authors, 3, phase(6), 0.5)
     problems = [Problem(f"p{number}", _problem(document.prompt), "x") for number, document in enumerate(world)]
-    found: dict[str, Task[Any]] = {f"steps {p.problem_id}": step_search.search(renderer, p, STEPS, 1) for p in problems}
-    found |= {f"tree {p.problem_id}": eft_search.search(renderer, p, TREES, 1) for p in problems}
-    return found | {"long": _long(renderer), "ends": _ends(renderer)}
+    named: dict[str, Task[Any]] = {f"steps {p.problem_id}": step_search.search(renderer, p, STEPS, 1) for p in problems}
+    named |= {f"tree {p.problem_id}": eft_search.search(renderer, p, TREES, 1) for p in problems}
+    return named | {"long": _long(renderer), "ends": _ends(renderer)}
 
 
 def _problem(prompt: str) -> str:
@@ -103,20 +103,20 @@ def _ends(renderer: Renderer) -> Task[list[Completion]]:
     """Completions that a stop text, a token that ends the turn, and the cap end."""
     free = yield samples(renderer, (33, 78, 65), WARM, 3, 2**62)
     stop = (free[0].text[3:5],)
-    said = yield [*samples(renderer, (33, 78, 65), WARM, 3, 2**62, stop), Request((33, 78), 8, ends=tuple(range(700)))]
-    return [*free, *said]
+    drawn = yield [*samples(renderer, (33, 78, 65), WARM, 3, 2**62, stop), Request((33, 78), 8, ends=tuple(range(700)))]
+    return [*free, *drawn]
 
 
 def grow(engines: Mapping[str, Engine], during: Callable[[int], object] = lambda number: None) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    done: dict[str, Any] = {}
 
     def finished(key: str, row: Any) -> None:
-        found[key] = row
-        during(len(found))
+        done[key] = row
+        during(len(done))
 
     renderer = Renderer(engines["policy"].tokenizer, "arithmetic")
     run({"policy": engines["policy"], "prm": engines["policy"]}, tasks(renderer).items(), 8, finished)
-    return dict(sorted(found.items()))
+    return dict(sorted(done.items()))
 
 
 def through(model: Path, **settings: Any) -> dict[str, Any]:
@@ -145,8 +145,8 @@ def test_two_replicas_give_the_trees_of_one(model: Path, pooled: dict[str, Any])
 
 @pytest.mark.slow
 def test_tensor_parallel_gives_the_same_steps_and_nearly_the_same_scores(model: Path, pooled: dict[str, Any]) -> None:
-    found = through(model, tensor_parallel=2)
-    for key, one in found.items():
+    done = through(model, tensor_parallel=2)
+    for key, one in done.items():
         if not key.startswith("tree"):
             assert repr(one) == repr(pooled[key])
             continue
@@ -160,8 +160,8 @@ def test_one_server_and_two_give_the_trees_of_the_pool(pair: list[Server], model
     assert repr(through(model, endpoints=(first,))) == repr(pooled)
     before = [posts(server) for server in pair]
     assert repr(through(model, endpoints=(f"{first}/v1", second))) == repr(pooled)
-    asked = [posts(server) - number for server, number in zip(pair, before, strict=True)]
-    assert all(asked) and sum(asked) < before[0] + 1  # each takes its part of the tasks
+    sent = [posts(server) - number for server, number in zip(pair, before, strict=True)]
+    assert all(sent) and sum(sent) < before[0] + 1  # each takes its part of the tasks
 
 
 def posts(server: Server) -> int:
@@ -171,15 +171,15 @@ def posts(server: Server) -> int:
 
 def test_candidates_of_a_state_go_as_one_request(pair: list[Server], model: Path) -> None:
     ids, before = tuple(range(33, 60)), posts(pair[0])
-    asked = [Request(ids, 4, 1.0, seed=7 + number) for number in range(6)]
-    asked += [Request(ids, 4, 1.0, seed=40), Request(ids, 4), Request(ids, 4), Request(ids[1:], 4, 1.0, seed=41)]
+    sent = [Request(ids, 4, 1.0, seed=7 + number) for number in range(6)]
+    sent += [Request(ids, 4, 1.0, seed=40), Request(ids, 4), Request(ids, 4), Request(ids[1:], 4, 1.0, seed=41)]
     with open_engines({"policy": model}, PARAMS, here(endpoints=(pair[0].url,))) as engines:
-        for number, request in enumerate(asked):
+        for number, request in enumerate(sent):
             engines["policy"].submit(str(number), request, 0)
-        found: dict[str, Completion] = {}
-        while len(found) < len(asked):
-            found |= engines["policy"].step()
-    assert posts(pair[0]) - before == 5 and found["7"] == found["8"]
+        done: dict[str, Completion] = {}
+        while len(done) < len(sent):
+            done |= engines["policy"].step()
+    assert posts(pair[0]) - before == 5 and done["7"] == done["8"]
 
 
 @pytest.mark.parametrize(
@@ -224,8 +224,8 @@ def test_a_server_killed_in_the_middle_changes_nothing(
     pair: list[Server], model: Path, pooled: dict[str, Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
     with open_engines({"policy": model}, PARAMS, here(endpoints=tuple(server.url for server in pair))) as engines:
-        found = grow(engines, lambda number: kill(pair[1]) if number == 3 else None)
-    assert repr(found) == repr(pooled)
+        done = grow(engines, lambda number: kill(pair[1]) if number == 3 else None)
+    assert repr(done) == repr(pooled)
     assert f"{pair[1].url} cannot be reached" in capfd.readouterr().err
 
 
@@ -249,8 +249,8 @@ def test_a_server_that_comes_back_is_taken_in_and_without_any_the_run_ends_with_
                 pair[0] = stack.enter_context(started("policy", 0, model, PARAMS, again))[0]
 
         assert repr(grow(engines, restart)) == repr(pooled)
-        said = capfd.readouterr().err
-        assert "answers 500 (" in said and "answers: it is taken in" in said
+        output = capfd.readouterr().err
+        assert "answers 500 (" in output and "answers: it is taken in" in output
         monkeypatch.setattr(served, "GRACE", 0.5)
         finished: list[int] = []
         with pytest.raises(PipelineError, match=r"no server answers any more .*finished work is kept") as caught:
@@ -299,13 +299,13 @@ if __name__ == "__main__":
 
 def family(leader: int) -> set[int]:
     """Living processes below `leader`, or in a group that one of them leads, and itself."""
-    found = {leader}
+    members = {leader}
     for _ in range(3):
         table = subprocess.run(["ps", "-eo", "pid=,ppid=,pgid=,stat="], capture_output=True, text=True).stdout
         for pid, parent, group, state in map(str.split, table.splitlines()):
-            if {int(parent), int(group)} & found and not state.startswith("Z"):
-                found.add(int(pid))
-    return found
+            if {int(parent), int(group)} & members and not state.startswith("Z"):
+                members.add(int(pid))
+    return members
 
 
 def alive(process: int) -> bool:

@@ -47,8 +47,8 @@ def test_several_files_are_one_source_in_the_order_of_their_names(
         Path(ignored).write_text("no data")
     if path == "one[1].jsonl":
         shard(Path(path), "e")
-    found = held_out(Source(path=path, rows=0, prompt="q", answer="a"), "math", 1)
-    assert [problem.prompt for problem in found] == prompts
+    problems = held_out(Source(path=path, rows=0, prompt="q", answer="a"), "math", 1, [])
+    assert [problem.prompt for problem in problems] == prompts
 
 
 @pytest.mark.parametrize(

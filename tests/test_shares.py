@@ -72,9 +72,9 @@ def test_a_base_without_a_usable_candidate_stops_at_the_eft_search_and_shows_wha
 ) -> None:
     with pytest.raises(PipelineError, match=r"^eft_search: 0 of 12 distinct candidates are usable") as caught:
         running(eft_search, "psrlm", silent)
-    said = str(caught.value)
-    assert "(empty 6, marker 6), less than shares.candidates (0.05); look at them with `psr show`" in said
-    assert "\n" not in said
+    line = str(caught.value)
+    assert "(empty 6, marker 6), less than shares.candidates (0.05); look at them with `psr show`" in line
+    assert "\n" not in line
     trees = files.read(tmp_path / "trees/trees.parquet", SearchTree)
     assert {c.text for tree in trees for c in tree.unusable} == {"Step 1:", "Step 1: Step 1: Step 2:"}
     assert json.loads((tmp_path / "stats").read_text())["unusable"] == {"empty": 6, "marker": 6}

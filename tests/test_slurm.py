@@ -42,9 +42,9 @@ def part(section: str) -> str:
 
 def page(section: str) -> dict[str, Any]:
     """Its first machine.yaml."""
-    found = re.search(r"```yaml\n(.*?)```", part(section), re.DOTALL)
-    assert found
-    return dict(yaml.safe_load(textwrap.dedent(found[1])))
+    block = re.search(r"```yaml\n(.*?)```", part(section), re.DOTALL)
+    assert block
+    return dict(yaml.safe_load(textwrap.dedent(block[1])))
 
 
 def on_two_nodes(command: str) -> str:
@@ -82,8 +82,8 @@ def test_what_the_page_says_for_a_profile_fits_its_gpus(
     section: str, profile: str, gpus: int, gib: int, tmp_path: Path
 ) -> None:
     settings = settings_of(profile)
-    if found := re.search(r"`lora: ({.*?})`", part(section), re.DOTALL):
-        settings |= {name: settings[name] | {"lora": yaml.safe_load(found[1])} for name in ("prm", "sft", "dpo")}
+    if block := re.search(r"`lora: ({.*?})`", part(section), re.DOTALL):
+        settings |= {name: settings[name] | {"lora": yaml.safe_load(block[1])} for name in ("prm", "sft", "dpo")}
     (path := tmp_path / "params.yaml").write_text(yaml.safe_dump(settings))
     here, there = build(machine.Machine, page(section), "docs/gpu.md: "), Devices(gpus, gib * GIB)
     checked = params.check(path)
@@ -142,8 +142,8 @@ def test_one_node_of_two_ranks_makes_the_first_round(clone: Path) -> None:
     here["inference"] |= {"replicas": 2, "max_num_seqs": 64, "concurrent_problems": 64}
     here["training"] |= {"config": "ddp", "processes": 2}
     (clone / "machine.yaml").write_text(yaml.safe_dump(here))
-    said = submit(clone, "one_node.sbatch", "127.0.0.1", "dpo@m2")
-    assert "everything fits" in said and said.count("train: 2 processes, MULTI_CPU") == 3
+    output = submit(clone, "one_node.sbatch", "127.0.0.1", "dpo@m2")
+    assert "everything fits" in output and output.count("train: 2 processes, MULTI_CPU") == 3
     assert read_json(clone / "reports/models/m2/dpo.json")["pairs"] > 0
 
 
@@ -156,8 +156,8 @@ def test_two_nodes_serve_and_train(clone: Path) -> None:
     launcher = on_two_nodes(here["training"]["launcher"])
     here["training"] = {"launcher": f"{launcher} pipeline/training/launchers/ddp.yaml", "micro_batch": 1}
     (clone / "machine.yaml").write_text(yaml.safe_dump(here, width=1000))
-    said = submit(clone, "four_nodes.sbatch", nodes, "prm_eval")
-    assert said.count("train: 2 processes, MULTI_CPU") == 1
+    output = submit(clone, "four_nodes.sbatch", nodes, "prm_eval")
+    assert output.count("train: 2 processes, MULTI_CPU") == 1
     assert all(f"http://{node}:8000" in (clone / "machine.yaml").read_text() for node in nodes.split(","))
-    assert "policy: 2 server(s) of data/prm/model start" in said
+    assert "policy: 2 server(s) of data/prm/model start" in output
     assert read_json(clone / "reports/data/prm_eval.json")["steps"] > 0

@@ -87,13 +87,13 @@ def test_an_answer_is_found_wherever_a_server_puts_it_and_one_cut_short_is_told_
     why: str | None,
 ) -> None:
     server = serve(lambda prompt, count: chat(message, finish))
-    found = annotator.answers(stage(), {"k": "prompt"}, settings(server.url))
-    assert found.get("k") == text
-    assert {key: reason for key, (reason, _) in found.missing.items()} == ({"k": why} if why else {})
+    texts = annotator.answers(stage(), {"k": "prompt"}, settings(server.url))
+    assert texts.get("k") == text
+    assert {key: reason for key, (reason, _) in texts.missing.items()} == ({"k": why} if why else {})
 
 
 def test_thinking_is_left_out_of_answers_that_were_paid_before(serve: Any) -> None:  # noqa: F811
     server = serve(lambda prompt, count: chat({"content": f"<think>{prompt}</think>{A}"}))
     for _ in range(2):
         assert set(annotator.answers(stage(), PROMPTS, settings(server.url)).values()) == {A}
-    assert len(server.asked) == len(PROMPTS)
+    assert len(server.prompts) == len(PROMPTS)

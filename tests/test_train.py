@@ -75,8 +75,8 @@ def test_the_prm_is_trained_on_label_tokens_after_the_marks_and_never_reads_one(
     for label_at, step in zip(labelled, ("Step 1: a", "Step 2: b"), strict=True):
         marked = prm.marked_ids(renderer, step)
         assert row["input_ids"][label_at - len(marked) : label_at] == marked
-    asked = prm.request(renderer, "q", ("Step 1: a",), "Step 2: b", "prm")
-    assert list(asked.prompt_ids) == row["input_ids"][:-1]
+    request = prm.request(renderer, "q", ("Step 1: a",), "Step 2: b", "prm")
+    assert list(request.prompt_ids) == row["input_ids"][:-1]
 
 
 def test_only_a_terminal_step_ends_the_sequence_and_prompts_are_the_sampled_ids(renderer: Renderer) -> None:
@@ -162,11 +162,11 @@ def test_a_stage_computes_without_amx_whose_sums_have_other_bytes(tmp_path: Path
         run(main)
     """)
     environment = {name: value for name, value in os.environ.items() if name != "ONEDNN_MAX_CPU_ISA"}
-    said = subprocess.run(
+    output = subprocess.run(
         [sys.executable, str(tmp_path / "stage.py")],
         env={**environment, "ONEDNN_VERBOSE": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    assert "cpu,isa:" in said and "AMX" not in said
+    assert "cpu,isa:" in output and "AMX" not in output

@@ -4,7 +4,7 @@ Text is folded first (Unicode NFKC, lower case, dashes and quotes of all kinds),
 LaTeX's dollar signs and white space make no difference. Three rules, any one is a hit:
 
 `masked`: the whole texts, operators and other signs included, are equal once every number is masked, so a copy with
-other numbers is found too.
+other numbers is a hit too.
 `ngram`: training prompt and evaluation problem share `n` consecutive words or numbers.
 `contained`: an evaluation problem shorter than `n` words, which has no n-gram, stands whole in the training prompt,
 operators and other signs included.
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -56,27 +56,23 @@ def normal(text: str) -> str:
     return " ".join(signs(text))
 
 
-def words(text: str) -> list[str]:
-    """The words and numbers of a text, folded; the characters of scripts without spaces one by one."""
-    return _words(signs(text))
+def words(text: list[str]) -> list[str]:
+    """The words and numbers among the signs of a text; characters of scripts without spaces are words one by one."""
+    return [sign for sign in text if sign[0].isalnum()]
 
 
-def _words(found: list[str]) -> list[str]:
-    return [sign for sign in found if sign[0].isalnum()]
+def _masked(text: list[str]) -> str:
+    """The normal text of its signs with every number replaced by one mark."""
+    return _NUMBER.sub("0", " ".join(text))
 
 
-def masked(text: str) -> str:
-    """The normal text with every number replaced by one mark."""
-    return _NUMBER.sub("0", normal(text))
-
-
-def windows(found: list[str], n: int) -> Iterator[tuple[int, int]]:
+def windows(text: list[str], n: int) -> Iterator[tuple[int, int]]:
     """Start and end of each shortest run of `n` words, in order; letters of unspaced scripts are half words."""
-    halves = [2 if word.isascii() or not _LETTER.match(word) else 1 for word in found]
+    halves = [2 if word.isascii() or not _LETTER.match(word) else 1 for word in text]
     end = size = 0
     for start, half in enumerate(halves):
         while size < 2 * n:
-            if end == len(found):
+            if end == len(text):
                 return
             size += halves[end]
             end += 1
@@ -100,8 +96,6 @@ class Index:
     """
 
     def __init__(self, evaluation: Mapping[str, str], n: int) -> None:
-        if n < 1:
-            raise ValueError("n must be at least 1")
         self.n = n
         self.grams: dict[tuple[int, ...], str] = {}
         self.whole: dict[str, str] = {}
@@ -109,10 +103,9 @@ class Index:
         self._ids: dict[str, int] = {}
         for key, text in evaluation.items():
             whole = signs(text)
-            found = _words(whole)
-            self.whole.setdefault(masked(text), key)
-            ids = [self._ids.setdefault(word, len(self._ids)) for word in found]
-            runs = list(windows(found, n))
+            self.whole.setdefault(_masked(whole), key)
+            ids = [self._ids.setdefault(word, len(self._ids)) for word in words(whole)]
+            runs = list(windows(words(whole), n))
             for start, end in runs:
                 self.grams.setdefault(tuple(ids[start:end]), key)
             if not runs and len(whole) >= _START:
@@ -120,34 +113,26 @@ class Index:
 
     def hit(self, prompt: str) -> Hit | None:
         """The first overlap of a training prompt, or None."""
-        found = signs(prompt)
-        whole = _NUMBER.sub("0", " ".join(found))
-        if whole in self.whole:
-            return Hit("masked", whole, self.whole[whole])
-        return self._ngram(_words(found)) or self._contained(found)
+        whole = signs(prompt)
+        if (masked := _masked(whole)) in self.whole:
+            return Hit("masked", masked, self.whole[masked])
+        return self._ngram(words(whole)) or self._contained(whole)
 
-    def _ngram(self, found: list[str]) -> Hit | None:
-        ids = [self._ids.get(word, -1) for word in found]
+    def _ngram(self, text: list[str]) -> Hit | None:
+        ids = [self._ids.get(word, -1) for word in text]
         unknown = [-1, *(place for place, number in enumerate(ids) if number < 0), len(ids)]
         for before, after in pairwise(unknown):  # no run goes over a word that no evaluation problem has
-            part = found[before + 1 : after]
+            part = text[before + 1 : after]
             for start, end in windows(part, self.n):
                 key = self.grams.get(tuple(ids[before + 1 + start : before + 1 + end]))
                 if key is not None:
                     return Hit("ngram", " ".join(part[start:end]), key)
         return None
 
-    def _contained(self, found: list[str]) -> Hit | None:
-        starts = set(zip(*(found[first:] for first in range(_START)), strict=False))
+    def _contained(self, whole: list[str]) -> Hit | None:
+        starts = set(zip(*(whole[first:] for first in range(_START)), strict=False))
         for start in sorted(starts & self.short.keys()):
             for short, key in self.short[start].items():
-                if f" {short} " in f" {' '.join(found)} ":
+                if f" {short} " in f" {' '.join(whole)} ":
                     return Hit("contained", short, key)
         return None
-
-
-def hits(prompts: Iterable[tuple[str, str]], index: Index) -> Iterator[tuple[str, Hit]]:
-    """(key, overlap) of every training prompt that has one, in order."""
-    for key, prompt in prompts:
-        if (found := index.hit(prompt)) is not None:
-            yield key, found

@@ -22,7 +22,6 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from pipeline.core.errors import PipelineError
 from pipeline.data.settings import Source
 from pipeline.data.values import Unusable, brief, field, from_float, has, plain, shown
 from pipeline.domains.math.boxes import boxed
@@ -36,8 +35,7 @@ _COLUMN = re.compile(r"\{([^{}]+)\}")
 
 def columns(source: Source) -> list[str]:
     """The columns that a source's format reads."""
-    more = ["unit", "error"] if source.format == "olympiadbench" else []
-    return [*needed(source), *more]
+    return needed(source) + (["unit", "error"] if source.format == "olympiadbench" else [])
 
 
 def needed(source: Source) -> list[str]:
@@ -67,17 +65,15 @@ def solution(row: Row, source: Source) -> str | None:
 def answer(row: Row, source: Source) -> str | None:
     """The gold answer, or None if the source names no column for it.
 
-    Raises PipelineError for an unknown format, Unusable (`no_answer`, `answer_not_text`, ...) for a row without one.
+    Raises Unusable (`no_answer`, `answer_not_text`, ...) for a row without one.
     """
-    if source.format not in _ANSWERS:
-        raise PipelineError(f"{source.path}: unknown format {source.format!r}; one of {', '.join(FORMATS)}")
     if not source.answer:
         return None
-    found = _ANSWERS[source.format](row, source)
-    if found is None or not found.strip():
-        why = "holds none" if found is None and field(row, source.answer) else _absence(row, source.answer)
+    gold = _ANSWERS[source.format](row, source)
+    if gold is None or not gold.strip():
+        why = "holds none" if gold is None and field(row, source.answer) else _absence(row, source.answer)
         raise Unusable("no_answer", f"no answer, column {source.answer!r} {why} (format {source.format})")
-    return found
+    return gold
 
 
 def _plain(row: Row, source: Source) -> str | None:
@@ -114,23 +110,14 @@ def _chosen(gold: str, value: object, options: Mapping[str, str]) -> str:
         gold = labels[value]
     gold = next((label for label, text in options.items() if gold not in options and text == gold), gold)
     if gold not in options:
-        raise Unusable(
-            "no_such_choice", f"the answer {brief(gold)!r} is none of the options {brief(', '.join(labels))}"
-        )
+        listed = brief(", ".join(labels))
+        raise Unusable("no_such_choice", f"the answer {brief(gold)!r} is none of the options {listed}")
     return f"{gold}. {options[gold]}"
 
 
 def _gsm8k(row: Row, source: Source) -> str | None:
     _, mark, value = _answer_text(row, source).rpartition("####")
     return value.strip() if mark else None
-
-
-def _boxed(row: Row, source: Source) -> str | None:
-    return boxed(_answer_text(row, source))
-
-
-def _gaokao(row: Row, source: Source) -> str | None:
-    return _answer_text(row, source) or extract_answer(prompt(row, source), fallback=False)
 
 
 def _olympiadbench(row: Row, source: Source) -> str | None:
@@ -150,11 +137,10 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _ANSWERS: dict[str, Callable[[Row, Source], str | None]] = {
     "plain": _plain,
     "gsm8k": _gsm8k,
-    "boxed": _boxed,
-    "gaokao": _gaokao,
+    "boxed": lambda row, source: boxed(_answer_text(row, source)),
+    "gaokao": lambda row, source: _answer_text(row, source) or extract_answer(prompt(row, source), fallback=False),
     "olympiadbench": _olympiadbench,
 }
-FORMATS = (*_ANSWERS, "prm800k")
 
 
 def _boxed_gsm8k(text: str) -> str:
@@ -200,8 +186,8 @@ def _text(row: Row, name: str, what: str, role: str) -> str | None:
 
 
 def _unicode(text: str, name: str) -> str:
-    if not text.isascii() and (found := _SURROGATE.search(text)):
-        raise Unusable("not_unicode", f"column {name!r} has half of a character, U+{ord(found[0]):04X}")
+    if not text.isascii() and (half := _SURROGATE.search(text)):
+        raise Unusable("not_unicode", f"column {name!r} has half of a character, U+{ord(half[0]):04X}")
     return text
 
 

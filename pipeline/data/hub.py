@@ -1,4 +1,4 @@
-"""Rows of a dataset on the Hugging Face Hub, streamed batch by batch, and its refusals as one line with the mend."""
+"""Rows of a dataset on the Hugging Face Hub, streamed batch by batch, and its refusals in one line each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REFUSALS = {
 def read(source: Source, name: str, wanted: Sequence[str]) -> Rows:
     """Rows of the dataset `name` with the source's config, split and revision, numbered from 1.
 
-    wanted: paths of columns (none: all); an absent one is found before the first row if the dataset says its columns.
+    wanted: paths of columns (none: all); an absent one is a fault before the first row if the dataset says its columns.
     Raises PipelineError naming the dataset.
     """
     import datasets
@@ -30,12 +30,12 @@ def read(source: Source, name: str, wanted: Sequence[str]) -> Rows:
 
     number, config = 0, str(source.config)
     try:
-        found = datasets.load_dataset(
+        dataset = datasets.load_dataset(
             name, config or None, split=source.split, revision=source.revision or None, streaming=True
         )
-        if found.column_names is not None:
-            found = found.select_columns(tops(source.path, wanted, found.column_names))
-        for table in found.with_format("arrow").iter(batch_size=_BATCH):
+        if dataset.column_names is not None:
+            dataset = dataset.select_columns(tops(source.path, wanted, dataset.column_names))
+        for table in dataset.with_format("arrow").iter(batch_size=_BATCH):
             for row in batch_rows(table):
                 number += 1
                 yield number, row
@@ -49,18 +49,18 @@ def read(source: Source, name: str, wanted: Sequence[str]) -> Rows:
 
 def _reason(error: Exception) -> str:
     """What the Hub or its client says, and what to do about it."""
-    status, said = _status(error), str(error)
-    if "gated" in said:
+    status, message = _status(error), str(error)
+    if "gated" in message:
         return f"it is gated; ask for access on its page, then {_LOGIN}"
-    if "scripts are no longer supported" in said:
+    if "scripts are no longer supported" in message:
         return "it is a loading script, which is not run; try `revision: refs/convert/parquet` or a copy in Parquet"
     if status in _REFUSALS:
         return f"{_REFUSALS[status]} ({status})"
     if status is not None and status >= 500:
         return f"the Hub fails ({status}); start it again later"
     if isinstance(error, ConnectionError):
-        return f"{brief(said, 120)}; check the connection and HF_HUB_OFFLINE"
-    return f"{brief(said, 160)}; correct path, config, split or revision in params.yaml, section `problems`"
+        return f"{brief(message, 120)}; check the connection and HF_HUB_OFFLINE"
+    return f"{brief(message, 160)}; correct path, config, split or revision in params.yaml, section `problems`"
 
 
 def _status(error: BaseException | None) -> int | None:

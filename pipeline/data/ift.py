@@ -41,7 +41,7 @@ def segmented(
     return kept, dropped
 
 
-def asked_twice(
+def in_two_attempts(
     solutions: Mapping[str, Problem], domain: Parts, ask: Callable[[Sequence[Problem], int], Texts]
 ) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
     """The annotator's texts by problem_id, and why there is none; what cannot be used is asked again once.

@@ -12,11 +12,13 @@ from pipeline.core.records import Dropped, LabelledSolution, Problem
 _PARTS = 10  # one of them is held out
 
 
-def parted(rows: Sequence[LabelledSolution]) -> tuple[list[LabelledSolution], list[LabelledSolution]]:
-    """Rows to train on and rows to measure with: those of every tenth problem."""
+def parted(rows: Sequence[LabelledSolution]) -> dict[str, list[LabelledSolution]]:
+    """Rows to `train` on and rows to measure with (`test`): those of every tenth problem."""
     held_out = set(list(dict.fromkeys(row.problem_id for row in rows))[::_PARTS])
-    train = [row for row in rows if row.problem_id not in held_out]
-    return train, [row for row in rows if row.problem_id in held_out]
+    return {
+        "train": [row for row in rows if row.problem_id not in held_out],
+        "test": [row for row in rows if row.problem_id in held_out],
+    }
 
 
 def statistics(

@@ -30,7 +30,7 @@ def apart(text: str) -> Parts:
 
 
 class NearCopies:
-    """Prompts taken by roles, to be asked for one that a new prompt is a near-copy of.
+    """Prompts taken by roles, and which of them a new prompt is a near-copy of.
 
     share: words in common among all words of both (Jaccard), from which on two are near-copies. The search is exact:
     of two sets that share so much, the first few words in one fixed order (longest first, as these are rare) have one

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from pipeline.core import files
 from pipeline.core.errors import PipelineError
@@ -23,15 +24,16 @@ from pipeline.data.sources import known, rows, shards
 from pipeline.data.values import Unusable, brief, has
 from pipeline.domains.graders.pool import Grader
 
-_RESERVE = 10  # one row in so many is drawn beyond those asked for, to stand in for near-copies
+_RESERVE = 10  # one row in so many is drawn beyond those wanted, to stand in for near-copies
+_PLACES = 2**256  # places in the order of a role lie below
 
 
 @dataclass
 class _Drawn:
     """Rows of a source with the smallest hashes, by hash, and what was left out, with the hash where it has one."""
 
-    chosen: list[tuple[str, Problem]] = field(default_factory=list)
-    left_out: list[tuple[str, Overlap | Duplicate]] = field(default_factory=list)
+    chosen: list[tuple[int, Problem]] = field(default_factory=list)
+    left_out: list[tuple[int, Overlap | Duplicate]] = field(default_factory=list)
     unusable: list[UnusableRow] = field(default_factory=list)
     usable: int = 0
 
@@ -60,7 +62,7 @@ class Selection:
         """`source.rows` problems (0: all) for `role`, those with the smallest hashes.
 
         shared: those of earlier roles too. Raises PipelineError naming the source, and the row where there is one, for
-        a file that cannot be read or a column that no row has, and if fewer problems than asked for (or none) are left.
+        a file that cannot be read or a column that no row has, and if fewer problems than wanted (or none) are left.
         """
         near = self._near > 0 and not shared
         wanted = source.rows + source.rows // _RESERVE if near else source.rows
@@ -76,7 +78,7 @@ class Selection:
         if len(kept) < max(source.rows, 1):
             reasons = [type(row).__name__.lower() for _, row in drawn.left_out]
             raise _too_few(source, f"role {role}", len(kept), drawn.usable, reasons, drawn.unusable)
-        last = kept[-1][0] if source.rows else _LAST
+        last = kept[-1][0] if source.rows else _PLACES
         left_out = sorted((entry for entry in drawn.left_out if entry[0] <= last), key=lambda e: (e[0], e[1].prompt))
         self.overlaps += [row for _, row in left_out if isinstance(row, Overlap)]
         self.duplicates += [row for _, row in left_out if isinstance(row, Duplicate)]
@@ -89,13 +91,20 @@ class Selection:
         """Every problem of a file of human step ratings (none for ""), those of other roles too."""
         return self.take(Source(path=path, format="prm800k"), "ratings", shared=True) if path else []
 
-    def write_left_out(self, folder: Path, dropped: Path) -> None:
-        """Write `overlaps.parquet` and `duplicates.parquet`, and to `dropped` the rows that could not be used."""
+    def write(self, roles: Mapping[str, Sequence[Problem]], folder: Path, dropped: Path, stats: Path) -> None:
+        """Write the problems of each role, what overlaps, what is there twice, and what could not be used (`dropped`).
+
+        stats: for the rows of each role with a hash of their content, and `statistics`.
+        """
+        for role, chosen in roles.items():
+            files.write(folder / f"{role}.parquet", Problem, chosen)
         files.write(folder / "overlaps.parquet", Overlap, self.overlaps)
         files.write(folder / "duplicates.parquet", Duplicate, self.duplicates)
         files.write(dropped, UnusableRow, self.unusable)
+        kept = {role: {"rows": len(chosen), "content": files.content(chosen)} for role, chosen in roles.items()}
+        files.write_json(stats, kept | self.statistics())
 
-    def statistics(self) -> dict[str, dict[str, int]]:
+    def statistics(self) -> dict[str, Any]:
         """How many prompts were left out of each role; if there are unusable rows, how many by role and reason."""
         dropped = files.counts([f"{row.role}: {row.reason}" for row in self.unusable])
         return {
@@ -108,21 +117,21 @@ class Selection:
         """The `wanted` rows (0: all) with the smallest hashes that no held-out problem and no equal text keeps out."""
         drawn = _Drawn()
         chosen: dict[str, Problem] = {}
-        heap: list[tuple[str, str]] = []  # largest hash first: what leaves when a smaller one comes
+        heap: list[tuple[int, str]] = []  # largest hash first, so negative: what leaves when a smaller one comes
         for problem in problems(source, role, role, drawn.unusable):
             drawn.usable += 1
             key = normal(problem.prompt)
-            place = _hash(f"{self.seed}/{key}")
-            if wanted and len(heap) == wanted and place > _inverted(heap[0][0]):
+            place = _place(self.seed, key)
+            if wanted and len(heap) == wanted and place > -heap[0][0]:
                 continue
             if (refused := self._refused(problem, key, role, chosen, shared)) is not None:
                 drawn.left_out.append((place, refused))
                 continue
             chosen[key] = problem
-            heapq.heappush(heap, (_inverted(place), key))
+            heapq.heappush(heap, (-place, key))
             if wanted and len(heap) > wanted:
                 del chosen[heapq.heappop(heap)[1]]
-        drawn.chosen = sorted(((_inverted(turned), chosen[key]) for turned, key in heap), key=lambda entry: entry[0])
+        drawn.chosen = sorted(((-negative, chosen[key]) for negative, key in heap), key=lambda entry: entry[0])
         return drawn
 
     def _refused(
@@ -136,9 +145,9 @@ class Selection:
         held_out = self._evaluation[hit.evaluation_id]
         return Overlap(role, problem.problem_id, hit.rule, hit.shared, problem.prompt, hit.evaluation_id, held_out)
 
-    def _apart(self, drawn: _Drawn, role: str) -> list[tuple[str, Problem]]:
+    def _apart(self, drawn: _Drawn, role: str) -> list[tuple[int, Problem]]:
         """Drawn rows that are near to none of an earlier role and none with a smaller hash; the others are left out."""
-        kept: list[tuple[str, Problem]] = []
+        kept: list[tuple[int, Problem]] = []
         copies = NearCopies(self._near)
         for place, problem in drawn.chosen:
             parts = apart(problem.prompt)
@@ -151,23 +160,20 @@ class Selection:
         return kept
 
 
-def held_out(source: Source, split: str, seed: int, unusable: list[UnusableRow] | None = None) -> list[Problem]:
+def held_out(source: Source, split: str, seed: int, unusable: list[UnusableRow]) -> list[Problem]:
     """Evaluation problems of one split, each row one problem: all of the source, or `source.rows` chosen by hash.
 
-    unusable: takes the rows that cannot be used; without it such a row is a PipelineError. Raises PipelineError too if
-    fewer problems than asked for (or none) are there.
+    unusable: takes the rows that cannot be used. Raises PipelineError as `problems` does, and if fewer problems than
+    wanted (or none) are there.
     """
-    dropped = [] if unusable is None else unusable
-    before = len(dropped)
-    numbered = enumerate(problems(source, split, split, dropped), start=1)
-    found = [replace(problem, problem_id=f"{split}-{number:05d}") for number, problem in numbered]
-    if unusable is None and dropped:
-        raise PipelineError(f"{dropped[0].place}: {dropped[0].text}; mend the row")
-    if len(found) < max(source.rows, 1):
-        raise _too_few(source, f"split {split}", len(found), len(found), [], dropped[before:])
+    before = len(unusable)
+    numbered = enumerate(problems(source, split, split, unusable), start=1)
+    rows = [replace(problem, problem_id=f"{split}-{number:05d}") for number, problem in numbered]
+    if len(rows) < max(source.rows, 1):
+        raise _too_few(source, f"split {split}", len(rows), len(rows), [], unusable[before:])
     if source.rows:
-        found = sorted(found, key=lambda problem: _hash(f"{seed}/{problem.prompt}"))[: source.rows]
-    return sorted(found, key=lambda problem: problem.problem_id)
+        rows = sorted(rows, key=lambda problem: _place(seed, problem.prompt))[: source.rows]
+    return sorted(rows, key=lambda problem: problem.problem_id)
 
 
 def problems(source: Source, role: str, split: str, unusable: list[UnusableRow]) -> Iterator[Problem]:
@@ -218,7 +224,7 @@ def _refuse_failing(source: Source) -> None:
 def _too_few(
     source: Source, who: str, left: int, usable: int, left_out: Sequence[str], unusable: Sequence[UnusableRow]
 ) -> PipelineError:
-    """The line for a source that has fewer problems than asked for: how many rows are gone for which reason."""
+    """The line for a source that has fewer problems than wanted: how many rows are gone for which reason."""
     reasons = files.counts([*left_out, *(row.reason for row in unusable)])
     why = ", ".join(f"{reason} {count}" for reason, count in reasons.items()) or "it has no more"
     first = f"; the first: {unusable[0].place.removeprefix(f'{source.path}: ')}: {unusable[0].text}" if unusable else ""
@@ -233,10 +239,6 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _inverted(place: str) -> str:
-    """A hash turned around, so that the heap's first is the largest (its own inverse)."""
-    return place.translate(_INVERSE)
-
-
-_INVERSE = str.maketrans("0123456789abcdef", "fedcba9876543210")
-_LAST = "g"  # after every hash
+def _place(seed: int, text: str) -> int:
+    """Where a text stands in the order of a role."""
+    return int(_hash(f"{seed}/{text}"), 16)

@@ -43,7 +43,7 @@ def _rows(source: Source) -> Iterator[tuple[str, Mapping[str, Any]]]:
         for number, row in rows(shard, columns=()):
             where = f"{shard.path}: row {number}"
             if isinstance(row, Unusable):
-                raise PipelineError(f"{where}: {row}; mend the row")
+                raise PipelineError(f"{where}: {row}; correct the row")
             yield where, row
 
 
@@ -51,19 +51,15 @@ def prompts(source: Source) -> Iterator[str]:
     """The text of every problem of a source, each once, streamed."""
     seen: set[str] = set()
     for where, row in _rows(source):
-        found = row["instruction"] if "instruction" in row else _question(row, where)
-        if not isinstance(found, str) or not found.strip():
-            raise PipelineError(f"{where}: the problem must be a text, is {shown(found)}; mend the row")
-        if found not in seen:
-            seen.add(found)
-            yield found
-
-
-def _question(row: Mapping[str, Any], where: str) -> Any:
-    try:
-        return row["question"]["problem"]
-    except (KeyError, TypeError) as error:
-        raise _neither(row, where) from error
+        try:
+            problem = row["instruction"] if "instruction" in row else row["question"]["problem"]
+        except (KeyError, TypeError) as error:
+            raise _neither(row, where) from error
+        if not isinstance(problem, str) or not problem.strip():
+            raise PipelineError(f"{where}: the problem must be a text, is {shown(problem)}; correct the row")
+        if problem not in seen:
+            seen.add(problem)
+            yield problem
 
 
 def read(source: Source, only: Container[str] | None = None) -> list[RatedStep]:
@@ -71,18 +67,18 @@ def read(source: Source, only: Container[str] | None = None) -> list[RatedStep]:
 
     Raises PipelineError naming row and column where a row is in neither layout, and where no rated step is left.
     """
-    found: dict[RatedStep, None] = {}
+    steps: dict[RatedStep, None] = {}
     for where, row in _rows(source):
         if all(name in row for name in _TABLE):
-            found[_from_table(row, where)] = None
+            steps[_from_table(row, where)] = None
         elif all(name in row for name in _RECORD):
-            found |= dict.fromkeys(_from_record(row, where))
+            steps |= dict.fromkeys(_from_record(row, where))
         else:
             raise _neither(row, where)
-    kept = [step for step in found if only is None or step.prompt in only]
+    kept = [step for step in steps if only is None or step.prompt in only]
     if not any(step.rating is not None for step in kept):
         raise PipelineError(
-            f"{source.path}: none of {len(found)} steps is left: their problems overlap with evaluation ones or "
+            f"{source.path}: none of {len(steps)} steps is left: their problems overlap with evaluation ones or "
             "those of other roles, or they have no rating; give another file"
         )
     return kept
@@ -100,7 +96,7 @@ def _from_table(row: Mapping[str, Any], where: str) -> RatedStep:
     before = responses if isinstance(responses, list) else [None]
     if not all(isinstance(part, str) for part in (problem, text, *before)):
         raise PipelineError(
-            f"{where}: instruction and next_response must be texts and responses a list of texts; mend the row"
+            f"{where}: instruction and next_response must be texts and responses a list of texts; correct the row"
         )
     steps = tuple(_marked(n, part) for n, part in enumerate(before, start=1))
     return RatedStep(problem, steps, _marked(len(steps) + 1, text), _rating(rating, where))
@@ -117,7 +113,7 @@ def _rating(value: object, where: str) -> int | None:
             return int(number)
     except InvalidOperation:
         pass
-    raise PipelineError(f"{where}: a rating must be -1, 0, 1 or null, is {shown(value)}; mend the row")
+    raise PipelineError(f"{where}: a rating must be -1, 0, 1 or null, is {shown(value)}; correct the row")
 
 
 def _from_record(row: Mapping[str, Any], where: str) -> Iterator[RatedStep]:
@@ -135,7 +131,7 @@ def _from_record(row: Mapping[str, Any], where: str) -> Iterator[RatedStep]:
             before = (*before, _marked(number, text))
     except (AttributeError, KeyError, TypeError, IndexError) as error:
         reason = brief(f"{type(error).__name__}: {error}")
-        raise PipelineError(f"{where}: not a PRM800K record ({reason}); mend the row") from error
+        raise PipelineError(f"{where}: not a PRM800K record ({reason}); correct the row") from error
 
 
 def _marked(number: int, text: str) -> str:
@@ -148,14 +144,14 @@ def labelled(rated: Iterable[RatedStep], neutral: bool) -> list[LabelledSolution
     The steps of a prefix have their own rating where they were rated; they were chosen to go on with, so the others
     count as right.
     """
-    known = {(r.prompt, r.steps, r.text): r.rating for r in rated}
-    right = {key: neutral if rating == 0 else rating > 0 for key, rating in known.items() if rating is not None}
-    found = []
+    known = {(r.prompt, r.steps, r.text): r for r in rated}
+    right = {key: neutral if r.rating == 0 else r.rating > 0 for key, r in known.items() if r.rating is not None}
+    solutions = []
     for prompt, before, text in right:
         path = (*before, text)
         labels = tuple(right.get((prompt, path[:depth], step), True) for depth, step in enumerate(path))
-        found.append(LabelledSolution(sha256(prompt.encode()).hexdigest()[:16], prompt, path, labels))
-    return found
+        solutions.append(LabelledSolution(known[prompt, before, text].problem_id, prompt, path, labels))
+    return solutions
 
 
 def best_and_worst(rated: Iterable[RatedStep]) -> list[tuple[RatedStep, RatedStep]]:

@@ -46,32 +46,45 @@ def read(path: Path, wanted: Sequence[str]) -> Rows:
     wanted: paths of columns that a table is read for (none: all).
     Raises PipelineError naming the file, and the row where there is one.
     """
+    number = 0
+    try:
+        for number, row in _rows(path, wanted):
+            yield number, row
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise PipelineError(
+            f"{path}: cannot be read after row {number} ({brief(str(error), 120)}); fetch or save it again"
+        ) from error
+
+
+def _rows(path: Path, wanted: Sequence[str]) -> Rows:
     match kind(path):
         case ".jsonl":
-            return _json_lines(path)
+            with _opened(path) as lines:
+                yield from _json_rows(path, lines)
         case ".json":
-            return _json_array(path)
+            yield from _json_array(path)
         case ".csv":
-            return _delimited(path, wanted, ",")
+            yield from _delimited(path, wanted, ",")
         case ".tsv":
-            return _delimited(path, wanted, "\t")
+            yield from _delimited(path, wanted, "\t")
         case ".parquet":
-            return _parquet(path, wanted)
-    raise PipelineError(
-        f"{path}: unknown kind of file; give {', '.join(KINDS)} (texts also as {', '.join(COMPRESSIONS)})"
-    )
+            yield from enumerate(_parquet(path, wanted), start=1)
+        case _:
+            raise PipelineError(
+                f"{path}: unknown kind of file; give {', '.join(KINDS)} (texts also as {', '.join(COMPRESSIONS)})"
+            )
 
 
 # ---------------------------------------------------------------- JSON
 
 
 def _object(pairs: list[tuple[str, Any]]) -> Row:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    row = dict(pairs)
+    if len(row) < len(pairs):
         for key, times in Counter(key for key, _ in pairs).items():
             if times > 1:
-                found[key] = Unusable("duplicate_key", f"key {brief(key)!r} stands {times} times in one object")
-    return found
+                row[key] = Unusable("duplicate_key", f"key {brief(key)!r} stands {times} times in one object")
+    return row
 
 
 _JSON = json.JSONDecoder(
@@ -80,16 +93,6 @@ _JSON = json.JSONDecoder(
     parse_float=from_literal,
     parse_constant=lambda name: None if name == "NaN" else not_finite(name),
 )
-
-
-def _json_lines(path: Path) -> Rows:
-    number = 0
-    try:
-        with _opened(path) as lines:
-            for number, row in _json_rows(path, lines):
-                yield number, row
-    except OSError as error:
-        raise _cut(path, number, error) from error
 
 
 def _json_rows(path: Path, lines: Iterable[bytes]) -> Rows:
@@ -110,22 +113,19 @@ def _json_rows(path: Path, lines: Iterable[bytes]) -> Rows:
 
 def _json_array(path: Path) -> Rows:
     """Objects of an array, which is held whole; a file without one is read as JSON lines."""
-    try:
-        with _opened(path) as file:
-            data = file.read()
-    except OSError as error:
-        raise _cut(path, 0, error) from error
+    with _opened(path) as file:
+        data = file.read()
     if not data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
         yield from _json_rows(path, io.BytesIO(data))
         return
     text = _decoded(path, 1, data)
     try:
-        found = _JSON.decode(text)
+        rows = _JSON.decode(text)
     except json.JSONDecodeError as error:
         raise PipelineError(f"{path}: line {error.lineno}: not JSON ({error.msg}); save it again") from error
     except RecursionError as error:
         raise PipelineError(f"{path}: its values are nested too deeply; save it with one object a line") from error
-    for number, row in enumerate(found, start=1):
+    for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):
             raise PipelineError(f"{path}: row {number}: not a JSON object; give an array of objects")
         yield number, row
@@ -141,12 +141,9 @@ def _delimited(path: Path, wanted: Sequence[str], delimiter: str) -> Rows:
     """
     csv.field_size_limit(_LONGEST_CELL)
     number = 0
-    try:
-        with (
-            _opened(path) as file,
-            io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="") as lines,
-        ):
-            reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    with _opened(path) as file, io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="") as lines:
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        try:
             header = next(filter(None, reader), [])
             places = {name: header.index(name) for name in tops(str(path), wanted, header)}
             for number, cells in enumerate(filter(None, reader), start=1):
@@ -157,11 +154,9 @@ def _delimited(path: Path, wanted: Sequence[str], delimiter: str) -> Rows:
                     yield number, {name: _cell(cells[place]) for name, place in places.items()}
                 else:
                     yield number, Unusable("ragged_row", f"it has {len(cells)} cells, the header has {len(header)}")
-    except csv.Error as error:
-        line = f"row {number + 1} (line {reader.line_num})"
-        raise PipelineError(f"{path}: {line}: not CSV ({error}); mend its quotes or line ends") from error
-    except OSError as error:
-        raise _cut(path, number, error) from error
+        except csv.Error as error:
+            line = f"row {number + 1} (line {reader.line_num})"
+            raise PipelineError(f"{path}: {line}: not CSV ({error}); correct its quotes or line ends") from error
 
 
 def _cell(text: str) -> str | Unusable | None:
@@ -174,18 +169,12 @@ def _cell(text: str) -> str | Unusable | None:
 # ---------------------------------------------------------------- Parquet
 
 
-def _parquet(path: Path, wanted: Sequence[str]) -> Rows:
-    number = 0
-    try:
-        with pq.ParquetFile(path) as file:
-            columns = tops(str(path), wanted, file.schema_arrow.names)
-            for group in range(file.num_row_groups):  # all groups in one call: memory grows with the file
-                for batch in file.iter_batches(batch_size=4096, columns=columns, row_groups=[group]):
-                    for row in batch_rows(batch):
-                        number += 1
-                        yield number, row
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise _cut(path, number, error) from error
+def _parquet(path: Path, wanted: Sequence[str]) -> Iterator[Row]:
+    with pq.ParquetFile(path) as file:
+        columns = tops(str(path), wanted, file.schema_arrow.names)
+        for group in range(file.num_row_groups):  # all groups in one call: memory grows with the file
+            for batch in file.iter_batches(batch_size=4096, columns=columns, row_groups=[group]):
+                yield from batch_rows(batch)
 
 
 def batch_rows(batch: pa.RecordBatch | pa.Table) -> Iterator[Row]:
@@ -214,29 +203,20 @@ def _decoded(path: Path, number: int, line: bytes) -> str:
         raise PipelineError(f"{path}: row {number}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
 
 
-def _cut(path: Path, number: int, error: Exception) -> PipelineError:
-    return PipelineError(
-        f"{path}: cannot be read after row {number} ({brief(str(error), 120)}); fetch or save it again"
-    )
-
-
 def tops(where: str, wanted: Sequence[str], names: Sequence[str]) -> list[str]:
     """The columns of a table that hold the wanted paths (none: all), each once.
 
     A path is the name of a column, or begins with one. Raises PipelineError for an absent or twofold column.
     """
-    found = dict.fromkeys([_top(where, path, names) for path in wanted] or names)
-    for name in found:
-        if list(names).count(name) > 1:
-            raise PipelineError(f"{where}: {list(names).count(name)} columns are named {name!r}; rename all but one")
-    return list(found)
-
-
-def _top(where: str, path: str, names: Sequence[str]) -> str:
-    for name in (path, path.partition(".")[0]):
-        if name in names:
-            return name
-    raise PipelineError(
-        f"{where}: column {path!r} is missing; it has {brief(', '.join(names), 120) or 'none'}: correct its name in "
-        "params.yaml, section `problems`"
-    )
+    columns: dict[str, None] = {}
+    for path in wanted or names:
+        name = path if path in names else path.partition(".")[0]
+        if name not in names:
+            raise PipelineError(
+                f"{where}: column {path!r} is missing; it has {brief(', '.join(names), 120) or 'none'}: correct its "
+                "name in params.yaml, section `problems`"
+            )
+        if (times := list(names).count(name)) > 1:
+            raise PipelineError(f"{where}: {times} columns are named {name!r}; rename all but one")
+        columns[name] = None
+    return list(columns)

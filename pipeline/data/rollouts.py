@@ -8,7 +8,7 @@ cross-entropy with the share, and leaves the training as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -57,14 +57,10 @@ class RolloutStep:
 
 
 def tasks(
-    problems: Sequence[Problem], final: ModuleType, settings: Rollouts, seed: int
-) -> Callable[[Renderer], dict[str, Task[RolledOut]]]:
-    """Makes the tasks, by problem_id, of all problems with a gold answer. final: of the domain."""
-
-    def made(renderer: Renderer) -> dict[str, Task[RolledOut]]:
-        return {p.problem_id: _roll_out(renderer, p, final, settings, seed) for p in problems if p.answer}
-
-    return made
+    renderer: Renderer, problems: Sequence[Problem], final: ModuleType, settings: Rollouts, seed: int
+) -> dict[str, Task[RolledOut]]:
+    """The task of each problem with a gold answer, by its id. final: of the domain."""
+    return {p.problem_id: _roll_out(renderer, p, final, settings, seed) for p in problems if p.answer}
 
 
 def _roll_out(
@@ -130,22 +126,13 @@ def labelled(
         right: dict[tuple[str, ...], bool] = {}
         for path in row.paths:
             share = sum(next(grades) == Grade.RIGHT for _ in path.answers) / len(path.answers)
-            right[path.steps] = _label(share, settings, seed_of(seed, "label", row.prompt, *path.steps))
+            place = seed_of(seed, "label", row.prompt, *path.steps)
+            right[path.steps] = share > 0 if settings.estimate == "hard" else place < share * _UNIT
             estimates.append(RolloutStep(row.problem_id, path.steps, share, len(path.answers), right[path.steps]))
-        rows += [
-            LabelledSolution(row.problem_id, row.prompt, path.steps, _labels(path.steps, right))
-            for path in row.paths
-            if path.whole
-        ]
+        for whole in (path.steps for path in row.paths if path.whole):
+            labels = tuple(right[whole[: end + 1]] for end in range(len(whole)))
+            rows.append(LabelledSolution(row.problem_id, row.prompt, whole, labels))
     return rows, estimates, dropped
-
-
-def _label(share: float, settings: Rollouts, place: int) -> bool:
-    return share > 0 if settings.estimate == "hard" else place < share * _UNIT
-
-
-def _labels(path: Sequence[str], right: Mapping[tuple[str, ...], bool]) -> tuple[bool, ...]:
-    return tuple(right[tuple(path[: end + 1])] for end in range(len(path)))
 
 
 def statistics(estimates: Sequence[RolloutStep]) -> dict[str, Any]:

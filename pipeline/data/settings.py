@@ -66,8 +66,8 @@ class Problems(Section):
     def evaluation_splits(self, domain: Any) -> list[str]:
         """Names of the evaluation splits in order; domain: its section, which names those that it generates."""
         generated = domain.evaluation_splits() if hasattr(domain, "evaluation_splits") else []
-        found = self.evaluation.items()
-        return [n for key, s in found for n in (generated if s.path == GENERATED else [key])]
+        sources = self.evaluation.items()
+        return [name for key, s in sources for name in (generated if s.path == GENERATED else [key])]
 
 
 class Ift(Section):

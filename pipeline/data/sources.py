@@ -48,8 +48,8 @@ def shards(source: Source) -> list[Source]:
     path = Path(source.path)
     if source.path.startswith((HUB, GYM)) or path.is_file():
         return [source]
-    found = path.iterdir() if path.is_dir() else map(Path, glob.glob(source.path, recursive=True))
-    files = sorted(file for file in found if not file.name.startswith((".", "_")) and file.suffix.lower() != ".md")
+    entries = path.iterdir() if path.is_dir() else map(Path, glob.glob(source.path, recursive=True))
+    files = sorted(file for file in entries if not file.name.startswith((".", "_")) and file.suffix.lower() != ".md")
     if not files:
         raise PipelineError(f"{path}: no such file; correct the path in params.yaml, section `problems`")
     kinds = {readers.kind(file): file for file in reversed(files)}

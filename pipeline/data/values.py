@@ -15,7 +15,7 @@ _SHOWN = 80
 
 
 class Unusable(Exception):
-    """A row or a value that cannot be used; stands in the place of the value until somebody asks for it.
+    """A row or a value that cannot be used; stands in the place of the value until somebody reads it.
 
     reason: the short name that drops are counted by. The message says what is there, in one line.
     """

@@ -41,27 +41,25 @@ def answers(stage: Stage, prompts: Mapping[str, str], settings: Annotator, attem
 
     Raises PipelineError as `endpoint.ask` does.
     """
-    found = Texts()
+    texts = Texts()
     if settings.kind == "model":
-        for key, completion in _local(stage, prompts, settings, attempt).items():
-            found.add(key, thinking.answer(completion.text), completion.finish)
-        return found
+        completions = work.results(
+            stage,
+            {"policy": Path(settings.model)},
+            lambda r: {key: _complete(r, text, seed_of(key, attempt), settings) for key, text in prompts.items()},
+            Completion,
+            depends_on=(settings, attempt, tuple(prompts.items())),
+        )
+        for key, completion in completions.items():
+            texts.add(key, thinking.answer(completion.text), completion.finish)
+        return texts
     if settings.kind != "endpoint":
         raise PipelineError(f"annotator.kind: {settings.kind!r} writes no text for {stage.name}; give another kind")
     questions = {key: Question(prompt, settings.sampling, attempt) for key, prompt in prompts.items()}
     here = stage.machine.endpoints
-    said = endpoint.ask(stage.name, questions, settings.model, settings, here, "annotator")
-    for key, answer in said.items():
-        found.add(key, answer.text, answer.finish, answer.refused)
-    return found
-
-
-def _local(stage: Stage, prompts: Mapping[str, str], settings: Annotator, attempt: int) -> dict[str, Completion]:
-    def tasks(renderer: Renderer) -> dict[str, Task[Completion]]:
-        return {key: _complete(renderer, text, seed_of(key, attempt), settings) for key, text in prompts.items()}
-
-    models = {"policy": Path(settings.model)}
-    return work.results(stage, models, tasks, Completion, settings, attempt, tuple(prompts.items()))
+    for key, answer in endpoint.ask(stage.name, questions, settings.model, settings, here, "annotator").items():
+        texts.add(key, answer.text, answer.finish, answer.refused)
+    return texts
 
 
 def _complete(renderer: Renderer, prompt: str, seed: int, settings: Annotator) -> Task[Completion]:

@@ -1,6 +1,6 @@
 """One client of all OpenAI-compatible servers: those of annotator and references, and vLLM's own.
 
-What is asked and what a reply says stands in `texts` (a prompt as text) and `completions` (token ids).
+What is sent and what a reply says stands in `texts` (a prompt as text) and `completions` (token ids).
 """
 
 from __future__ import annotations

@@ -16,22 +16,8 @@ async def ask(client: Client, model: str, request: Request, count: int) -> list[
 
     model: by the server's name. Raises NoAnswer.
     """
-    drawn = request.temperature > 0
-    sent: dict[str, Any] = _PLAIN | {
-        "model": model,
-        "prompt": list(request.prompt_ids),
-        "n": count,
-        "max_tokens": request.max_tokens,
-        "temperature": request.temperature,
-        "top_p": request.top_p if drawn else 1.0,
-        "seed": request.seed if drawn else None,
-        "stop": list(request.stop) or None,
-        "stop_token_ids": list(request.ends) or None,
-        "return_token_ids": True,
-    }
-    if request.labels:
-        sent |= {"logprobs": len(request.labels), "logprob_token_ids": list(request.labels)}
-        sent["return_tokens_as_token_ids"] = True
+    sent = _PLAIN | request.parameters() | {"model": model, "prompt": list(request.prompt_ids), "n": count}
+    sent |= {"return_token_ids": True, "return_tokens_as_token_ids": bool(request.labels)}
     if request.form:
         sent["structured_outputs"] = {"regex": request.form}
     reply = await client.post("completions", sent)

@@ -1,4 +1,4 @@
-"""Which GPUs each replica has, and what cannot be placed on them: said before an engine starts."""
+"""Which GPUs each replica has, and what cannot be placed on them, before an engine starts."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -29,7 +29,7 @@ from pipeline.inference.requests import seed_of
 from pipeline.inference.settings import Endpoint
 from pipeline.inference.texts import Answer
 
-IN_A_ROW = 32  # refusals with no answer between them, after which it is asked whether the server still answers
+IN_A_ROW = 32  # refusals with no answer between them: then one more request shows whether the server still answers
 _OF_ALL = (UNREACHABLE, 401, 402, 404, 405, 407, 410, 429)  # network, key, bill, model, rate: the same for every prompt
 
 
@@ -56,27 +56,29 @@ def ask(
         asking = _Asking(name, questions, model, settings, here, section, past)
         if asking.queue:
             asyncio.run(asking.all())
-        found = {key: past.done.get(place) or asking.refused[place] for key, place in asking.places.items()}
-    return {key: replace(answer, text=thinking.answer(answer.text)) for key, answer in found.items()}
+        answers = {key: past.done.get(place) or asking.refused[place] for key, place in asking.places.items()}
+    return {key: replace(answer, text=thinking.answer(answer.text)) for key, answer in answers.items()}
 
 
+@dataclass
 class _Asking:
-    """One call of `ask`: what is still to be asked, what was refused, and what all of it cost."""
+    """One call of `ask`: the questions that are left, what was refused, and what all of it cost."""
 
-    def __init__(
-        self,
-        name: str,
-        questions: Mapping[str, Question],
-        model: str,
-        settings: Endpoint,
-        here: Endpoints,
-        section: str,
-        past: Journal[Answer],
-    ) -> None:
-        self.name, self.model, self.settings, self.here = name, model, settings, here
-        self.section, self.past = section, past
-        self.places = {key: _place(model, question, settings.omit) for key, question in questions.items()}
-        self.questions = {place: questions[key] for key, place in self.places.items()}
+    name: str
+    by_key: Mapping[str, Question]
+    model: str
+    settings: Endpoint
+    here: Endpoints
+    section: str
+    past: Journal[Answer]
+
+    def __post_init__(self) -> None:
+        past, omitted = self.past, sorted(self.settings.omit)
+        self.places = {
+            key: _hash(self.model, repr(question.sampling), str(question.attempt), question.prompt, *omitted)
+            for key, question in self.by_key.items()
+        }
+        self.questions = {place: self.by_key[key] for key, place in self.places.items()}
         self.keys = {place: key for key, place in reversed(self.places.items())}
         self.queue = [place for place in reversed(self.questions) if place not in past.done]
         self.refused: dict[str, Answer] = {}  # in the order in which the refusals came
@@ -84,7 +86,7 @@ class _Asking:
         self.spent, self.requests = sum(answer.tokens for answer in past.done.values()), len(past.done)
 
     async def all(self) -> None:
-        """Work off the queue; everything asked is answered in the journal or refused when this returns."""
+        """Work off the queue; every question is answered in the journal or refused when this returns."""
         before = self.spent
         key = key_in(self.settings.key_variable, f"{self.section}.key_variable")
         self.progress = Progress(self.name, len(self.questions), len(self.questions) - len(self.queue))
@@ -135,12 +137,8 @@ class _Asking:
         self.proved = refused
 
     def _refuse_above_cap(self) -> None:
-        settings = self.settings
-        for name, cap, amount in (
-            ("max_tokens_spent", settings.max_tokens_spent, self.spent),
-            ("max_requests", settings.max_requests, self.requests),
-        ):
-            if 0 < cap <= amount:
+        for name, amount in (("max_tokens_spent", self.spent), ("max_requests", self.requests)):
+            if 0 < getattr(self.settings, name) <= amount:
                 raise PipelineError(
                     f"{self.section}.{name}: {self.spent} tokens and {self.requests} requests spent on {self.model} "
                     f"with {len(self.queue)} prompts left; the answers so far are kept: raise it and run again"
@@ -177,13 +175,9 @@ class _Asking:
         else:
             what = (
                 f"{error}, asked for {self.name} {self.keys[place]}; {kept}: correct url, model, api or sampling "
-                f"({self.section}.omit leaves parameters out), or mend the server, and run again"
+                f"({self.section}.omit leaves parameters out), or repair the server, and run again"
             )
         return PipelineError(f"{self.section}.url: {self.settings.url} {what}")
-
-
-def _place(model: str, question: Question, omit: Sequence[str]) -> str:
-    return _hash(model, repr(question.sampling), str(question.attempt), question.prompt, *sorted(omit))
 
 
 def _hash(*parts: str) -> str:

@@ -28,21 +28,19 @@ def open_engines(models: Mapping[str, Path], params: Inference, here: machine.In
     if here.serve or not here.endpoints:
         devices.require_divisible(models.values(), here.tensor_parallel)
         hold_gpus()
-    mine, found = devices.shared(here, len(models)), dict[str, Engine]()
+    share, engines = devices.shared(here, len(models)), dict[str, Engine]()
     with ExitStack() as stack:
         for index, (name, model) in enumerate(models.items()):
-            if not here.serve and not here.endpoints:
-                engine = stack.enter_context(closing(PooledEngine(model, params, mine, devices.places(here))))
-                if devices.gpus() and index + 1 < len(models):
-                    engine.wait_until_ready()
-                found[name] = engine
-                continue
-            if here.serve:
-                running = stack.enter_context(servers.started(name, index, model, params, mine))
+            if here.serve or here.endpoints:
+                given = [servers.Server(url, here.timeout) for url in here.endpoints if not here.serve]
+                running = given or stack.enter_context(servers.started(name, index, model, params, share))
+                engines[name] = stack.enter_context(closing(ServedEngine(model, params, share, running)))
             else:
-                running = [servers.Server(url, here.timeout) for url in here.endpoints]
-            found[name] = stack.enter_context(closing(ServedEngine(model, params, mine, running)))
-        for started in found.values():
-            if isinstance(started, PooledEngine):
-                started.wait_until_ready()  # so that whoever counts work counts no start
-        yield found
+                pool = stack.enter_context(closing(PooledEngine(model, params, share, devices.places(here))))
+                if devices.gpus():
+                    pool.wait_until_ready()
+                engines[name] = pool
+        for engine in engines.values():
+            if isinstance(engine, PooledEngine):
+                engine.wait_until_ready()  # so that whoever counts work counts no start
+        yield engines

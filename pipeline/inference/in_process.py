@@ -41,9 +41,6 @@ class InProcessEngine:
         import torch
         from vllm import LLM
 
-        on_cpu = not torch.cuda.is_available()
-        if on_cpu:
-            torch.set_num_threads(1)
         settings: dict[str, Any] = {
             "model": str(model),
             "dtype": params.dtype,
@@ -57,7 +54,8 @@ class InProcessEngine:
             "load_format": "safetensors",
             "generation_config": "vllm",
         }
-        if on_cpu:
+        if not torch.cuda.is_available():
+            torch.set_num_threads(1)
             settings |= {
                 "enforce_eager": True,
                 "block_size": _BLOCK,
@@ -81,17 +79,8 @@ class InProcessEngine:
         if len(request.prompt_ids) + request.max_tokens > self.max_model_len:
             self._early.append((key, Completion("", "context", 0)))
             return
-        params = SamplingParams(
-            max_tokens=request.max_tokens,
-            temperature=request.temperature,
-            top_p=request.top_p if request.temperature > 0 else 1.0,
-            stop=list(request.stop) or None,
-            stop_token_ids=list(request.ends) or None,
-            seed=request.seed if request.temperature > 0 else None,
-            logprobs=len(request.labels) or None,
-            logprob_token_ids=list(request.labels) or None,
-            structured_outputs=StructuredOutputsParams(regex=request.form) if request.form else None,
-        )
+        form = StructuredOutputsParams(regex=request.form) if request.form else None
+        params = SamplingParams(**request.parameters(), structured_outputs=form)
         self._llm.llm_engine.add_request(key, {"prompt_token_ids": list(request.prompt_ids)}, params)
         self._labels[key] = request.labels
 

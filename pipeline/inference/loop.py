@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from pipeline.inference.requests import Completion, Engine, Task, Usage
+from pipeline.inference.requests import Completion, Engine, Request, Task, Usage
 
 Result = TypeVar("Result")
-_PATIENCE = 1.0  # seconds: the longest wait for engines that say nothing
+_LONGEST_WAIT = 1.0  # seconds, for engines that return nothing
 
 
 @dataclass
@@ -36,20 +36,16 @@ def run(
     sources = {source for engine in engines.values() for source in engine.sources}
     coming = enumerate(tasks)
     running: dict[int, _Running] = {}
-    exhausted = False
     while True:
-        while not exhausted and len(running) < window:
-            entry = next(coming, None)
-            exhausted = entry is None
-            if entry is not None:
-                group, (name, task) = entry
-                running[group] = _Running(task, name)
-                _advance(group, running, engines, finished, usage)
+        while len(running) < window and (entry := next(coming, None)):
+            group, (name, task) = entry
+            running[group] = _Running(task, name)
+            _advance(group, running, engines, finished, usage)
         if not running:
             return usage
         done = [entry for engine in engines.values() for entry in engine.step()]
         if sources and not done:
-            wait(sources, timeout=_PATIENCE)
+            wait(sources, timeout=_LONGEST_WAIT)
         for key, completion in done:
             group, index = map(int, key.split("/"))
             state = running[group]
@@ -69,17 +65,16 @@ def _advance(
 ) -> None:
     """Resume a task until it waits for requests or ends; an empty list of requests is answered at once."""
     state = running[group]
-    answers: list[Completion] | None = [a for a in state.answers if a is not None] if state.answers else None
-    while True:
+    answers: Any = state.answers or None  # what begins a generator
+    requests: list[Request] = []
+    while not requests:
         try:
-            requests = next(state.task) if answers is None else state.task.send(answers)
+            requests = state.task.send(answers)
         except StopIteration as stop:
             del running[group]
             finished(state.name, stop.value)
             return
         answers = []
-        if requests:
-            break
     state.answers, state.waiting = [None] * len(requests), len(requests)
     usage.requests += len(requests)
     usage.prompt_tokens += sum(len(request.prompt_ids) for request in requests)

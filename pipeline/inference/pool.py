@@ -26,7 +26,7 @@ from pipeline.inference.requests import Completion, Request
 from pipeline.inference.settings import Inference
 
 # A killed child leaves a semaphore to Python's tracker, which removes it and would warn about it; vLLM touches a name
-# of torch that torch calls deprecated. Neither is the user's to mend.
+# of torch that torch calls deprecated. A user can change neither.
 _QUIET = "ignore:resource_tracker:UserWarning,ignore:`torch.distributed.reduce_op` is deprecated:FutureWarning"
 _GRACE = 20.0  # seconds for an engine over several devices to end in order; else it leaves shared memory behind
 
@@ -79,7 +79,7 @@ class PooledEngine:
                 try:
                     self._connections[number].send(batch)
                 except OSError:
-                    self._receive(number)  # what it said last, or how it ended
+                    self._receive(number)  # what it sent last, or how it ended
                     continue
                 batch.clear()
         ready = wait(self._connections, timeout=0)
@@ -87,12 +87,12 @@ class PooledEngine:
 
     def _receive(self, number: int) -> list[tuple[str, Completion]]:
         try:
-            said: list[tuple[str, Completion]] = self._connections[number].recv()
-            return said
+            done: list[tuple[str, Completion]] = self._connections[number].recv()
         except (EOFError, OSError) as error:
             process = self._processes[number]
             process.join(_GRACE)
             raise PipelineError(f"{self._model}: an engine {_end_of(process.exitcode)}") from error
+        return done
 
     def close(self) -> None:
         """End the processes; on one device they hold nothing but memory, and an orderly exit of vLLM takes seconds."""

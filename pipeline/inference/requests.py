@@ -36,6 +36,21 @@ class Request:
     form: str = ""
     model: str = "policy"
 
+    def parameters(self) -> dict[str, Any]:
+        """How it is sampled, as vLLM's `SamplingParams` and its servers call it; what does not matter is absent."""
+        drawn = self.temperature > 0
+        values = {
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+            "top_p": self.top_p if drawn else 1.0,
+            "seed": self.seed if drawn else None,
+            "stop": list(self.stop) or None,
+            "stop_token_ids": list(self.ends) or None,
+            "logprobs": len(self.labels) or None,
+            "logprob_token_ids": list(self.labels) or None,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
 
 def sampled(
     renderer: Renderer, ids: Sequence[int], sampling: Sampling, seed: int, stop: tuple[str, ...] = (), form: str = ""
@@ -77,7 +92,7 @@ Task = Generator[list[Request], list[Completion], Result]
 
 @dataclass
 class Usage:
-    """What a run of tasks asked of its engines: requests, and tokens of their prompts and completions."""
+    """What a run of tasks gave its engines to do: requests, and tokens of their prompts and completions."""
 
     requests: int = 0
     prompt_tokens: int = 0

@@ -59,10 +59,10 @@ class ServedEngine:
         self._slots = {server.url: asyncio.Semaphore(here.max_num_seqs) for server in running}
         self._queued: list[_Ask] = []
         self._done: SimpleQueue[list[tuple[str, Completion]] | BaseException] = SimpleQueue()
-        bell, self._bell = socket.socketpair()
-        self.sources: Sequence[socket.socket] = [bell]
-        bell.setblocking(False)
-        self._bell.setblocking(False)
+        woken, self._wakeup = socket.socketpair()
+        self.sources: Sequence[socket.socket] = [woken]
+        woken.setblocking(False)
+        self._wakeup.setblocking(False)
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -87,19 +87,19 @@ class ServedEngine:
     def step(self) -> list[tuple[str, Completion]]:
         """Send what is queued and return what has finished. Raises PipelineError where no server answers any more."""
         for ask in self._queued:
-            self._loop.call_soon_threadsafe(self._start, ask)
+            self._loop.call_soon_threadsafe(self._keep, self._work_off(ask))
         self._queued = []
         with suppress(BlockingIOError):
             while self.sources[0].recv(4096):
                 pass
-        found: list[tuple[str, Completion]] = []
+        done: list[tuple[str, Completion]] = []
         with suppress(Empty):
             while True:
-                done = self._done.get_nowait()
-                if isinstance(done, BaseException):
-                    raise done
-                found += done
-        return found
+                more = self._done.get_nowait()
+                if isinstance(more, BaseException):
+                    raise more
+                done += more
+        return done
 
     def close(self) -> None:
         """Leave the servers; whoever started them ends them."""
@@ -107,7 +107,7 @@ class ServedEngine:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-        self._bell.close()
+        self._wakeup.close()
         self.sources[0].close()
 
     async def _leave(self) -> None:
@@ -119,21 +119,21 @@ class ServedEngine:
             await server.aclose()
 
     async def _open(self) -> None:
-        said = await asyncio.gather(*map(self._first_look, self._servers))
+        replies = await asyncio.gather(*map(self._first_look, self._servers))
         if all(server.down for server in self._servers):
-            each = "; ".join(f"{server.url} {words}" for server, words in zip(self._servers, said, strict=True))
+            each = "; ".join(f"{server.url} {words}" for server, words in zip(self._servers, replies, strict=True))
             raise PipelineError(
                 f"{machine.FILE}: inference.endpoints: {self._model} is served nowhere ({each}); start it there, or "
                 "let inference.serve start the servers of each stage"
             )
-        for server, words in zip(self._servers, said, strict=True):
+        for server, words in zip(self._servers, replies, strict=True):
             if server.down:
                 server.down = words
                 print(f"{server.url} {words}: left out for {self._model}", file=sys.stderr, flush=True)
                 self._keep(self._probe(server))
 
     async def _first_look(self, server: Server) -> str:
-        """What a given server serves instead or why it cannot be asked; waits for one that the stage has started."""
+        """What a given server serves instead or why it does not answer; waits for one that the stage has started."""
         deadline = self._loop.time() + GRACE
         while True:
             try:
@@ -141,33 +141,26 @@ class ServedEngine:
             except NoAnswer as error:
                 words = str(error)
                 if server.ended:
-                    raise PipelineError(self._fault(server)) from error
+                    assert server.process and server.log
+                    raise PipelineError(
+                        f"{machine.FILE}: inference.serve: the server of {self._model} ended with exit code "
+                        f"{server.process.returncode}: {servers.last_words(server.log)}; see {server.log}"
+                    ) from error
             if server.process is None or not server.down:
                 return words
             if words.startswith("serves") and self._loop.time() > deadline:  # not one that is about to end there
                 raise PipelineError(f"{machine.FILE}: inference.serve: the server {words}; correct the command")
             await asyncio.sleep(PROBE / 4)
 
-    def _fault(self, server: Server) -> str:
-        """How a server that the stage started has ended."""
-        assert server.process and server.log
-        return (
-            f"{machine.FILE}: inference.serve: the server of {self._model} ended with exit code "
-            f"{server.process.returncode}: {servers.last_words(server.log)}; see {server.log}"
-        )
-
     def _keep(self, work: Any) -> None:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _start(self, ask: _Ask) -> None:
-        self._keep(self._work_off(ask))
-
     def _finish(self, done: list[tuple[str, Completion]] | BaseException) -> None:
         self._done.put(done)
-        with suppress(BlockingIOError):  # it rings already
-            self._bell.send(b"\0")
+        with suppress(BlockingIOError):  # it is full already
+            self._wakeup.send(b"\0")
 
     async def _work_off(self, ask: _Ask) -> None:
         try:
@@ -177,11 +170,11 @@ class ServedEngine:
                     if server.down:
                         continue
                     try:
-                        found = await completions.ask(server, server.name, ask.request, len(ask.keys))
+                        replies = await completions.ask(server, server.name, ask.request, len(ask.keys))
                     except NoAnswer as error:
                         self._leave_out(server, str(error))
                         continue
-                self._finish(list(zip(ask.keys, found, strict=True)))
+                self._finish(list(zip(ask.keys, replies, strict=True)))
                 return
             raise PipelineError(self._no_answer(f"a request was sent to servers {_TRIES} times"))
         except Exception as error:
@@ -200,7 +193,9 @@ class ServedEngine:
 
     def _no_answer(self, what: str) -> str:
         each = "; ".join(f"{server.url} {server.down or 'answers others'}" for server in self._servers)
-        return f"{machine.FILE}: inference: {self._model}: {what} ({each}); finished work is kept: mend them, run again"
+        return (
+            f"{machine.FILE}: inference: {self._model}: {what} ({each}); finished work is kept: correct them, run again"
+        )
 
     def _leave_out(self, server: Server, why: str) -> None:
         if not server.down:

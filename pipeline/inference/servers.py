@@ -1,4 +1,4 @@
-"""vLLM's OpenAI-compatible servers: started by the command template of machine.yaml, asked what they serve."""
+"""vLLM's OpenAI-compatible servers: started by the command template of machine.yaml; what each serves."""
 
 from __future__ import annotations
 
@@ -81,14 +81,14 @@ def started(name: str, index: int, model: Path, params: Inference, here: machine
     logs lie in `.work/servers`.
     """
     given = [urlsplit(url) for url in here.endpoints]
-    spots = [(url.hostname or "", (url.port or 8000) + index) for url in given]
-    spots = spots or [("127.0.0.1", port) for port in _free_ports(here.replicas)]
-    places = devices.places(here) if "{devices}" in here.serve else [()] * len(spots)
+    addresses = [(url.hostname or "", (url.port or 8000) + index) for url in given]
+    addresses = addresses or [("127.0.0.1", port) for port in _free_ports(here.replicas)]
+    places = devices.places(here) if "{devices}" in here.serve else [()] * len(addresses)
     folder = journal.FOLDER / "servers"
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         result = []
-        for replica, ((host, port), place) in enumerate(zip(spots, places, strict=True)):
+        for replica, ((host, port), place) in enumerate(zip(addresses, places, strict=True)):
             fields = {
                 **here.model_dump(include={"max_num_seqs", "tensor_parallel", "gpu_memory_utilization"}),
                 **params.model_dump(),

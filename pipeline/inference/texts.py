@@ -27,7 +27,7 @@ class Answer:
 
 
 async def ask(client: Client, settings: Endpoint, model: str, prompt: str, drawn: Sampling, seed: int) -> Answer:
-    """The model's answer, asked without what `omit` names; the cap goes by the name that is left. Raises NoAnswer."""
+    """The model's answer; what `omit` names is not sent, the cap goes by the name that is left. Raises NoAnswer."""
     chat = settings.api == "chat"
     caps = [cap for cap in ("max_completion_tokens", "max_tokens")[not chat :] if cap not in settings.omit]
     values = {"seed": seed, "temperature": drawn.temperature, "top_p": drawn.top_p}

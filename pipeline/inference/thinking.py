@@ -23,7 +23,7 @@ _BARE_CHANNELS = re.compile(r"analysis(?=[A-Z]).*?(?:assistantfinal(.*)|\Z)", re
 def answer(text: str) -> str:
     """What follows the thinking; all of a text without any; "" where the text ends before the thinking does."""
     if "<|channel|>" in text:
-        return "".join(said for channel, said in _CHANNEL.findall(text) if channel == "final").strip()
+        return "".join(content for channel, content in _CHANNEL.findall(text) if channel == "final").strip()
     if bare := _BARE_CHANNELS.fullmatch(text.strip()):
         return (bare[1] or "").strip()
     rest = _UNCLOSED.sub("", _CLOSED.sub("", text))

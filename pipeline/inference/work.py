@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
@@ -27,7 +27,7 @@ def results(
     models: Mapping[str, Path],
     tasks: Callable[[Renderer], Mapping[str, Task[Row]]],
     row_type: type[Row],
-    *depends_on: Any,
+    depends_on: Sequence[Any],
     final: ModuleType | None = None,
     too_long: Callable[[Row], bool] | None = None,
 ) -> dict[str, Row]:
@@ -56,10 +56,10 @@ def results(
         todo = ((key, task) for key, task in waiting.items() if key not in past.done)
         note(**asdict(run(engines, todo, here.concurrent_problems, finished)))
         progress.close()
-    found = {key: past.done[key] for key in waiting}
-    if too_long is not None and found and all(map(too_long, found.values())):
+    rows = {key: past.done[key] for key in waiting}
+    if too_long is not None and rows and all(map(too_long, rows.values())):
         raise PipelineError(
-            f"inference.max_model_len: {how.max_model_len} tokens are too few for all {len(found)} prompts of "
+            f"inference.max_model_len: {how.max_model_len} tokens are too few for all {len(rows)} prompts of "
             f"{stage.name}; raise it"
         )
-    return found
+    return rows

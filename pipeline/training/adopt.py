@@ -21,25 +21,21 @@ def adopt(source: Path | str, folder: Path, max_model_len: int, key: str = "base
     the lines. Raises PipelineError, a line for each fault, if there is no such folder or repository, or it cannot be
     trained and served here.
     """
-    if Path(source).is_dir():
-        require_sound(Path(source), str(source), max_model_len, key)
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in model_files.wanted(Path(source)):
-            shutil.copyfile(file, folder / file.name)
+    place = Path(source) if Path(source).is_dir() else folder
+    if place == folder:
+        try:
+            snapshot_download(str(source), local_dir=folder, allow_patterns=_PATTERNS, ignore_patterns=["*/*"])
+        except (RepositoryNotFoundError, LocalEntryNotFoundError, HFValidationError) as error:
+            raise PipelineError(f"{key}: no model folder or reachable Hub model {source!s}; correct it") from error
+    how = place, str(source), max_model_len, key
+    if faults := [*model_files.faults(*how)] or [*loadable.faults(*how)]:
+        raise PipelineError("\n".join(dict.fromkeys(faults)))
+    wanted = model_files.wanted(place)
+    if place == folder:
+        shutil.rmtree(folder / ".cache", ignore_errors=True)  # the client's, with times in it
+        for file in {*folder.iterdir()} - {*wanted}:
+            file.unlink()
         return
-    try:
-        snapshot_download(str(source), local_dir=folder, allow_patterns=_PATTERNS, ignore_patterns=["*/*"])
-    except (RepositoryNotFoundError, LocalEntryNotFoundError, HFValidationError) as error:
-        raise PipelineError(f"{key}: no model folder or reachable Hub model {source!s}; correct it") from error
-    require_sound(folder, str(source), max_model_len, key)
-    shutil.rmtree(folder / ".cache", ignore_errors=True)  # the client's, with times in it
-    for file in {*folder.iterdir()} - {*model_files.wanted(folder)}:
-        file.unlink()
-
-
-def require_sound(folder: Path, source: str, max_model_len: int, key: str) -> None:
-    """Refuse a model folder that cannot be trained and served here (PipelineError, a line for each fault)."""
-    how = folder, source, max_model_len, key
-    found = [*model_files.faults(*how)] or [*loadable.faults(*how)]
-    if found:
-        raise PipelineError("\n".join(dict.fromkeys(found)))
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in wanted:
+        shutil.copyfile(file, folder / file.name)

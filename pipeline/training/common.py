@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,18 @@ from pipeline.core import machine
 from pipeline.core.command import Progress, Stage
 from pipeline.core.config import Prompts
 from pipeline.core.errors import PipelineError
-from pipeline.core.files import replacing
+from pipeline.core.files import replacing, write, write_json
+from pipeline.core.records import Dropped
 from pipeline.language.renderer import Renderer
 from pipeline.training.settings import Training
 
-GPU_MULTIPLE = 64  # tokens to which a GPU's batches are padded, so that memory is found again
+GPU_MULTIPLE = 64  # tokens to which a GPU's batches are padded, so that memory is used again
 CURVE = ("loss", "learning_rate", "grad_norm", "reward_accuracy", "reward_margin")  # kept of every update
 
 
-def read_renderer(stage: Stage, model: Path) -> Renderer:
+def read_renderer(model: Path, prompts: Prompts) -> Renderer:
     """The renderer of a model folder with the prompts of params.yaml."""
     tokenizer = AutoTokenizer.from_pretrained(str(model), trust_remote_code=False)
-    prompts = stage.section("prompts", Prompts)
     return Renderer(tokenizer, prompts.family, prompts.chat)
 
 
@@ -94,12 +95,10 @@ class StageProgress(TrainerCallback):
     """The stage's own progress bar in the place of the trainer's; a loss that is no number ends the training."""
 
     def on_train_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
-        """Open the bar."""
         if state.is_world_process_zero:
             self.progress = Progress("train", state.max_steps, state.global_step)
 
     def on_step_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
-        """One more update."""
         if state.is_world_process_zero:
             self.progress.advance()
 
@@ -111,7 +110,6 @@ class StageProgress(TrainerCallback):
             )
 
     def on_train_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
-        """Close the bar."""
         if state.is_world_process_zero:
             self.progress.close()
 
@@ -125,16 +123,19 @@ def curve(history: list[dict[str, Any]]) -> list[dict[str, float]]:
     ]
 
 
-def write_curve(path: Path, kept: list[dict[str, float]]) -> None:
-    """The curve as a table that `dvc plots` draws."""
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+def write_beside(
+    stage: Stage, statistics: dict[str, Any], kept: list[dict[str, float]], dropped: Sequence[Dropped]
+) -> None:
+    """What stands beside a trained model: rows that were left out, the curve as a table of `dvc plots`, statistics."""
+    write(stage.dropped, Dropped, dropped)
+    with replacing(stage.curve) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, list(kept[0]) if kept else [], lineterminator="\n")
         table.writeheader()
         table.writerows(kept)
+    write_json(stage.stats, statistics)
 
 
 def ends(kept: list[dict[str, float]]) -> dict[str, float]:
     """First and last loss of a curve, each a mean over ten updates, for the statistics beside a model."""
-    losses = [update["loss"] for update in kept]
-    first, last = losses[:10], losses[-10:]
-    return {"first_loss": sum(first) / len(first), "last_loss": sum(last) / len(last)} if losses else {}
+    parts = {"first_loss": kept[:10], "last_loss": kept[-10:]} if kept else {}
+    return {name: sum(update["loss"] for update in part) / len(part) for name, part in parts.items()}

@@ -127,8 +127,7 @@ def _closed(note: str, rng: random.Random) -> str:
 def homework(world: World, problem: Any, text: str, rng: random.Random) -> Document:
     """Somebody's solution, slips of every kind in it, with a teacher's mark after each step."""
     rate = rng.choice((0.0, 0.5, 1.0))
-    steps: list[str] = []
-    marked: list[str] = []
+    steps, marked = list[str](), list[str]()
     while len(steps) < world.longest(problem) and (not steps or not world.finished(steps[-1])):
         odd = rng.random() < 0.15
         step = world.candidate(problem, steps, rng) if odd else world.next_step(problem, steps, rng, rate)

@@ -1,7 +1,7 @@
 """Starts a training: in this process on a CPU, else as processes of its own that end with this one.
 
 This process holds the devices of the machine while its trainers work. What a broken training left (rows, checkpoints)
-is found again under a hash of all that decides its result.
+stays under a hash of all that decides its result, and is taken up from there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,8 @@ def run(
             line.unlink()
         hold_gpus()
         command, distributed = _command(here, place)
-        job = Job(kind, str(start), str(folder), _plain(settings), _plain(here), seed, order, distributed)
+        sections = (settings.model_dump(mode="json"), here.model_dump(mode="json"))
+        job = Job(kind, str(start), str(folder), *sections, seed, order, distributed)
         (place / "job.json").write_text(json.dumps(asdict(job)), encoding="utf-8")
     except OSError as error:
         raise PipelineError(f"{place}: cannot be written ({error.strerror}); make room or give the rights") from error
@@ -93,15 +95,11 @@ def run(
     return outcome
 
 
-def _plain(section: Any) -> dict[str, Any]:
-    return dict(section.model_dump(mode="json"))
-
-
 def _command(here: machine.Training, place: Path) -> tuple[list[str], str]:
     """The command that trains (empty: this process does), and the kind of parallelism that it must give."""
+    worker_of_job = ["-m", "pipeline.training.worker", str(place)]
     if here.launcher == "none":
-        one = [sys.executable, "-m", "pipeline.training.worker", str(place)]
-        return (one if visible_gpus() else []), ""
+        return ([sys.executable, *worker_of_job] if visible_gpus() else []), ""
     if here.launcher != "accelerate":
         return [word.replace("{job}", str(place)) for word in shlex.split(here.launcher)], ""
     config = SHIPPED / f"{here.config}.yaml"
@@ -120,10 +118,7 @@ def _command(here: machine.Training, place: Path) -> tuple[list[str], str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     options = ["--config_file", str(config), "--num_processes", str(here.processes), "--main_process_port", str(port)]
-    return [
-        *[sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", *options],
-        *["-m", "pipeline.training.worker", str(place)],
-    ], kind
+    return [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", *options, *worker_of_job], kind
 
 
 def _run(command: list[str], place: Path) -> None:
@@ -140,22 +135,13 @@ def _run(command: list[str], place: Path) -> None:
     try:
         code = process.wait()
     finally:
-        for member in _session(process.pid):
-            os.kill(member, signal.SIGKILL)
+        for member in (int(entry.name) for entry in Path("/proc").glob("[0-9]*")):
+            with suppress(ProcessLookupError):
+                if os.getsid(member) == process.pid:  # launchers give each trainer a group of its own
+                    os.kill(member, signal.SIGKILL)
         process.wait()
     if code:
         raise PipelineError(_reason(code, place, command))
-
-
-def _session(leader: int) -> Iterator[int]:
-    """Processes of the session that `leader` began: launchers give each trainer a group of its own."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, _, session = stat.read_text().rpartition(")")[2].split()[:4]
-        except (OSError, ValueError):
-            continue
-        if int(session) == leader and state != "Z":
-            yield int(stat.parent.name)
 
 
 def _reason(code: int, place: Path, command: list[str]) -> str:

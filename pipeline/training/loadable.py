@@ -61,9 +61,9 @@ def _of_model(model: Any, info: dict[str, Any], tokenizer: Any) -> Iterator[str]
     lacks = sorted(info["missing_keys"])
     over = sorted(info["unexpected_keys"])
     other = sorted(name for name, *_ in info["mismatched_keys"])
-    for names, said in ((lacks, "lacks tensors of"), (over, "has tensors beside"), (other, "has other shapes than")):
+    for names, fault in ((lacks, "lacks tensors of"), (over, "has tensors beside"), (other, "has other shapes than")):
         if names:
-            yield f"{said} its config.json: {_named(names)}; give configuration and weights that belong together"
+            yield f"{fault} its config.json: {_named(names)}; give configuration and weights that belong together"
     rows, top = model.get_input_embeddings().weight.shape[0], max(tokenizer.get_vocab().values(), default=-1)
     if top >= rows:
         yield f"has a tokenizer with ids up to {top}, its embedding {rows} rows; resize it (`resize_token_embeddings`)"
@@ -94,8 +94,7 @@ def _named(names: Sequence[str]) -> str:
 
 
 def _unread(error: Exception) -> str:
-    said = str(error)
-    if "trust_remote_code" in said or "custom code" in said:
+    if "trust_remote_code" in str(error) or "custom code" in str(error):
         return "needs code of its own (auto_map), which is never run here; give a model that transformers knows"
     return f"cannot be loaded by transformers ({_line(error)}); correct it, or give another"
 

@@ -1,4 +1,4 @@
-"""A model folder as its files say: what keeps it from being used here, found without loading anything."""
+"""A model folder as its files say: what keeps it from being used here, without loading anything."""
 
 from __future__ import annotations
 
@@ -86,10 +86,10 @@ def _weights(folder: Path) -> Iterator[str]:
 
 
 def _settings(path: Path) -> dict[str, Any] | None:
-    found = read_json(path) if path.exists() else None
-    if not isinstance(found, dict | None):
+    settings = read_json(path) if path.exists() else None
+    if not isinstance(settings, dict | None):
         raise PipelineError(f"{path}: holds no settings by name; download it again")
-    return found
+    return settings
 
 
 def _kind(folder: Path, config: Mapping[str, Any]) -> Iterator[str]:

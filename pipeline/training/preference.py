@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer
-
 from pipeline.core import machine
 from pipeline.core.command import note
 from pipeline.core.config import Prompts
@@ -16,7 +14,7 @@ from pipeline.core.files import require_weights
 from pipeline.core.records import Dropped, Preference
 from pipeline.language.renderer import Renderer
 from pipeline.training import launch
-from pipeline.training.common import ends
+from pipeline.training.common import ends, read_renderer
 from pipeline.training.order import updates
 from pipeline.training.settings import Dpo
 from pipeline.training.supervised import Trained
@@ -41,9 +39,9 @@ def train_preferences(
     Rows over settings.max_length tokens are left out. Raises PipelineError if none is left, and as `launch.run` does.
     """
     require_weights(start)
-    tokenizer = AutoTokenizer.from_pretrained(str(start), trust_remote_code=False)
+    renderer = read_renderer(start, prompts)
     fitting, dropped = [], []
-    for pair, row in zip(pairs, preference_rows(Renderer(tokenizer, prompts.family, prompts.chat), pairs), strict=True):
+    for pair, row in zip(pairs, preference_rows(renderer, pairs), strict=True):
         if (length := _length(row)) <= settings.max_length:
             fitting.append({**row, "weight": 1.0})
         else:
@@ -53,7 +51,7 @@ def train_preferences(
             f"{folder}: no preference pair to train on ({len(dropped)} too long); see the round's pairs.json"
         )
     order = updates(list(map(_length, fitting)), settings.batch_size, settings.epochs, seed, by_length=False)
-    end = [tokenizer.eos_token_id]
+    end = [renderer.tokenizer.eos_token_id]
     blank = {"prompt_ids": end, "chosen_ids": end, "rejected_ids": end, "consistency": 1.0, "weight": 0.0}
     outcome = launch.run("dpo", start, fitting, blank, order, settings, here, seed, folder)
     tokens = sum(2 * len(row["prompt_ids"]) + len(row["chosen_ids"]) + len(row["rejected_ids"]) for row in fitting)

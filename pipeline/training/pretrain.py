@@ -111,12 +111,8 @@ def _phase(model: Any, rows: Iterable[Row], phase: Phase, recipe: Recipe, seed: 
         progress.advance()
     progress.close()
     last = losses[-100:]
-    return {
-        "documents": phase.documents,
-        "tokens": tokens,
-        "updates": updates,
-        "last_loss": sum(last) / len(last),
-    }
+    mean = sum(last) / len(last)
+    return {"documents": phase.documents, "tokens": tokens, "updates": updates, "last_loss": mean}
 
 
 def schedule(progress: float, warmup: float) -> float:
@@ -140,11 +136,10 @@ def _batches(rows: Iterable[Row], size: int, seed: int) -> Iterator[list[Row]]:
 def _padded(batch: list[Row]) -> tuple[torch.Tensor, torch.Tensor]:
     """input_ids and labels, each (rows, length), padded on the right to a multiple of 32 tokens."""
     length = -(-max(len(row["input_ids"]) for row in batch) // 32) * 32
-    ids = torch.zeros(len(batch), length, dtype=torch.long)
-    labels = torch.full((len(batch), length), -100)
-    for index, row in enumerate(batch):
-        ids[index, : len(row["input_ids"])] = torch.tensor(row["input_ids"])
-        labels[index, : len(row["labels"])] = torch.tensor(row["labels"])
+    ids, labels = (
+        torch.tensor([row[name] + [filler] * (length - len(row[name])) for row in batch])
+        for name, filler in (("input_ids", 0), ("labels", -100))
+    )
     return ids, labels
 
 

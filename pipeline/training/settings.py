@@ -58,7 +58,7 @@ class Published(Section):
     bad: str = "-"
 
     @model_validator(mode="after")
-    def _asked_for_something(self) -> Published:
+    def _whole(self) -> Published:
         if self.prompt.count("{problem}") != 1:
             raise ValueError("prompt must hold {problem} once")
         if self.model and self.form == "marked" and not self.mark:

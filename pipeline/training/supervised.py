@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,13 @@ def train_supervised(
 
     Rows over settings.max_length tokens are left out. Raises PipelineError if none is left, and as `launch.run` does.
     """
-    fitting, dropped = within(rows, settings.max_length)
+    all_lengths = [len(row["input_ids"]) for row in rows]
+    fitting = [row for row, length in zip(rows, all_lengths, strict=True) if length <= settings.max_length]
+    dropped = [
+        Dropped("train", str(number), "too_long", f"{length} tokens")
+        for number, length in enumerate(all_lengths)
+        if length > settings.max_length
+    ]
     if not fitting:
         raise PipelineError(
             f"max_length (params.yaml): {settings.max_length} tokens are too few for all {len(rows)} rows of {folder}; "
@@ -67,14 +72,3 @@ def train_supervised(
     note(trained_tokens=sum(lengths) * settings.epochs)
     statistics = {"rows": len(fitting), "tokens": sum(lengths), "dropped": len(dropped), **ends(outcome.curve)}
     return Trained(statistics, outcome, dropped)
-
-
-def within(rows: Sequence[dict[str, list[int]]], max_length: int) -> tuple[Rows, list[Dropped]]:
-    """Rows of at most `max_length` tokens, and the others as drops; nothing is cut."""
-    fitting = [row for row in rows if len(row["input_ids"]) <= max_length]
-    dropped = [
-        Dropped("train", str(index), "too_long", f"{len(row['input_ids'])} tokens")
-        for index, row in enumerate(rows)
-        if len(row["input_ids"]) > max_length
-    ]
-    return fitting, dropped

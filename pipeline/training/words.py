@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -28,15 +29,9 @@ def tokenizer(texts: Iterable[str], numbers: int = 0) -> PreTrainedTokenizerFast
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    trained.train_from_iterator(_with_numbers(texts, numbers), trainer)
+    # Each number often enough that its merges come before any rare word's.
+    often = (str(number) for _ in range(200) for number in range(numbers))
+    trained.train_from_iterator(itertools.chain(texts, often), trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=trained, eos_token=END, pad_token=END, clean_up_tokenization_spaces=False
     )
-
-
-def _with_numbers(texts: Iterable[str], numbers: int) -> Iterable[str]:
-    """The texts, and each number often enough that its merges come before any rare word's."""
-    yield from texts
-    for _ in range(200):
-        for number in range(numbers):
-            yield str(number)

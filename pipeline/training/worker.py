@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def train(place: Path) -> None:
     """Run the job of a folder in this process, beside the others that the launcher has started.
 
     Raises PipelineError where memory or storage ends, the port at which ranks meet is in use, or the launcher made
-    something else than it was asked for.
+    something else of the configuration.
     """
     import torch
     from safetensors import SafetensorError
@@ -175,16 +176,13 @@ def _refuse_another_kind(accelerator: Any, wanted: str) -> None:
 
 def last_checkpoint(folder: Path, ranks: int) -> str | None:
     """The newest whole checkpoint of an earlier, broken run: each rank's state, and the trainer's, written last."""
-    whole = [state.parent for state in folder.glob("checkpoint-*/trainer_state.json") if _is_whole(state, ranks)]
-    return str(max(whole, key=lambda place: int(place.name.partition("-")[2]))) if whole else None
-
-
-def _is_whole(state: Path, ranks: int) -> bool:
-    try:
-        json.loads(state.read_text(encoding="utf-8"))
-    except ValueError:
-        return False
-    return len([*state.parent.glob("rng_state*.pth")]) == ranks
+    whole = {}
+    for state in folder.glob("checkpoint-*/trainer_state.json"):
+        with suppress(ValueError):  # not written to its end
+            json.loads(state.read_text(encoding="utf-8"))
+            if len([*state.parent.glob("rng_state*.pth")]) == ranks:
+                whole[int(state.parent.name.partition("-")[2])] = str(state.parent)
+    return whole[max(whole)] if whole else None
 
 
 if __name__ == "__main__":

@@ -53,10 +53,7 @@ def pairs(stage: Stage, final: ModuleType) -> tuple[list[Preference], list[Dropp
         {"policy": stage.second},
         lambda r: second_rankings(r, rows, trees, judge, stage.seed),
         SecondRanking,
-        judge,
-        stage.seed,
-        stage.judged,
-        stage.trees,
+        depends_on=(judge, stage.seed, stage.judged, stage.trees),
     )
     files.write(stage.pairs / "rankings.parquet", SecondRanking, rankings.values())
     return weighted(rows, rankings, stage.key), [], statistics(rankings)

@@ -41,8 +41,8 @@ def pairs(stage: Stage, final: ModuleType) -> tuple[list[Preference], list[Dropp
     rows = files.read(stage.judged / "train.parquet", Preference)
     trees = files.read(stage.trees / FILE, Tree)
     cap = stage.section("evaluate", Evaluate).max_tokens
-    models = {"policy": stage.second}
-    completed = work.results(stage, models, lambda r: completions(r, rows, cap), Completion, cap, stage.judged)
+    models, depends_on = {"policy": stage.second}, (cap, stage.judged)
+    completed = work.results(stage, models, lambda r: completions(r, rows, cap), Completion, depends_on)
     return *preferences(rows, trees, completed, final, stage.key), {}
 
 
