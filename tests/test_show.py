@@ -144,3 +144,14 @@ def test_bad_input_is_one_clear_line(tmp_path: Path) -> None:
     files.write(tmp_path / "c.parquet", Dropped, [])
     with pytest.raises(PipelineError, match="decide no step"):
         show.matching(tmp_path / "c.parquet", Dropped, None, 1, None, None)
+
+
+def test_a_row_of_other_types_is_one_clear_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = dataclasses.make_dataclass("Other", [(name, int) for name in files.schema(Dropped).names])
+    files.write(tmp_path / "d.parquet", other, [other(1, 2, 3, 4)])
+    with pytest.raises(SystemExit) as stopped:
+        shown(capsys, monkeypatch, tmp_path / "d.parquet")
+    assert stopped.value.code == 1
+    assert "matching row 1: no Dropped: stage: Input should be a valid string, is 1; make" in capsys.readouterr().err

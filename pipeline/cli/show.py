@@ -69,8 +69,11 @@ def _run(args: argparse.Namespace) -> None:
     console = open_console()
     os.environ.setdefault("LESS", "FRX")  # as git does: colours pass, one screen needs no key
     with console.pager(styles=True) if console.is_terminal else nullcontext():
-        for row in rows:
-            console.print(drawn(files.record(kind, row), args.state, args.step, args.judgments))
+        for number, row in enumerate(rows, 1 + args.skip):
+            try:
+                console.print(drawn(files.record(kind, row), args.state, args.step, args.judgments))
+            except PipelineError as error:
+                raise PipelineError(f"{path}: matching row {number}: {error}; make the file again") from error
         count = matches.select(pl.len()).collect().item()
         last = args.skip + len(rows)
         more = f"; --skip {last} shows the next" if last < count else ""

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from pipeline.core import columns
 from pipeline.core.errors import PipelineError
@@ -122,8 +122,16 @@ def batches(path: Path, row_type: type[Row], size: int = 4096, *without: str) ->
 
 
 def record(row_type: Any, value: dict[str, Any]) -> Any:
-    """The record of a type from plain values (lists become tuples, mappings nested records)."""
-    return _adapter(row_type).validate_python(value)
+    """The record of a type from plain values (lists become tuples, mappings nested records).
+
+    Raises PipelineError if a value is of another type.
+    """
+    try:
+        return _adapter(row_type).validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise PipelineError(f"no {row_type.__name__}: {place}: {first['msg']}, is {first['input']!r:.80}") from error
 
 
 @cache
