@@ -29,7 +29,8 @@ def main(stage: Stage) -> None:
     for iteration, sizes in stage.plan.round_sizes(settings.rounds.rows).items():
         chosen = take(settings.rounds.model_copy(update={"rows": max(sizes.values())}), f"round-{iteration}")
         for key, size in sizes.items():
-            roles[f"round-{key}"] = [Problem(p.problem_id, p.prompt, p.split) for p in chosen[:size]]
+            for name, gold in stage.plan.readers(key).items():
+                roles[f"round-{name}"] = [problem.shown(gold) for problem in chosen[:size]]
     selection.write(roles, stage.problems, stage.dropped, stage.stats)
 
 

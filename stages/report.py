@@ -12,8 +12,7 @@ def main(stage: Stage) -> None:
     plan = stage.plan
     references = tuple(stage.section("reference", Reference).models)
     starts = {model: plan.start_of(model) for model in plan.models}
-    methods = {model: plan.method(model) for model in (*plan.roots, *plan.rounds)}
-    methods |= {model: entry.kind for model, entry in plan.variants.items()} | {"m0": "base"}
+    methods = {model: plan.label(model) for model in plan.models}
     groups = (tuple(plan.roots), references, tuple(plan.variants))
     lineage = metrics.Lineage(plan.models, starts, methods, *groups)
     domain = stage.section(plan.domain, domains.part(stage, "settings").Settings)

@@ -98,7 +98,7 @@ def test_the_repository_starts_with_the_tiny_profile() -> None:
         (variant(by="m1"), "variants.v3.by: must be m2, the model that m3 starts from"),
         (variant(kind="agreement"), "variants.v3.by: must be m1, before m2"),
         (variant(kind="cream"), "variants.v3.by: must be m1, before m2"),
-        (variant(kind="x"), "variants.v3.kind: must be one of outcome, agreement, cream, or the name"),
+        (variant(kind="x"), "variants.v3.kind: must be one of outcome, agreement, cream, scpo, correct, expert, or"),
         (lambda d: d["variants"].update(o3=OUTCOME | {"search": {}}), "variants.o3.search: unknown key; known keys: "),
         (lambda d: d["models"].remove("m3"), "models: must list m0, every root, round and variant once; differs in m3"),
     ],

@@ -37,12 +37,16 @@ class Round(Root):
 
 
 class Variant(Section):
-    """A model trained on other pairs from the search of round `of`; `from` is that round's, `by` the second model."""
+    """A model trained on other pairs from the search of round `of`; `from` is that round's, `by` the second model.
+
+    gold: it learns from gold answers, as its kind does; nothing else but such a variant gets any.
+    """
 
     of: Name
     start: Name = Field(alias="from")
     by: Name
     kind: Pairing
+    gold: bool = False
     dpo: dict[str, Any] = Field(default={})
 
 
@@ -74,6 +78,22 @@ class Plan(Section):
         """How many trainings lie behind a model: 0 for the base, 1 for a root, 2 for a round from a root."""
         start = self.start_of(model)
         return 0 if start is None else 1 + self.iteration(start)
+
+    def uses_gold(self, model: str) -> bool:
+        """Whether gold answers chose the pairs that `model`, or a model before it, was trained on."""
+        start = self.start_of(model)
+        own = model in self.variants and self.variants[model].gold
+        return own or (start is not None and self.uses_gold(start))
+
+    def label(self, model: str) -> str:
+        """What a report calls the training of a model: its method, or the kind of a variant, and that it used gold."""
+        variant = self.variants.get(model)
+        name = variant.kind if variant else "base" if model == BASE else self.method(model)
+        return f"{name}, gold answers" if self.uses_gold(model) else name
+
+    def readers(self, model: str) -> dict[str, bool]:
+        """A round and its variants, which read its problems, each with whether it gets their gold answers."""
+        return {model: False} | {name: entry.gold for name, entry in self.variants.items() if entry.of == model}
 
     def round_sizes(self, default: int) -> dict[int, dict[str, int]]:
         """Problems of each round, by iteration.

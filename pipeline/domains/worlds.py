@@ -84,14 +84,15 @@ class Problems:
     def training(self, settings: Settings, seed: int, name: str, count: int, seen: set[str]) -> list[Problem]:
         """`count` problems of one role; signatures in `seen` are avoided, then added to it.
 
-        IFT's problems alone carry a solution; an answer has also the role prm (rollouts reach it), a round's never.
+        IFT's problems alone carry a solution. An answer has also the role prm (rollouts reach it), and a round's, which
+        no file shows but that of a variant which learns from it (`Problem.shown`).
         """
         rng = random.Random(f"{seed}/{name}")
         rows = []
         for number in range(count):
             problem = self._fresh(rng, self.sizes, seen, held_out=False)
             solution = "\n".join(body(step) for step in self.solver.solve(problem)) if name == "ift" else None
-            answer = str(self.solver.answer(problem)) if name in ("ift", "prm") else None
+            answer = None if name == "eft" else str(self.solver.answer(problem))
             rows.append(Problem(f"{name}-{number:05d}", self.source.write(problem), name, answer, solution))
         return rows
 

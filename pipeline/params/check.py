@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from pipeline.params import judging
 from pipeline.params.renamed import renamed
 from pipeline.params.schema import Common, whole
 from pipeline.training import model_files
+from pipeline.training.settings import Dpo
 
 _DATA = Path("data/sources")
 
@@ -57,7 +59,8 @@ def _together(params: Common) -> list[str]:
     """What does not fit together, a line each, without the file's name."""
     plan = params.faults()
     of_plan = () if plan else (*_overrides(params), *_variants(params), *judging.faults(params), *_circles(params))
-    return [*plan, *of_plan, *_lists(params), *_labels(params), *_parts(params), *_servers(params), *_paths(params)]
+    of_data = *_labels(params), *_golds(params), *_parts(params)
+    return [*plan, *of_plan, *_lists(params), *of_data, *_servers(params), *_paths(params)]
 
 
 def _overrides(params: Common) -> Iterator[str]:
@@ -84,6 +87,12 @@ def _variants(params: Common) -> Iterator[str]:
         if entry.by != wanted:
             reason = f"the model that {entry.of} starts from" if pairing.BY == "start" else f"before {entry.start}"
             yield f"{where}.by: must be {wanted}, {reason}"
+        if entry.gold != (gold := getattr(pairing, "GOLD", False)):
+            learns = "learns from gold answers" if gold else "learns from no gold answer"
+            yield f"{where}.gold: must be {str(gold).lower()}, {entry.kind} {learns}"
+        training, _ = config.checked(Dpo, laid_over(params.dpo.model_dump(), entry.dpo), "")
+        if getattr(pairing, "NEEDS_LIKELIHOOD", False) and training and not training.loss_weights.sft:
+            yield f"{where}.dpo: {entry.kind} has no rejected side to learn from; give loss_weights: {{sft: 1.0}}"
 
 
 def _lists(params: Common) -> Iterator[str]:
@@ -139,8 +148,21 @@ def _labels(params: Common) -> Iterator[str]:
     rated = source.format == "prm800k"
     if labels == "people" and not rated:
         yield "problems.prm.format: prm.labels: people reads ratings; give a source of format: prm800k"
-    if labels == "rollouts" and (rated or (source.path != GENERATED and not source.answer)):
+    if labels == "rollouts" and (rated or _without_answers(source)):
         yield "problems.prm.answer: prm.labels: rollouts reaches gold answers; give a source with a column of them"
+
+
+def _golds(params: Common) -> Iterator[str]:
+    """A variant that learns from gold answers must have some."""
+    gold = [model for model, entry in params.variants.items() if entry.gold]
+    with suppress(PipelineError):  # said of the path
+        if gold and _without_answers(sources.known(params.problems.rounds)):
+            where = f"variants.{gold[0]}.gold"
+            yield f"problems.rounds.answer: {where} asks for gold answers; give a source with a column of them"
+
+
+def _without_answers(source: Source) -> bool:
+    return source.path != GENERATED and not source.answer
 
 
 def _parts(params: Common) -> Iterator[str]:

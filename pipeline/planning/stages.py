@@ -131,9 +131,11 @@ class Stages:
             yield Planned(f"search@{model}", count, work, models=1)
             yield self._dpo(f"dpo@{model}", model, entry.dpo)
         for model, variant in params.variants.items():
+            pairing, entry = plugins.part(pairings.__name__, variant.kind, "cost"), params.rounds[variant.of]
             number, _ = self._pairs(variant.of)
-            settings = self._settings(params.method(variant.of), params.rounds[variant.of].search)
-            needed = plugins.part(pairings.__name__, variant.kind, "cost").cost(settings, sizes)
+            if getattr(pairing, "PER_PROBLEM", False):
+                number = entry.problems or params.problems.rounds.rows
+            needed = pairing.cost(self._settings(entry.method, entry.search), sizes)
             yield Planned(f"variant@{model}", number, needed * number, models=1 if needed.requests else 0)
             yield self._dpo(f"dpo_variant@{model}", variant.of, variant.dpo)
 

@@ -33,6 +33,8 @@ _USE = """Preference pairs, with TRL 1.16 (a loss of `["sigmoid"]` alone works a
 {}
 ```
 """
+_OWN = "its own opinion of its steps"
+_GOLD = "pairs of solutions that **gold answers** chose: an upper reference, not self-rewarding"
 _LINE_END = re.compile(r"\r\n?")
 WHAT = {
     "ift": "problems with solutions segmented into steps (instruction fine-tuning)",
@@ -94,7 +96,9 @@ def model_card(facts: Facts, model: str, start: str | None, there: Path | None) 
         "tags": ["trl", "dpo", "self-rewarding", "reasoning", "arxiv:2503.03746"],
     }
     how = "the base model" if start is None else f"trained from {start}"
-    return _merged(ModelCard, there, data, _body("model.md", facts, model=model, how=how), ())
+    variants = [entry for name, entry in facts.parameters.items() if name.startswith("variants.")]
+    by = _GOLD if any(entry.get("gold") for entry in variants) else _OWN
+    return _merged(ModelCard, there, data, _body("model.md", facts, model=model, how=how, by=by), ())
 
 
 def _body(template: str, facts: Facts, **more: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import sha256
 
@@ -18,7 +18,7 @@ class Grade(StrEnum):
 
 @dataclass(frozen=True)
 class Problem:
-    """One problem of one role. Rounds get neither answer nor solution.
+    """One problem of one role. Rounds get neither answer nor solution, a variant that says so the answer.
 
     grader: compares with the gold answer, by its name ("": the domain's own). entry: what it compares with where the
     answer alone does not do (a row of reasoning-gym, as JSON).
@@ -31,6 +31,10 @@ class Problem:
     solution: str | None = None
     grader: str = ""
     entry: str = ""
+
+    def shown(self, gold: bool) -> Problem:
+        """The problem as a round gets it, or with its answer."""
+        return replace(self, solution=None) if gold else replace(self, answer=None, solution=None, entry="")
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,9 @@ def cost(settings: Section, sizes: Sizes) -> Work:
     return Work()
 
 
-def pairs(stage: Stage, final: ModuleType) -> tuple[list[Preference], list[Dropped], dict[str, Any]]:
+def pairs(
+    stage: Stage, final: ModuleType, grading: ModuleType
+) -> tuple[list[Preference], list[Dropped], dict[str, Any]]:
     """The pairs of the variant, what was left out, and no further statistics."""
     rows = files.read(stage.judged / "train.parquet", Preference)
     prompts, batch = stage.section("prompts", Prompts), stage.section("dpo", Dpo).batch_size

@@ -42,7 +42,9 @@ def cost(settings: Settings, sizes: Sizes) -> Work:
     return step_cost.cost_of_verdicts(settings, sizes)
 
 
-def pairs(stage: Stage, final: ModuleType) -> tuple[list[Preference], list[Dropped], dict[str, Any]]:
+def pairs(
+    stage: Stage, final: ModuleType, grading: ModuleType
+) -> tuple[list[Preference], list[Dropped], dict[str, Any]]:
     """The pairs of the variant, nothing left out, and how far the two judges agree; keeps `rankings.parquet`."""
     of = stage.plan.variants[stage.key].of
     judge = stage.section("psrlm.search", Search, **stage.plan.override(of, "search")).judge

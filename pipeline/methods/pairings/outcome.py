@@ -36,7 +36,9 @@ def cost(settings: Section, sizes: Sizes) -> Work:
     return requests(1, sizes.prompt("reasoning") + sizes.problem + sizes.prefix + sizes.step, sizes.solution / 2)
 
 
-def pairs(stage: Stage, final: ModuleType) -> tuple[list[Preference], list[Dropped], dict[str, Any]]:
+def pairs(
+    stage: Stage, final: ModuleType, grading: ModuleType
+) -> tuple[list[Preference], list[Dropped], dict[str, Any]]:
     """The pairs of the variant, what was left out, and no further statistics."""
     rows = files.read(stage.judged / "train.parquet", Preference)
     trees = files.read(stage.trees / FILE, Tree)

@@ -13,14 +13,15 @@ def _score_prompt(sizes: Sizes) -> float:
     return sizes.prompt("solution_judge") + sizes.problem + sizes.solution
 
 
-def _whole(count: int, sizes: Sizes) -> Work:
+def whole(count: int, sizes: Sizes) -> Work:
+    """`count` whole solutions of one problem, sampled."""
     prompt = sizes.prompt("reasoning") + sizes.problem + sizes.marker
     return requests(count, prompt, sizes.solution - sizes.marker)
 
 
 def cost_of_eft_search(settings: Settings, sizes: Sizes) -> Work:
     """Whole solutions of one problem."""
-    return _whole(settings.eft_search.samples, sizes)
+    return whole(settings.eft_search.samples, sizes)
 
 
 def cost_of_annotation(settings: Settings, sizes: Sizes) -> Work:
@@ -42,7 +43,7 @@ def cost_of_search(settings: Settings, sizes: Sizes, iteration: int) -> Work:
     chosen = settings.search
     distinct = max(1.0, chosen.samples * sizes.assumed["solutions"])
     scores = requests(distinct * chosen.scorer.samples, _score_prompt(sizes), sizes.assumed["scoring"], judging=True)
-    return _whole(chosen.samples, sizes) + scores
+    return whole(chosen.samples, sizes) + scores
 
 
 def expected_pairs(settings: Settings, sizes: Sizes, iteration: int) -> tuple[float, float]:
