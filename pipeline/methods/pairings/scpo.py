@@ -60,6 +60,6 @@ def of_votes(samples: Sequence[SampleSet], iteration: str) -> tuple[list[Prefere
     """
     kept, dropped = solutions.of_scores(samples, iteration)
     drawn = {one.problem_id: sum(solution.votes for solution in one.solutions) for one in samples}
-    few = [pair for pair in kept if pair.chosen_score < LEAST * drawn[pair.problem_id]]
-    dropped += [Dropped("scpo", pair.problem_id, "minority", pair.chosen) for pair in few]
-    return [pair for pair in kept if pair not in few], dropped
+    few = {pair.problem_id: pair.chosen for pair in kept if pair.chosen_score < LEAST * drawn[pair.problem_id]}
+    dropped += [Dropped("scpo", problem_id, "minority", chosen) for problem_id, chosen in few.items()]
+    return [pair for pair in kept if pair.problem_id not in few], dropped
