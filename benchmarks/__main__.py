@@ -95,7 +95,9 @@ def rows(options: argparse.Namespace) -> str:
             Path(folder, f"{name}.jsonl").write_text("\n".join(texts), encoding="utf-8")
         paths = ["--evaluation", f"{folder}/evaluation.jsonl", "--clean", f"{folder}/clean.jsonl"]
         for size in (options.size // 10, options.size):
-            for module, more in (("memory", ["--pairs", str(size)]), ("decontaminate", [*paths, "--rows", str(size)])):
+            few = ["--chosen", str(size // 20)]  # nine in ten of these prompts share a sentence with the evaluation
+            clean = ("decontaminate", [*paths, "--rows", str(size), *few])
+            for module, more in (("memory", ["--pairs", str(size)]), clean):
                 command = [sys.executable, "-m", f"benchmarks.{module}", *more]
                 done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=_SECONDS)
                 printed.append(f"`python -m benchmarks.{module}`, {size:,} rows:\n\n{done.stdout}")
