@@ -60,7 +60,7 @@ def states(searched: Iterable[Tree], domain: str, count: int) -> list[At]:
     drawn = []
     for tree in searched:
         for visit, state in enumerate(tree.states):
-            usable = [one for one in state.candidates if one.finish == "step"]
+            usable = [one for one in state.candidates if one.usable]
             if len(usable) > 1:
                 texts, votes = zip(*((one.text, one.votes) for one in usable), strict=True)
                 right = tuple(oracle.right(tree.prompt, state.steps, text) for text in texts) if oracle else None

@@ -20,6 +20,7 @@ from pipeline.core.config import Sampling  # noqa: E402
 from pipeline.core.records import Dropped, Preference  # noqa: E402
 from pipeline.domains.arithmetic import authors  # noqa: E402
 from pipeline.domains.math import final  # noqa: E402
+from pipeline.domains.worlds import Settings  # noqa: E402
 from pipeline.inference.loop import run  # noqa: E402
 from pipeline.inference.requests import Completion, Request  # noqa: E402
 from pipeline.language.renderer import Renderer  # noqa: E402
@@ -45,6 +46,18 @@ def phase(documents: int, **shares: float) -> Phase:
     """A phase of pre-training whose shares and rates are zero, or next to it, where none is given."""
     none = dict.fromkeys(("checks", "homework", "contrasts", "lines"), 0.0)
     return Phase(**{"documents": documents, **none, "matrix_rate": 0.01, "other_rate": 0.001, **shares})
+
+
+def assert_roles_keep_apart(world: Any, settings: Settings, sign: Callable[[str], str], before: set[str]) -> None:
+    """A world's training roles share no signature with each other, nor with the evaluation's (`before`)."""
+    seen: set[str] = set()
+    for name in ("ift", "eft", "round-m2", "round-m3"):
+        rows = world.training(settings, 1, name, 50, seen)
+        mine = {sign(row.prompt) for row in rows}
+        assert len(mine) == 50 and not mine & before
+        before |= mine
+        assert {row.solution is not None for row in rows} == {name == "ift"}
+        assert {row.answer is not None for row in rows} == {name != "eft"}  # which a round's file does not show
 
 
 def judge(**over: Any) -> Judge:

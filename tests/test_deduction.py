@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import phase
+from conftest import assert_roles_keep_apart, phase
 
 from pipeline import params
 from pipeline.core import plugins
@@ -164,14 +164,7 @@ def test_evaluation_rounds_and_corpus_share_no_proof() -> None:
     held_out = roles.evaluation(settings(easy=(1, 2, 50), hard=(4, 4, 50)))
     before = {signature(read(row.prompt)) for row in held_out}
     assert len(before) == 100 and {len(read(row.prompt).proof()) for row in held_out[50:]} == {4}
-    seen: set[str] = set()
-    for name in ("ift", "eft", "round-m2", "round-m3"):
-        rows = roles.training(settings(), 1, name, 50, seen)
-        mine = {signature(read(row.prompt)) for row in rows}
-        assert len(mine) == 50 and not mine & before
-        before |= mine
-        assert {row.solution is not None for row in rows} == {name == "ift"}
-        assert {row.answer is not None for row in rows} == {name != "eft"}  # which a round's file does not show
+    assert_roles_keep_apart(roles, settings(), lambda prompt: signature(read(prompt)), before)
     for document in corpus.documents(authors, 2025, phase(300), 0.5):
         assert not reserved(read(document.prompt.removeprefix("Question: ").split("\n")[0]))
 

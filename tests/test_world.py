@@ -1,7 +1,7 @@
 import random
 from pathlib import Path
 
-from conftest import ROOT, phase
+from conftest import ROOT, assert_roles_keep_apart, phase
 
 from pipeline.core import config, files
 from pipeline.core.records import Node, SearchTree
@@ -69,14 +69,7 @@ def test_evaluation_rounds_and_corpus_share_no_arithmetic() -> None:
     held_out = roles.evaluation(settings(easy=(2, 3, 50), hard=(6, 7, 50)))
     before = {signature(read(row.prompt)) for row in held_out}
     assert len(before) == 100
-    seen: set[str] = set()
-    for name in ("ift", "eft", "round-m2", "round-m3"):
-        rows = roles.training(settings(), 1, name, 50, seen)
-        mine = {signature(read(row.prompt)) for row in rows}
-        assert len(mine) == 50 and not mine & before
-        before |= mine
-        assert {row.solution is not None for row in rows} == {name == "ift"}
-        assert {row.answer is not None for row in rows} == {name != "eft"}  # which a round's file does not show
+    assert_roles_keep_apart(roles, settings(), lambda prompt: signature(read(prompt)), before)
     for document in corpus.documents(authors, 2025, phase(300), 0.5):
         problem = document.prompt.removeprefix("Question: ").split("\n")[0]
         assert not reserved(read(problem))

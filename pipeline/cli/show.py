@@ -164,7 +164,7 @@ def _state(drawing: Drawing, index: int, state: State, judgments: bool) -> None:
     branch = drawing.add(Text(f"state {index}, step {len(state.steps) + 1}: {outcome}", style=colour))
     for number, candidate in enumerate(state.candidates):
         good = {state.best: True, state.worst: False}.get(number)
-        usable = "" if candidate.finish == "step" else f", unusable: {candidate.finish}"
+        usable = "" if candidate.usable else f", unusable: {candidate.finish}"
         scores = f"wins {candidate.score:g}, votes {candidate.votes}{usable}"
         text = (visible(candidate.text), COLOUR[good])
         branch.add(Text.assemble(f"{MARK[good]} {number} ", (f"[{scores}] ", "dim"), text))

@@ -20,7 +20,7 @@ from pipeline.methods.psrlm.judge import Ranking
 
 def labels(oracle: ModuleType, tree: Tree, state: State) -> list[bool]:
     """The oracle's label of each candidate of a state; an unusable candidate is wrong."""
-    return [c.finish == "step" and oracle.right(tree.prompt, state.steps, c.text) for c in state.candidates]
+    return [c.usable and oracle.right(tree.prompt, state.steps, c.text) for c in state.candidates]
 
 
 def on_policy(oracle: ModuleType, trees: Sequence[Tree]) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def control_pairs(oracle: ModuleType, trees: Iterable[Tree]) -> tuple[list[Prefe
     for tree in trees:
         for index, state in enumerate(tree.states):
             known = labels(oracle, tree, state)
-            usable = (i for i, candidate in enumerate(state.candidates) if candidate.finish == "step")
+            usable = (i for i, candidate in enumerate(state.candidates) if candidate.usable)
             order = sorted(usable, key=lambda i: -state.candidates[i].votes)
             chosen = next((i for i in order if known[i]), None)
             rejected = next((i for i in order if not known[i]), None)

@@ -18,6 +18,7 @@ from pipeline.core.config import Sampling
 from pipeline.core.files import counts
 from pipeline.core.means import mean_and_error, proportion
 from pipeline.core.records import Answered, Problem, Tree
+from pipeline.domains.graders import same_as
 from pipeline.domains.graders.pool import Graders
 from pipeline.evaluation.evaluate import graded, grouped, named, right
 from pipeline.inference.requests import Completion, Task, samples, seed_of, with_marker
@@ -97,8 +98,7 @@ def majority(votes: Sequence[Answered], alike: Alike) -> Answered:
     kinds: dict[str, list[Answered]] = {}
     for vote in votes:
         if vote.answer is not None:
-            first = next((answer for answer in kinds if alike(vote.answer, answer)), vote.answer)
-            kinds.setdefault(first, []).append(vote)
+            kinds.setdefault(same_as(vote.answer, kinds, alike), []).append(vote)
     return max(kinds.values(), key=len)[0] if kinds else votes[0]
 
 

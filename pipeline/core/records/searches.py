@@ -23,6 +23,11 @@ class Candidate:
     terminal: bool
     tokens: int = 0
 
+    @property
+    def usable(self) -> bool:
+        """Whether it is a step that can be judged and appended."""
+        return self.finish == "step"
+
 
 @dataclass(frozen=True)
 class Verdict:

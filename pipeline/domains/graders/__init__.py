@@ -9,6 +9,7 @@ texts do); `warm_up()`, called once in a worker; `MEMORY_MB`, what a worker may 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from importlib import import_module
 
 LISTED = {
@@ -21,6 +22,11 @@ LISTED = {
     "gym": "pipeline.domains.graders.gym",
 }
 FORMS = "math, exact, choice, number, number:<tolerance>, json or python:<module>:<function>"
+
+
+def same_as(answer: str, earlier: Iterable[str], alike: Callable[[str, str], bool]) -> str:
+    """What a vote counts `answer` under: the first of the earlier answers that counts as the same, or itself."""
+    return next((first for first in earlier if alike(answer, first)), answer)
 
 
 def checked(grader: str) -> str:

@@ -78,7 +78,7 @@ def second_rankings(
 
 
 def _rank(renderer: Renderer, pair: Preference, state: State, seed: int, settings: Judge) -> Task[SecondRanking]:
-    usable = [candidate for candidate in state.candidates if candidate.finish == "step"]
+    usable = [candidate for candidate in state.candidates if candidate.usable]
     texts, scores = tuple(c.text for c in usable), tuple(c.score for c in usable)
     second = yield from judge.rank(renderer, pair.prompt, state.steps, texts, settings, seed)
     agreement = consistency(scores, second.scores)

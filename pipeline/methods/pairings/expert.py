@@ -45,8 +45,21 @@ def solved(trees: Iterable[Tree], iteration: str) -> tuple[list[Preference], lis
     for tree in trees:
         text = steps.join(tree.steps)
         if tree.end == "answer":
-            whole = (tree.problem_id, 1, tree.prompt, (), text, text)
-            kept.append(Preference(*whole, True, True, 0.0, 0.0, iteration, consistency=0.5))
+            pair = Preference(
+                problem_id=tree.problem_id,
+                step_index=1,
+                prompt=tree.prompt,
+                steps=(),
+                chosen=text,
+                rejected=text,
+                chosen_terminal=True,
+                rejected_terminal=True,
+                chosen_score=0.0,
+                rejected_score=0.0,
+                iteration=iteration,
+                consistency=0.5,
+            )
+            kept.append(pair)
         else:
             dropped.append(Dropped("expert", tree.problem_id, tree.end, text))
     return kept, dropped

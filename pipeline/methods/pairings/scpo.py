@@ -14,6 +14,7 @@ from typing import Any
 from pipeline.core import files
 from pipeline.core.command import Stage
 from pipeline.core.records import Dropped, Preference, Problem, SampleSet
+from pipeline.domains.graders import same_as
 from pipeline.domains.graders.pool import Graders
 from pipeline.methods.pairings import solutions
 from pipeline.methods.pairings.solutions import FILE
@@ -47,7 +48,7 @@ def voted(one: SampleSet, final: ModuleType, alike: Callable[[str, str], bool]) 
     kinds: list[str | None] = []
     for solution in one.solutions:
         if (kind := solutions.answer(final, solution)) is not None:
-            kind = next((first for first in votes if alike(kind, first)), kind)
+            kind = same_as(kind, votes, alike)
             votes[kind] = votes.get(kind, 0) + solution.votes
         kinds.append(kind)
     return solutions.scored(one, [None if kind is None else float(votes[kind]) for kind in kinds])

@@ -63,11 +63,5 @@ def answer(final: ModuleType, solution: SampledSolution) -> str | None:
 
 def of_scores(samples: Iterable[SampleSet], iteration: str) -> tuple[list[Preference], list[Dropped]]:
     """Highest against lowest score of each problem, as in an SRLM round, and what gave no pair (its reasons)."""
-    kept: list[Preference] = []
-    dropped: list[Dropped] = []
-    for row in pairs.of_samples(samples, Pairs(min_gap=0), iteration):
-        if isinstance(row, Preference):
-            kept.append(row)
-        else:
-            dropped.append(row)
-    return kept, dropped
+    rows = list(pairs.of_samples(samples, Pairs(min_gap=0), iteration))
+    return [row for row in rows if isinstance(row, Preference)], [row for row in rows if isinstance(row, Dropped)]

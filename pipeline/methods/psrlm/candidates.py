@@ -31,7 +31,7 @@ def in_waves(
     first = settings.first_wave or settings.width
     answers = yield sample(renderer, problem, done, first, settings.sampling, seed)
     distinct = merge(renderer, answers, number=len(done) + 1)
-    if first == settings.width or (len(distinct) == 1 and distinct[0].finish == "step"):
+    if first == settings.width or (len(distinct) == 1 and distinct[0].usable):
         return distinct
     more = yield sample(renderer, problem, done, settings.width - first, settings.sampling, seed + first)
     return merge(renderer, [*answers, *more], number=len(done) + 1)

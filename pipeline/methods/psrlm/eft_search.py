@@ -75,8 +75,8 @@ def search(
         if leaf is root and all(candidate.finish == "context" for candidate in distinct):
             return SearchTree(problem.problem_id, problem.prompt, (), "context", distinct)
         leaf.expanded = True
-        usable = [candidate for candidate in distinct if candidate.finish == "step"]
-        unusable += [candidate for candidate in distinct if candidate.finish != "step"]
+        usable = [candidate for candidate in distinct if candidate.usable]
+        unusable += [candidate for candidate in distinct if not candidate.usable]
         rated = yield [ask(renderer, problem.prompt, leaf.steps, candidate.text, "prm") for candidate in usable]
         for candidate, rating in zip(usable, rated, strict=True):
             steps = (*leaf.steps, candidate.text)
@@ -118,7 +118,7 @@ def _simulate(
         own_seed = seed_of(seed, "simulate", depth)
         sample = candidates.sample(renderer, problem.prompt, done, 1, settings.sampling, own_seed)
         (candidate,) = candidates.merge(renderer, (yield sample), number=len(done) + 1)
-        if candidate.finish != "step":
+        if not candidate.usable:
             ratings.append(0.0)
             break
         (rating,) = yield [ask(renderer, problem.prompt, done, candidate.text, "prm")]

@@ -44,13 +44,23 @@ def _reason(state: State, settings: Pairs) -> str | None:
         return "gap"
     if not settings.require_condorcet_winner:
         return None
-    others = sum(candidate.finish == "step" for candidate in state.candidates) - 1
+    others = sum(candidate.usable for candidate in state.candidates) - 1
     return "disputed" if state.candidates[state.best].score < others else None
 
 
 def _preference(tree: Tree, state: State, iteration: str) -> Preference:
     assert state.best is not None and state.worst is not None
     chosen, rejected = state.candidates[state.best], state.candidates[state.worst]
-    where = tree.problem_id, len(state.steps) + 1, tree.prompt, state.steps
-    texts, terminal = (chosen.text, rejected.text), (chosen.terminal, rejected.terminal)
-    return Preference(*where, *texts, *terminal, chosen.score, rejected.score, iteration)
+    return Preference(
+        problem_id=tree.problem_id,
+        step_index=len(state.steps) + 1,
+        prompt=tree.prompt,
+        steps=state.steps,
+        chosen=chosen.text,
+        rejected=rejected.text,
+        chosen_terminal=chosen.terminal,
+        rejected_terminal=rejected.terminal,
+        chosen_score=chosen.score,
+        rejected_score=rejected.score,
+        iteration=iteration,
+    )

@@ -36,7 +36,7 @@ def search(renderer: Renderer, problem: Problem, settings: Search, seed: int) ->
         done = tuple(_chosen(states[index]).text for index in path)
         state_seed = seed_of(seed, problem.problem_id, len(done), visit)
         candidates = yield from in_waves(renderer, problem.prompt, done, settings, state_seed)
-        eligible = [index for index, candidate in enumerate(candidates) if candidate.finish == "step"]
+        eligible = [index for index, candidate in enumerate(candidates) if candidate.usable]
         if not eligible:
             states.append(State(done, candidates, (), "none", None, None, False))
             return _tree(problem, states, done, candidates[0].finish)
@@ -44,8 +44,9 @@ def search(renderer: Renderer, problem: Problem, settings: Search, seed: int) ->
             state = State(done, candidates, (), "single", eligible[0], None, False)
         else:
             texts, votes = zip(*((candidates[index].text, candidates[index].votes) for index in eligible), strict=True)
-            how = settings.judge, state_seed, votes, answered
-            ranking = yield from judge.rank(renderer, problem.prompt, done, texts, *how)
+            ranking = yield from judge.rank(
+                renderer, problem.prompt, done, texts, settings.judge, state_seed, votes, answered
+            )
             state = _judged(done, candidates, eligible, ranking)
         if state.outcome == "tie":
             if rollbacks < settings.rollbacks:
@@ -79,10 +80,10 @@ def _judged(
         replace(v, a=eligible[v.a], b=eligible[v.b], shown=tuple(eligible[i] for i in v.shown))
         for v in ranking.verdicts
     )
-    how = False, ranking.in_full, ranking.not_needed
+    how: dict[str, Any] = {"discarded": False, "in_full": ranking.in_full, "not_needed": ranking.not_needed}
     if ranking.tied:
-        return State(done, tuple(scored), judgments, "tie", None, None, *how)
-    return State(done, tuple(scored), judgments, "step", eligible[ranking.best], eligible[ranking.worst], *how)
+        return State(done, tuple(scored), judgments, "tie", None, None, **how)
+    return State(done, tuple(scored), judgments, "step", eligible[ranking.best], eligible[ranking.worst], **how)
 
 
 def _chosen(state: State) -> Candidate:
@@ -110,7 +111,7 @@ def statistics(trees: Sequence[Tree]) -> dict[str, Any]:
         "ends": counts([tree.end for tree in trees]),
         "candidates": sum(len(state.candidates) for state in states),
         "candidates_per_state": sum(len(state.candidates) for state in states) / len(states),
-        "unusable": counts([c.finish for state in states for c in state.candidates if c.finish != "step"]),
+        "unusable": counts([c.finish for state in states for c in state.candidates if not c.usable]),
         "sampled_tokens": sum(sum(tree.spent()) for tree in trees),
         "judge_tokens": sum(verdict.tokens for verdict in judgments),
         "judge_calls": sum(verdict.tokens > 0 for verdict in judgments),
@@ -136,7 +137,9 @@ def _choices(trees: Sequence[Tree]) -> dict[str, Any]:
     judged = [[state for state in tree.states if state.outcome not in ("single", "none")] for tree in trees]
     states = sum(len(tree.states) for tree in trees)
     outcomes = [state.outcome for of_tree in judged for state in of_tree]
-    of_two = [state.outcome for of_tree in judged for state in of_tree if _usable(state) == 2]
+    of_two = [
+        state.outcome for of_tree in judged for state in of_tree if sum(one.usable for one in state.candidates) == 2
+    ]
     return {
         "single": 1 - len(outcomes) / states,
         "no_choice": sum(not of_tree for of_tree in judged) / len(trees),
@@ -144,10 +147,6 @@ def _choices(trees: Sequence[Tree]) -> dict[str, Any]:
         "two_candidates": len(of_two),
         "decided_of_two": of_two.count("step") / len(of_two) if of_two else None,
     }
-
-
-def _usable(state: State) -> int:
-    return sum(candidate.finish == "step" for candidate in state.candidates)
 
 
 def too_long(tree: Tree) -> bool:

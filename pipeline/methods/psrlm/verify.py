@@ -47,7 +47,7 @@ def _steps(tree: Tree, path: list[int]) -> tuple[str, ...]:
 
 
 def _of_state(state: State, settings: Judge) -> Iterator[str]:
-    usable = [i for i, candidate in enumerate(state.candidates) if candidate.finish == "step"]
+    usable = [i for i, candidate in enumerate(state.candidates) if candidate.usable]
     if not {i for i in (state.best, state.worst) if i is not None} <= set(usable):
         yield "its best or worst is no usable candidate"
         return

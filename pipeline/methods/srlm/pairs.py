@@ -39,5 +39,16 @@ def _gap(best: SampledSolution, worst: SampledSolution, settings: Pairs) -> str 
 
 def _preference(one: SampleSet, chosen: SampledSolution, rejected: SampledSolution, iteration: str) -> Preference:
     assert chosen.score is not None and rejected.score is not None
-    where, texts, terminal = (one.problem_id, 1, one.prompt, ()), (chosen.text, rejected.text), (True, True)
-    return Preference(*where, *texts, *terminal, chosen.score, rejected.score, iteration)
+    return Preference(
+        problem_id=one.problem_id,
+        step_index=1,
+        prompt=one.prompt,
+        steps=(),
+        chosen=chosen.text,
+        rejected=rejected.text,
+        chosen_terminal=True,
+        rejected_terminal=True,
+        chosen_score=chosen.score,
+        rejected_score=rejected.score,
+        iteration=iteration,
+    )
