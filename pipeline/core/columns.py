@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import types
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -16,7 +17,20 @@ SCALARS = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool
 
 
 def records(row_type: Any, column: Callable[[str], pa.Array], without: Collection[str] = ()) -> list[Any]:
-    """The records of a type. column: gives the column of a field; without: lists that have none and are empty."""
+    """The records of a type. column: gives the column of a field; without: lists that have none and are empty.
+
+    Garbage collection waits: new records are none, and to look at each of them takes longer than to make it.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _records(row_type, column, without)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _records(row_type: Any, column: Callable[[str], pa.Array], without: Collection[str]) -> list[Any]:
     parts = (
         itertools.repeat(()) if name in without else _values(column(name), hint, without)
         for name, hint in _hints(row_type)
@@ -36,7 +50,7 @@ def _values(column: pa.Array, hint: Any, without: Collection[str]) -> list[Any]:
     if hint in SCALARS:
         return column.to_numpy(zero_copy_only=False).tolist()  # three times as fast where nothing is null
     if get_origin(hint) is not tuple:
-        return records(hint, column.field, without)
+        return _records(hint, column.field, without)
     inside = _values(column.flatten(), get_args(hint)[0], without)
     ends = list(itertools.accumulate(column.value_lengths().to_numpy().tolist(), initial=0))
     return [tuple(inside[begin:end]) for begin, end in itertools.pairwise(ends)]

@@ -70,6 +70,7 @@ class Renderer:
         self._encode = lru_cache(_KEPT)(
             lambda text, **how: tuple(tokenizer.encode(text, add_special_tokens=False, **how))
         )
+        self._marked = lru_cache(_KEPT)(lambda step: tuple(i for part in cut(step) for i in self.text(part)))
         self.special = harmless.special_tokens(tokenizer)
         ids = tokenizer.convert_tokens_to_ids(list(self.special))
         self._control = frozenset(ids) - {tokenizer.unk_token_id}  # any text may have unknown characters
@@ -123,8 +124,7 @@ class Renderer:
 
     def marked(self, step: str) -> list[int]:
         """Ids of a step's text, its marker and what follows tokenised apart."""
-        first, rest = cut(step)
-        return self.text(first) + self.text(rest)
+        return list(self._marked(step))
 
     def step(self, step: str, *, terminal: bool) -> list[int]:
         """Ids of one step: its text, then a newline, or the end of the model's turn if it is the last."""
