@@ -29,6 +29,9 @@ WAYS: dict[str, dict[str, Any]] = {  # keys laid over a run's judge; the first i
     "logprob, tournament": {"verdict": "logprob", "schedule": "tournament"},
     "listwise": {"schedule": "listwise"},
 }
+SEARCHES: dict[str, dict[str, Any]] = {name: {"judge": over} for name, over in WAYS.items()} | {
+    "explain, two waves": {"first_wave": 3}  # of six candidates
+}
 
 
 def trees(path: Path) -> Iterator[Tree]:
@@ -38,9 +41,9 @@ def trees(path: Path) -> Iterator[Tree]:
 
 
 def settings_of(params: Mapping[str, Any], over: Mapping[str, Any]) -> Search:
-    """The run's search, with the default profile's values where the run has no such key yet."""
+    """The run's search with other values, and the default profile's where the run has no such key yet."""
     base = laid_over(profile("tiny")["psrlm"]["search"], params["psrlm"]["search"])
-    return build(Search, laid_over(base, {"judge": {"full": 0.0} | dict(over)}), "psrlm.search")
+    return build(Search, laid_over(laid_over(base, {"judge": {"full": 0.0}}), over), "psrlm.search")
 
 
 def staged(name: str, folder: Path, key: str, **paths: Path) -> None:
@@ -83,7 +86,7 @@ def rounds(run_folder: Path, folder: Path, full: float) -> dict[str, Any]:
         before = tokens(trees(run_folder / "data" / key / "trees" / FILE))
         rows = files.read(run_folder / "data" / key / "pairs/train.parquet", Preference)
         before |= {"content": files.content(rows)}  # today's hash, whatever version wrote them
-        after = searched_again(run_folder, folder / key, {"full": full}, key)
+        after = searched_again(run_folder, folder / key, {"judge": {"full": full}}, key)
         saved = 1 - after["verdicts"] / before["verdicts"]
         numbers[key] = {"before": before, "after": after, "saved": saved, "same": before["content"] == after["content"]}
         print(key, numbers[key], flush=True)

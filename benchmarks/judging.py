@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.judged_rounds import WAYS, rounds, settings_of, trained, trees
+from benchmarks.judged_rounds import SEARCHES, WAYS, rounds, settings_of, trained, trees
 from benchmarks.judging_report import document
 from pipeline import domains
 from pipeline.core import files, machine, plugins
@@ -119,7 +119,7 @@ def opened(model: Path, params: Mapping[str, Any], stack: ExitStack) -> tuple[En
 def table(engine: Engine, renderer: Renderer, at: Sequence[At], params: Mapping[str, Any]) -> dict[str, Any]:
     """Numbers of every way by its name. A first pass, not counted, fills the prefix cache for all alike."""
     window = machine.load().inference.concurrent_problems
-    settings = {name: settings_of(params, {"orders": "both"} | over).judge for name, over in WAYS.items()}
+    settings = {name: settings_of(params, {"judge": {"orders": "both"} | over}).judge for name, over in WAYS.items()}
     judged(engine, renderer, at, settings["logprob"], window)
     numbers: dict[str, Any] = {}
     reference: list[Ranking] = []
@@ -146,7 +146,7 @@ def of_run(folder: Path, count: int) -> dict[str, Any]:
 
 def of_model(model: Path, problems: Path, params: Mapping[str, Any], count: int) -> dict[str, Any]:
     """The table of a model on states that it reaches itself, judging by log-odds on the way."""
-    how = settings_of(params, {"verdict": "logprob"})
+    how = settings_of(params, {"judge": {"verdict": "logprob"}})
     searched: dict[str, Tree] = {}
     with ExitStack() as stack:
         engine, renderer = opened(model, params, stack)
@@ -175,7 +175,7 @@ def main() -> None:
             if args.rounds:
                 report["rounds"][one.name] = rounds(one, Path(folder) / one.name, args.full)
             if args.train is not None:
-                ways = {way: WAYS[way] for way in args.train or WAYS}
+                ways = {way: SEARCHES[way] for way in args.train or SEARCHES}
                 numbers = report["trained"].setdefault(one.name, {})
                 for number, (way, over) in enumerate(ways.items()):
                     numbers[way] = trained(one, Path(folder) / f"{one.name}-{number}", over)
