@@ -38,9 +38,9 @@ push: install ## publish the run on the Hugging Face Hub: `make push REPO=org/na
 bench: install ## measure speed and memory beside the simplest way to do the same (reports/bench.md; `OPTIONS="--parts loops"`)
 	@$(bin) python -m benchmarks $(OPTIONS)
 
-# Two at a time, a file's tests in one process; the children of tests compile our modules once.
-test: lint browser ## lint, then the tests with an end-to-end run
-	@$(bin) env -u PYTHONDONTWRITEBYTECODE python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# A file's tests in one process; the children of tests compile our modules once.
+test: lint browser ## lint, then the tests with an end-to-end run, two files at a time (JOBS=1: less than 8 GB of memory)
+	@$(bin) env -u PYTHONDONTWRITEBYTECODE python -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder
 
 browser:
 	@requirements/browser.sh

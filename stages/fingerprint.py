@@ -6,11 +6,11 @@ That is a hash of code and of prompts.
 from pipeline import params
 from pipeline.core import files
 from pipeline.core.command import Stage, run
-from pipeline.planning import hardware
+from pipeline.planning import hardware, needs
 
 
 def main(stage: Stage) -> None:
-    hardware.refuse(params.check(stage.params), stage.machine, hardware.devices())
+    needs.refuse(params.check(stage.params), stage.machine, hardware.devices())
     files.write_json(stage.code_file, params.fingerprints(stage.params))
 
 

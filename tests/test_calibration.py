@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from conftest import judge
 
-from pipeline.core.records import JudgedPair
+from pipeline.core.records import JudgedPair, Scoring
 from pipeline.inference.requests import Completion
 from pipeline.language.renderer import Renderer
-from pipeline.methods.psrlm.measure import Weighed, calibration, weigh
+from pipeline.methods.psrlm.measure import TOO_LONG, Weighed, calibration, quality, weigh
+from pipeline.methods.srlm.measure import Estimate
+from pipeline.methods.srlm.measure import quality as quality_of_scores
 
 SETTINGS = judge()
 PAIR = JudgedPair("e1/0/0", "e1", "A problem.", ("Step 1: 1+1=2",), "Step 2: 2+2=4", "Step 2: 2+2=5", "", "A", 0.9, 0.1)
@@ -58,3 +60,24 @@ def test_the_letters_are_weighed_where_the_verdict_stands_after_the_judge_s_own_
         task.send([Completion("A", "length", 1, label_logprobs=(-0.5, -3.0))])
     assert (end.value.value.straight_log_odds, end.value.value.swapped_log_odds) == (2.5, None)
     assert (end.value.value.straight, end.value.value.swapped) == ("A", None)
+
+
+@pytest.mark.parametrize("verdict", ["explain", "logprob"])
+def test_a_judgment_whose_prompt_does_not_fit_the_context_is_told_from_an_unreadable_one(
+    verdict: str, renderer: Renderer
+) -> None:
+    task = weigh(renderer, PAIR, (PAIR,) * 3, judge(verdict=verdict))
+    next(task)
+    not_asked, mute = Completion("", "context", 0), Completion("", "stop", 1, True)
+    with pytest.raises(StopIteration) as end:
+        task.send([not_asked, mute])
+        task.send([])
+    row = end.value.value
+    assert (row.straight, row.straight_text, row.swapped, row.swapped_text) == (None, TOO_LONG, None, "")
+    others = [Weighed("b", "A", "A", "B", "a [[A]]", "b [[B]]", 1.0, -1.0), Weighed("c", "A", None, "B", "", "")]
+    measured = quality([row, *others, others[0]])
+    assert (measured["too_long"], measured["unreadable"], measured["judge_accuracy"]) == (0.25, 0.25, 0.5)
+    assert quality(others) == quality(others) | {"too_long": 0, "unreadable": 0.5}
+    scored = Estimate("s", "p", 5, (Scoring("Score: 5", 5, 3), Scoring("", None, 0), Scoring("well", None, 2)))
+    shares = quality_of_scores([scored])
+    assert shares["too_long"] == pytest.approx(1 / 3) == shares["unreadable"]

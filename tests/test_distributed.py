@@ -27,11 +27,11 @@ from pipeline.core.records import LabelledSolution
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import prm
 from pipeline.training import worker
-from pipeline.training.common import StageProgress, rows_at_once
+from pipeline.training.common import StageProgress
 from pipeline.training.dpo import StepDPOTrainer
 from pipeline.training.order import filled, updates
 from pipeline.training.preference import train_preferences
-from pipeline.training.settings import Lora
+from pipeline.training.settings import Lora, rows_at_once
 from pipeline.training.supervised import Trained, solution_row, train_supervised
 
 TRAINER = ROOT / "tests" / "launched.py"

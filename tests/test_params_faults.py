@@ -18,7 +18,7 @@ from pipeline.core.plan import TAKEN
 GONE = ...  # a key that is taken out
 NAME = "must be a name of at most 64 letters, digits, `-` and `_` that begins with a letter and is no YAML word"
 PLUGIN = "or the name of a module in extensions/"
-MISSING = "missing key; add it (`psr profile tiny` shows its default)"
+MISSING = "missing key; add it (a profile has its default: `psr profile --help`)"
 NO_FILE = "no such file 'no.jsonl'; give `generated`, a file, `hub:<dataset id>` or `known:<name>`"
 SERVED = "'^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$'"
 ADDRESS = "must be an http(s) address without user and password; key_variable names where a key is"

@@ -50,7 +50,7 @@ def test_what_is_no_yaml_is_one_line(old: str, new: str, line: str, tmp_path: Pa
         (b"- seed\n", "must be a mapping of sections"),
         ("# Größe\nseed: 1\n".encode("latin-1"), "not UTF-8 (byte 4); save it as UTF-8"),
         ("seed: 1\n".encode("utf-16"), "not UTF-8 (byte 0); save it as UTF-8"),
-        (None, "no such file; `psr profile tiny` writes params.yaml"),
+        (None, "no such file; give one, or write params.yaml by `psr profile NAME`"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_line(content: bytes | None, line: str, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from pipeline.core.files import read_json
 from pipeline.core.memory import GIB
 from pipeline.language.renderer import Renderer
 from pipeline.params.profiles import profile as settings_of
-from pipeline.planning import hardware
+from pipeline.planning import needs
 from pipeline.planning.estimate import Rates, estimate
 from pipeline.planning.hardware import Devices
 
@@ -87,7 +87,7 @@ def test_what_the_page_says_for_a_profile_fits_its_gpus(
     (path := tmp_path / "params.yaml").write_text(yaml.safe_dump(settings))
     here, there = build(machine.Machine, page(section), "docs/gpu.md: "), Devices(gpus, gib * GIB)
     checked = params.check(path)
-    hardware.refuse(checked, here, there)
+    needs.refuse(checked, here, there)
     assert not estimate(checked, here, there, Rates(), []).unfit()
 
 

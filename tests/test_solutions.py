@@ -235,7 +235,7 @@ def test_a_solution_that_the_annotator_gives_no_readable_score_is_left_out() -> 
 
 def test_a_scorer_is_measured_by_score_order_and_consistency() -> None:
     def estimate(name: str, problem: str, gold: int, *scores: int | None) -> measure.Estimate:
-        return measure.Estimate(name, problem, gold, tuple(Scoring("", score) for score in scores))
+        return measure.Estimate(name, problem, gold, tuple(Scoring("", score, 1) for score in scores))
 
     quality = measure.quality(
         [

@@ -28,7 +28,7 @@ def add_command(commands: Any) -> None:
         help="requests, tokens, hours, memory, disk and spending of every stage, before a run",
         description="Reads params.yaml, machine.yaml, and where they are at hand a few problems and the base model's "
         "tokenizer and config.json; writes nothing. What no file says is assumed and printed below the table. Prompt, "
-        "sampled and trained are tokens, GiB what one device needs; a server's work is no part of `own engines`.",
+        "sampled and trained are tokens, GiB what one device needs; a server's work is no part of `this machine`.",
     )
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="the file to read (params.yaml)")
     parser.add_argument("--machine", type=Path, default=machine.FILE, help="the machine's settings (machine.yaml)")
@@ -47,12 +47,11 @@ def add_command(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> None:
-    settings, here = params.check(args.params), machine.load(args.machine)
-    rates = Rates(args.tokens_per_second, args.tflops, args.price_in, args.price_out)
-    for name, value in dataclasses.asdict(rates).items():
-        if value is not None and value <= 0:
-            raise PipelineError(f"--{name.replace('_', '-')}: must be above 0, is {value:g}")
+    settings, rates = params.check(args.params), _rates(args)
     devices = hardware.devices(args.gpus, args.gpu_memory)
+    here = machine.load(args.machine, None if args.gpu_memory is None else devices.gpus)
+    if args.config and not args.config.is_file():
+        raise PipelineError(f"--config: no such file {args.config}; give the base model's config.json")
     shape = architecture(read_json(args.config), str(args.config)) if args.config else None
     plan = estimate(settings, here, devices, rates, args.assume, shape)
     runs = measured(args.measured) if args.measured else {}
@@ -61,6 +60,19 @@ def _run(args: argparse.Namespace) -> None:
         own = {name: value for name, value in dataclasses.asdict(rates).items() if value is not None}
         plan = estimate(settings, here, devices, dataclasses.replace(seen, **own), args.assume, shape)
     print(json.dumps(as_json(plan, runs), indent=2) if args.json else as_text(plan, runs))
+
+
+def _rates(args: argparse.Namespace) -> Rates:
+    """What the command line says of rates and prices. Raises PipelineError for what cannot be."""
+    speeds = {"--tokens-per-second": args.tokens_per_second, "--tflops": args.tflops}
+    prices = {"--price-in": args.price_in, "--price-out": args.price_out}
+    for name, value in (speeds | prices).items():
+        if value is not None and not (0 <= value < float("inf") and (value or name in prices)):
+            least = "0 or more" if name in prices else "above 0"
+            raise PipelineError(f"{name}: must be a number {least}, is {value:g}")
+    if len({price is None for price in prices.values()}) > 1:
+        raise PipelineError("--price-in and --price-out: give both, or none")
+    return Rates(*speeds.values(), *prices.values())
 
 
 def as_json(plan: Estimate, runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -99,10 +111,12 @@ def as_json(plan: Estimate, runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _sums(lines: Sequence[Line]) -> dict[str, float]:
-    """Requests, tokens, FLOPs and hours of all stages together."""
-    rows = [line.counts() | {"flops": line.flops, "hours": line.hours or 0} for line in lines]
-    return {name: sum(row[name] for row in rows) for name in (*COUNTS, "flops", "hours")}
+def _sums(lines: Sequence[Line]) -> dict[str, float | None]:
+    """Requests, tokens, judge calls and FLOPs of all stages together; hours where those of every stage are known."""
+    rows = [line.counts() | {"judge_calls": line.planned.work.judge_calls, "flops": line.flops} for line in lines]
+    sums: dict[str, float | None] = {name: sum(row[name] for row in rows) for name in (*COUNTS, "judge_calls", "flops")}
+    hours = [line.hours for line in lines if any(line.counts().values())]
+    return sums | {"hours": None if None in hours else sum(hour or 0 for hour in hours)}
 
 
 def as_text(plan: Estimate, runs: dict[str, dict[str, Any]]) -> str:
@@ -110,10 +124,9 @@ def as_text(plan: Estimate, runs: dict[str, dict[str, Any]]) -> str:
     extra = ("requests", "prompt", "sampled", "trained") if runs else ()
     table = [[*_HEAD, *(f"{name} run" for name in extra)]]
     table += [[*_cells(line), *_beside(line, runs)] for line in plan.lines]
-    requests, prompt, sampled, trained, flops, hours = _sums(plan.lines).values()
-    judging = sum(line.planned.work.judge_calls for line in plan.lines)
-    cells = map(_count, (requests, judging, prompt, sampled, trained, flops / 1e15))
-    table.append(["own engines", "", *cells, f"{hours:.2f}" if hours else "-", "", ""])
+    requests, prompt, sampled, trained, judging, flops, hours = _sums(plan.lines).values()
+    cells = (_count(value or 0) for value in (requests, judging, prompt, sampled, trained, (flops or 0) / 1e15))
+    table.append(["this machine", "", *cells, "-" if hours is None else f"{hours:.2f}", "", ""])
     widths = [max(len(row[i]) for row in table if i < len(row)) for i in range(len(table[0]))]
     text = ["  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=False)))
             for row in table]  # fmt: skip
@@ -122,7 +135,7 @@ def as_text(plan: Estimate, runs: dict[str, dict[str, Any]]) -> str:
     if plan.unfinished:
         text[-1] += f", {plan.unfinished / 1e9:.2f} GB more while a training runs (training.save_steps)"
     if paid.requests:
-        price = "" if plan.spending is None else f", {plan.spending:,.0f} at these prices"
+        price = "" if plan.spending is None else f", {plan.spending:,.2f} at these prices"
         text.append(
             f"servers: {paid.requests:,.0f} requests ({paid.judge_calls:,.0f} judging), {_count(paid.prompt_tokens)} "
             f"tokens in, {_count(paid.sampled_tokens)} out{price or ' (--price-in and --price-out give the spending)'}"

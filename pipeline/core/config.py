@@ -58,7 +58,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
-        raise PipelineError(f"{path}: no such file; `psr profile tiny` writes params.yaml") from error
+        raise PipelineError(f"{path}: no such file; give one, or write params.yaml by `psr profile NAME`") from error
     except UnicodeDecodeError as error:
         raise PipelineError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
     except OSError as error:
@@ -88,7 +88,9 @@ def load(path: Path, name: str, kind: type[Part], override: Mapping[str, Any] | 
     for depth, key in enumerate(parts := name.split("."), start=1):
         if not isinstance(value, dict) or key not in value:
             missing = ".".join(parts[:depth])
-            raise PipelineError(f"{path}: section `{missing}` is missing; `psr profile tiny` writes a whole file")
+            raise PipelineError(
+                f"{path}: section `{missing}` is missing; add it (a profile has it: `psr profile --help`)"
+            )
         value = value[key]
     return build(kind, laid_over(value, override or {}), f"{path}: {name}")
 
@@ -130,7 +132,7 @@ def _line(kind: type[BaseModel], detail: ErrorDetails, where: str) -> str:
         case "missing" if isinstance(keys[-1], int):
             return f"{place}: missing; the list is too short"
         case "missing":
-            return f"{place}: missing key; add it (`psr profile tiny` shows its default)"
+            return f"{place}: missing key; add it (a profile has its default: `psr profile --help`)"
         case "extra_forbidden":
             return f"{place}: unknown key; {_advice(str(keys[-1]), _keys(kind, keys[:-1]))}"
         case "value_error":

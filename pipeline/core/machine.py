@@ -105,6 +105,12 @@ class Training(Section):
         default="none", description="where curves go beside the kept ones; the package must be installed"
     )
 
+    @model_validator(mode="after")
+    def _agree(self) -> Training:
+        if self.launcher == "none" and self.processes > 1:
+            raise ValueError("processes must be 1 with launcher: none, which starts one; give launcher: accelerate")
+        return self
+
 
 class Endpoints(Section):
     """OpenAI-compatible servers, the annotator's and the references'."""
@@ -122,12 +128,15 @@ class Machine(Section):
     endpoints: Endpoints = Endpoints()
 
 
-def load(path: Path = FILE) -> Machine:
-    """The machine's settings; the defaults where there is no such file. PipelineError, one line a fault."""
-    settings = build(Machine, read_yaml(path) if path.is_file() else {}, f"{path}: ")
+def load(path: Path = FILE, gpus: int | None = None) -> Machine:
+    """The machine's settings; the defaults where machine.yaml is absent. gpus: of a machine that is not this one.
+
+    Raises PipelineError, one line a fault.
+    """
+    settings = build(Machine, read_yaml(path) if path != FILE or path.is_file() else {}, f"{path}: ")
     if settings.inference.replicas:
         return settings
-    here = settings.inference
-    fitting = len(visible_gpus()) // here.tensor_parallel or len(os.sched_getaffinity(0))
+    here, present = settings.inference, len(visible_gpus()) if gpus is None else gpus
+    fitting = max(1, present // here.tensor_parallel) if present else len(os.sched_getaffinity(0))
     most = here.model_copy(update={"replicas": 1 if here.endpoints else fitting})
     return settings.model_copy(update={"inference": most})

@@ -1,8 +1,8 @@
 """What a training and a served model need of one device's memory, counted from the model's shape; all values in bytes.
 
-Decoder-only models with gated MLPs, as Llama and Qwen2 are. Weights are trained in fp32 with AdamW, under bf16 autocast
-where `bf16` says so; TRL's fused LM head makes logits in tiles. The allocator's and NCCL's own 5 to 8 GiB a GPU come on
-top.
+Decoder-only models with gated MLPs, as Llama and Qwen2 are, no mixtures of experts. Weights are trained in fp32 with
+AdamW, under bf16 autocast where `bf16` says so; TRL's fused LM head makes logits in tiles. The allocator's and NCCL's
+own 5 to 8 GiB a GPU come on top.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ OVERHEAD = 6 * GIB  # of a GPU, for its context, NCCL and the allocator (seen: 5
 _TILE = (4096, 32768)  # tokens and vocabulary of one tile of TRL's fused LM head
 _ADAM = 16  # of a trained parameter: fp32 weight 4, gradient 4, two moments 8
 _KEYS = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
+_KINDS = ("llama", "mistral", "qwen2", "qwen3")  # by model_type; no mixtures of experts, no other MLPs
 
 
 @dataclass(frozen=True)
@@ -71,15 +72,28 @@ class Architecture:
             raise PipelineError(f"lora.targets: no matrix {unknown[0]!r}; give some of {', '.join(self.matrices)}")
         return self.layers * sum(rank * sum(self.matrices[name]) for name in names)
 
+    @property
+    def splits(self) -> list[int]:
+        """Numbers of GPUs over which tensor parallelism can split the attention heads."""
+        return splits(self.heads, self.kv_heads)
+
     def kv_token(self, dtype: str) -> int:
         """Bytes that one token takes in the KV cache: a key and a value in every layer."""
         return 2 * self.layers * self.kv * BYTES[dtype]
 
 
-def architecture(config: Mapping[str, Any], where: str) -> Architecture:
+def splits(heads: int, kv_heads: int) -> list[int]:
+    """Numbers of GPUs over which vLLM can split attention heads: each has as many, and whole keys and values."""
+    return [n for n in range(1, heads + 1) if heads % n == 0 and (kv_heads % n == 0 or n % kv_heads == 0)]
+
+
+def architecture(config: Any, where: str) -> Architecture:
     """The shape that a model's config.json describes. Raises PipelineError for one that is no such model."""
-    if missing := [key for key in _KEYS if not isinstance(config.get(key), int)]:
-        raise PipelineError(f"{where}: no {missing[0]}, so its memory cannot be counted; give a Llama or Qwen2 model")
+    config = config if isinstance(config, dict) else {}
+    odd = [key for key in _KEYS if not isinstance(config.get(key), int) or config[key] < 1]
+    if odd or config.get("model_type") not in _KINDS:
+        reason = f"no number {odd[0]}" if odd else f"model_type {config.get('model_type')!r}"
+        raise PipelineError(f"{where}: {reason}, so its memory cannot be counted; give one of {', '.join(_KINDS)}")
     hidden, inner, layers, heads, vocab = (config[key] for key in _KEYS)
     bias = config.get("attention_bias", config.get("model_type") == "qwen2")
     head_dim, kv_heads = config.get("head_dim") or hidden // heads, config.get("num_key_value_heads") or heads

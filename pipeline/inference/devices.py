@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.core import lease, machine
 from pipeline.core.errors import PipelineError
+from pipeline.core.memory import splits
 
 _WHERE = f"{machine.FILE}: inference"
 
@@ -42,8 +43,7 @@ def require_divisible(models: Iterable[Path], size: int) -> None:
         config = config.get("text_config", config)
         heads = config.get("num_attention_heads", size)
         groups = config.get("num_key_value_heads") or heads
-        fitting = [n for n in range(1, heads + 1) if heads % n == 0 and (groups % n == 0 or n % groups == 0)]
-        if size not in fitting:
+        if size not in (fitting := splits(heads, groups)):
             raise PipelineError(
                 f"{_WHERE}.tensor_parallel: the {heads} attention heads ({groups} of keys and values) of {model} "
                 f"cannot be split over {size}; give one of {', '.join(map(str, fitting))}"

@@ -13,10 +13,10 @@ from pipeline.core.machine import Machine
 from pipeline.core.memory import BYTES, Architecture
 from pipeline.core.workload import Work
 from pipeline.params.schema import Common
-from pipeline.planning import hardware
+from pipeline.planning import needs
 from pipeline.planning.assumptions import MEANING, assumptions, stated
 from pipeline.planning.hardware import Devices, Need
-from pipeline.planning.sizes import shape_of_base, sizes
+from pipeline.planning.sizes import shape_of, sizes
 from pipeline.planning.stages import Planned, Stages
 
 _UNFINISHED = 12  # bytes a parameter of a checkpoint to go on from: fp32 weight and moments
@@ -99,25 +99,28 @@ def estimate(
     """The plan of a checked params file. model: the base's shape where the caller knows it better than we."""
     assumed = assumptions(params.domain, given)
     lengths, notes = sizes(params, assumed, stated(given))
-    model = model or shape_of_base(params)
+    model = model or shape_of(params, params.base.model)
+    stages = Stages(params, lengths).planned()
+    shapes = {name: shape_of(params, name) for stage in stages for name in stage.served} | {params.base.model: model}
 
     def line(stage: Planned) -> Line:
-        per_token = 8 if stage.section == "dpo" else 6  # FLOPs of a parameter (Kaplan et al. 2020); DPO has a reference
+        training = stage.training(params) if stage.section else None
+        # FLOPs of a parameter (Kaplan et al. 2020): frozen ones have no gradient, DPO has a reference
+        per_token = (4 if training and training.lora.rank else 6) + 2 * (stage.section == "dpo")
         flops = per_token * model.parameters * stage.trained_tokens if model else 0.0
         tokens, hours = stage.work.sampled_tokens + assumed["prefill"] * stage.work.prompt_tokens, None
         if tokens and rates.tokens:
             hours = tokens / rates.tokens / machine.inference.engines / 3600
         if flops and rates.tflops:
             hours = flops / rates.tflops / 1e12 / machine.training.processes / 3600
-        saved = BYTES[getattr(params, stage.section).saved_dtype] if stage.section else 0
-        checkpoint = float(model.parameters * saved) if model else 0.0
-        needed = hardware.need(stage, params, machine, devices, model) if model else None
+        checkpoint = float(model.parameters * BYTES[training.saved_dtype]) if model and training else 0.0
+        needed = needs.need(stage, params, machine, devices, shapes)
         return Line(stage, flops, hours, needed, checkpoint + _TEXT * stage.work.sampled_tokens)
 
-    lines = tuple(map(line, Stages(params, lengths).planned()))
+    lines = tuple(map(line, stages))
     paid = sum((line.planned.paid for line in lines), Work())
     spending = None
-    if rates.price_in is not None and rates.price_out is not None:
+    if rates.price_in is not None and rates.price_out is not None:  # both or none
         spending = (paid.prompt_tokens * rates.price_in + paid.sampled_tokens * rates.price_out) / 1e6
     notes += _notes(params, machine, devices, rates, model)
     notes += [f"{name} {value:g}: {MEANING.get(name, '')}" for name, value in lengths.assumed.items()]
@@ -139,7 +142,7 @@ def _notes(
     params: Common, machine: Machine, devices: Devices, rates: Rates, model: Architecture | None
 ) -> Iterator[str]:
     """What is known of model, device and rates, and what is not counted."""
-    unknown = f"memory and FLOPs: unknown, no config.json of {params.base.model} here; give --config"
+    unknown = f"memory and FLOPs: unknown, no config.json of {params.base.model} here that can be read; give --config"
     yield f"model: {params.base.model}, {model.parameters:,} parameters" if model else unknown
     yield f"device: {devices}"
     engines = "unknown; give --tokens-per-second of one replica, or --measured"
@@ -150,27 +153,35 @@ def _notes(
         training = f"{rates.tflops:g} TFLOP/s a device, {machine.training.processes} device(s)"
     yield f"engine hours: {engines}"
     yield f"training hours: {training}"
+    if params.base.model == "train":
+        yield "the base model's own training: not counted"
     if params.problems.ratings:
         yield "people's pairs (problems.ratings): not counted, in EFT data and SFT"
 
 
 def measured(path: Path) -> dict[str, dict[str, Any]]:
     """The last line of each stage of a list of runs (.work/runs.jsonl). Raises PipelineError for an unreadable one."""
+    wrong = f"{path}: no list of runs ({{}}); give .work/runs.jsonl of a run"
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        return {row["stage"]: row for row in rows}
+        runs = {str(row["stage"]): row for row in rows}
+        counts = [float(row[name]) for row in runs.values() for name in ("seconds", *COUNTS) if name in row]
+        whole = all({"seconds", *COUNTS[:3]} <= {*row} for row in runs.values() if "requests" in row)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise PipelineError(f"{path}: no list of runs ({error}); give .work/runs.jsonl of a run") from error
+        raise PipelineError(wrong.format(error)) from error
+    if not (counts and whole and all(0 <= count < float("inf") for count in counts)):
+        raise PipelineError(wrong.format("no counts and seconds of stages"))
+    return runs
 
 
 def rates_of(runs: Mapping[str, Mapping[str, Any]], lines: Sequence[Line], machine: Machine, prefill: float) -> Rates:
     """Rates of an earlier run on this machine: tokens a second of a replica, TFLOP/s of a device."""
-    asking = [run for run in runs.values() if "requests" in run]
+    asking = [run for run in runs.values() if run.get("requests")]
     engine = [(run["sampled_tokens"] + prefill * run["prompt_tokens"], run["seconds"]) for run in asking]
     trained = [
         (line.flops * run["trained_tokens"] / line.planned.trained_tokens, run["seconds"])
         for line in lines
         if (run := runs.get(line.planned.stage)) and run.get("trained_tokens") and line.planned.trained_tokens
     ]
-    speed, work = (sum(a for a, _ in x) / sum(b for _, b in x) if x else None for x in (engine, trained))
+    speed, work = (sum(a for a, _ in x) / s if (s := sum(b for _, b in x)) else None for x in (engine, trained))
     return Rates(speed and speed / machine.inference.engines, work and work / 1e12 / machine.training.processes)

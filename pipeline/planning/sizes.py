@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
 
 from pipeline import domains
 from pipeline.core import plugins
+from pipeline.core.errors import PipelineError
+from pipeline.core.files import read_json
 from pipeline.core.memory import Architecture, architecture
 from pipeline.core.workload import Shape, Sizes
 from pipeline.data import problems as reading
@@ -24,6 +27,8 @@ from pipeline.params.schema import Common
 
 EXAMPLES = 60
 _QWEN = {"model_type": "qwen2", "tie_word_embeddings": False, "vocab_size": 152064}
+_SMOLLM2 = {"model_type": "llama", "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
+    "num_attention_heads": 9, "num_key_value_heads": 3, "vocab_size": 49152, "tie_word_embeddings": True}  # fmt: skip
 # config.json of the models that the profiles name, for a plan without the network.
 CONFIGS: dict[str, dict[str, Any]] = {
     "Qwen/Qwen2.5-Math-1.5B": _QWEN | {"hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28,
@@ -32,6 +37,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "num_attention_heads": 28, "num_key_value_heads": 4},
     "Qwen/Qwen2.5-Math-72B": _QWEN | {"hidden_size": 8192, "intermediate_size": 29568, "num_hidden_layers": 80,
         "num_attention_heads": 64, "num_key_value_heads": 8},
+    "HuggingFaceTB/SmolLM2-135M-Instruct": _SMOLLM2,
 }  # fmt: skip
 # Problems of sources that are read whole.
 ROWS = {
@@ -40,21 +46,25 @@ ROWS = {
 }  # fmt: skip
 
 
-def folder(params: Common) -> Path | None:
-    """The folder of the base model: the domain's own, the user's, or that of the Hub's cache; None where none is."""
-    if params.base.model in ("shipped", "train"):
-        return Path(plugins.part(domains.__name__, params.domain, "base").SHIPPED)
-    if Path(params.base.model).is_dir():
-        return Path(params.base.model)
-    cached = try_to_load_from_cache(params.base.model, "config.json")
-    return Path(cached).parent if isinstance(cached, str) else None
+def folder(params: Common, model: str) -> Path | None:
+    """The folder of a model: the domain's own, the user's, or that of the Hub's cache; None where none is."""
+    at = Path(model)
+    if model in ("shipped", "train"):
+        at = Path(plugins.part(domains.__name__, params.domain, "base").SHIPPED)
+    if (at / "config.json").is_file():
+        return at
+    with suppress(HFValidationError):  # no Hub id
+        if isinstance(cached := try_to_load_from_cache(model, "config.json"), str):
+            return Path(cached).parent
+    return None
 
 
-def shape_of_base(params: Common) -> Architecture | None:
-    """The shape of the base model, None where no config.json is at hand. Raises PipelineError for an odd one."""
-    at = folder(params)
-    config = json.loads((at / "config.json").read_text()) if at else CONFIGS.get(params.base.model)
-    return architecture(config, params.base.model) if config else None
+def shape_of(params: Common, model: str) -> Architecture | None:
+    """The shape of a model that params name; None where no config.json is at hand, or one of another kind."""
+    at = folder(params, model)
+    with suppress(PipelineError):
+        return architecture(read_json(at / "config.json") if at else CONFIGS.get(model), model)
+    return None
 
 
 class Counted:
@@ -76,7 +86,7 @@ class Counted:
 
 def sizes(params: Common, assumed: Mapping[str, float], given: Mapping[str, float]) -> tuple[Sizes, list[str]]:
     """Lengths in tokens, and a line on where each comes from; given: assumptions that win over what is measured."""
-    at, family = folder(params), params.prompts.family
+    at, family = folder(params, params.base.model), params.prompts.family
     with_tokenizer = at is not None and any((at / name).is_file() for name in ("tokenizer.json", "tokenizer.model"))
     if with_tokenizer:
         from transformers import AutoTokenizer  # takes seconds
@@ -92,21 +102,22 @@ def sizes(params: Common, assumed: Mapping[str, float], given: Mapping[str, floa
         Shape(len(renderer.text(p)), tuple(float(len(renderer.text(s + "\n"))) for s in solution))
         for p, solution in examples
     )
-    values = dict(assumed)
+    values, marker = dict(assumed), float(len(renderer.text("Step 1:")))
     if shapes:
         for name in ("problem", "steps", "step"):
             del values[name]
         values |= _of_oracle(params, renderer, examples) | dict(given)
         where = f"of {len(shapes)} problems with solutions ({params.problems.ift.path})"
     else:
-        shapes = (Shape(assumed["problem"], (assumed["step"],) * max(1, round(assumed["steps"]))),)
+        step = max(assumed["step"], marker + 1)  # a marker and something
+        shapes = (Shape(assumed["problem"], (step,) * max(1, round(assumed["steps"]))),)
         where = f"assumed ({params.problems.ift.path} is not at hand)"
 
     def prompt(name: str) -> float:
         text = prompts.FIELD.sub("", prompts.template(family, name))
         return float(len(renderer.text(text)) + (len(renderer.turn("")) if with_tokenizer else 0))
 
-    lengths = Sizes(shapes, prompt, float(len(renderer.text("Step 1:"))), values)
+    lengths = Sizes(shapes, prompt, marker, values)
     of_steps = f"{lengths.steps:.1f} steps of {lengths.step:.1f}"
     return lengths, [note, f"lengths: a problem {lengths.problem:.0f} tokens, {of_steps}, {where}"]
 

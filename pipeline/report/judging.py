@@ -35,8 +35,15 @@ def accuracy(metrics: Metrics, paper: Grid) -> Table:
         "verdict count as wrong. Consistency: the same verdict when the two candidates change places. The paper's M0 "
         "is measured 3-shot, as ours where shots says so. On policy: the verdicts of the round it searched. Of a "
         "held-out pair one step is right; a search asks where its model wavers, often about two wrong ones."
-    )
+    ) + _too_long(metrics, "judge-psrlm")
     return Table("3-judge", "Table 3. Accuracy of the judge", note, grid(header, rows), paper)
+
+
+def _too_long(metrics: Metrics, kind: str) -> str:
+    """What of its held-out rows a model was not asked, where that was any."""
+    shares = {model: stats[kind]["too_long"] for model, stats in metrics.items() if stats.get(kind, {}).get("too_long")}
+    each = ", ".join(f"{words(model)} {share:.0%}" for model, share in shares.items())
+    return f" Not asked, and wrong, because the prompt is longer than the context: {each}." if each else ""
 
 
 def ways(metrics: Metrics, lineage: Lineage, paper: Grid) -> Table:
@@ -74,7 +81,7 @@ def scorers(metrics: Metrics) -> Table:
     note = (
         "Each model as a scorer of held-out whole solutions, 0 to 5, percent with one standard error. Same score, same "
         "order: as the annotator's. An unreadable judgment counts against all three."
-    )
+    ) + _too_long(metrics, "judge-srlm")
     return Table("scorers", "Scorers of whole solutions", note, grid(header, rows))
 
 

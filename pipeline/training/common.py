@@ -19,7 +19,7 @@ from pipeline.core.errors import PipelineError
 from pipeline.core.files import replacing, write, write_json
 from pipeline.core.records import Dropped
 from pipeline.language.renderer import Renderer
-from pipeline.training.settings import Training
+from pipeline.training.settings import Training, rows_at_once
 
 GPU_MULTIPLE = 64  # tokens to which a GPU's batches are padded, so that memory is used again
 CURVE = ("loss", "learning_rate", "grad_norm", "reward_accuracy", "reward_margin")  # kept of every update
@@ -40,21 +40,6 @@ def determined(seed: int, threads: int) -> None:
     torch.backends.cuda.enable_cudnn_sdp(False)  # it compiles anew for every length: 4 of 5 seconds of short updates
     if not torch.cuda.is_available():
         torch.set_num_threads(threads)
-
-
-def rows_at_once(batch_size: int, micro_batch: int, ranks: int) -> tuple[int, int]:
-    """(rows that a rank takes at once, times it does so in an update), so that an update has `batch_size` rows.
-
-    micro_batch: 0 is a rank's whole share. Raises PipelineError where that cannot be.
-    """
-    share, rest = divmod(batch_size, ranks)
-    micro = micro_batch or share
-    if rest or share % micro:
-        raise PipelineError(
-            f"batch_size (params.yaml): {batch_size} rows cannot be spread over {ranks} devices by "
-            f"{micro_batch or 'equal'} rows; it must be a multiple of devices times training.micro_batch (machine.yaml)"
-        )
-    return micro, share // micro
 
 
 def arguments(settings: Training, here: machine.Training, seed: int, ranks: int, folder: Path) -> dict[str, Any]:

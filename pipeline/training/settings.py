@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from pipeline.core.config import Count, Name, Positive, Sampling, Section, Share
+from pipeline.core.errors import PipelineError
 
 
 class Lora(Section):
@@ -30,6 +31,21 @@ class Training(Section):
     bf16: bool = Field(description="autocast; slow on a CPU without such instructions")
     saved_dtype: Literal["float32", "bfloat16"] = Field(default="float32", description="of the saved weights")
     lora: Lora = Lora()
+
+
+def rows_at_once(batch_size: int, micro_batch: int, ranks: int) -> tuple[int, int]:
+    """(rows that a rank takes at once, times it does so in an update), so that an update has `batch_size` rows.
+
+    micro_batch: 0 is a rank's whole share. Raises PipelineError where that cannot be.
+    """
+    share, rest = divmod(batch_size, ranks)
+    micro = micro_batch or share
+    if rest or share % micro:
+        raise PipelineError(
+            f"batch_size (params.yaml): {batch_size} rows cannot be spread over {ranks} devices by "
+            f"{micro_batch or 'equal'} rows; it must be a multiple of devices times training.micro_batch (machine.yaml)"
+        )
+    return micro, share // micro
 
 
 class Rollouts(Section):

@@ -23,6 +23,9 @@ from pipeline.methods.psrlm.settings import RATED, Judge, Search
 from pipeline.methods.verdicts import turned
 
 BINS = 5  # of equal width, from a coin's confidence to 1
+TOO_LONG = (
+    "(not asked: prompt and verdict are longer than inference.max_model_len)"  # in the place of the judge's words
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Weighed:
     """A judge's answers on one held-out pair: as shown and with the candidates swapped (letters as shown).
 
     Log-odds (natural) of `A` against `B` are None where the verdict cannot be read, and where the prompt with the
-    judgment no longer fits the context.
+    judgment no longer fits the context. Where the prompt alone does not, the text is `TOO_LONG`.
     """
 
     pair_id: str
@@ -91,8 +94,9 @@ def weigh(renderer: Renderer, pair: JudgedPair, examples: Sequence[JudgedPair], 
     for k, answer in zip(again, answers, strict=True):
         odds[k] = judge.log_odds(answer)
     straight, swapped = verdicts
-    winners, texts = (straight.winner, swapped.winner), (straight.text, swapped.text)
-    return Weighed(pair.pair_id, pair.winner, *winners, *texts, *odds)
+    winners = straight.winner, swapped.winner
+    first, second = (one.text if one.tokens else TOO_LONG for one in verdicts)  # what is asked samples a token at least
+    return Weighed(pair.pair_id, pair.winner, *winners, first, second, *odds)
 
 
 def quality(opinions: Sequence[Weighed]) -> dict[str, Any]:
@@ -109,12 +113,13 @@ def quality(opinions: Sequence[Weighed]) -> dict[str, Any]:
 def judge_quality(opinions: Sequence[Weighed]) -> dict[str, Any]:
     """Accuracy of the judge on held-out pairs as shown (paper, table 3) and swapped, and its consistency.
 
-    An unreadable verdict counts as wrong and as inconsistent, a tie as wrong. Consistency: both orders name the same
-    candidate, or both a tie.
+    An unreadable verdict counts as wrong and as inconsistent, a tie as wrong; so does one whose prompt did not fit the
+    context (`too_long`). Consistency: both orders name the same candidate, or both a tie.
     """
     mean, error = proportion([o.straight == o.winner for o in opinions])
     swapped, _ = proportion([turned(o.swapped) == o.winner for o in opinions])
     readable = [o for o in opinions if o.straight and o.swapped]
+    too_long = [o for o in opinions if TOO_LONG in (o.straight_text, o.swapped_text)]
     agree, agree_error = proportion([o.straight is not None and o.straight == turned(o.swapped) for o in opinions])
     return {
         "pairs": len(opinions),
@@ -124,7 +129,8 @@ def judge_quality(opinions: Sequence[Weighed]) -> dict[str, Any]:
         "consistency": agree,
         "consistency_se": agree_error,
         "ties": sum(o.straight == "C" for o in opinions) / len(opinions),
-        "unreadable": 1 - len(readable) / len(opinions),
+        "unreadable": 1 - (len(readable) + len(too_long)) / len(opinions),
+        "too_long": len(too_long) / len(opinions),
     }
 
 

@@ -49,8 +49,9 @@ def quality(estimates: Sequence[Estimate]) -> dict[str, Any]:
     score_accuracy: share of single judgments that give the annotator's score. order_accuracy: over two solutions of one
     problem with different scores, share whose mean scores have the annotator's order; problems are the units of its
     error, since a solution stands in several pairs. consistency: share of solutions whose judgments all give one score.
-    An unreadable judgment counts against all three. error: mean distance of a readable score, in points. verdicts: the
-    scores of every solution in their order (`?`: unreadable), which the report compares with another scorer's.
+    An unreadable judgment counts against all three, and one whose prompt did not fit the context (`too_long`). error:
+    mean distance of a readable score, in points. verdicts: the scores of every solution in their order (`?`: none),
+    which the report compares with another scorer's.
     """
     agree = [[scored.score == e.score for scored in e.scorings] for e in estimates]
     accuracy, accuracy_error = mean_and_error([sum(hits) / len(hits) for hits in agree])
@@ -59,7 +60,9 @@ def quality(estimates: Sequence[Estimate]) -> dict[str, Any]:
     ordered = _ordered(estimates)
     pairs = [len(one) for one in ordered]
     order, order_error = ratio_and_error([sum(one) for one in ordered], pairs) if ordered else (None, None)
+    scorings = [s for e in estimates for s in e.scorings]
     read = [abs(s.score - e.score) for e in estimates for s in e.scorings if s.score is not None]
+    too_long = sum(s.score is None and not s.tokens for s in scorings)  # what is asked samples a token at least
     return {
         "solutions": len(estimates),
         "score_accuracy": accuracy,
@@ -70,7 +73,8 @@ def quality(estimates: Sequence[Estimate]) -> dict[str, Any]:
         "consistency": consistency,
         "consistency_se": consistency_error,
         "error": sum(read) / len(read) if read else None,
-        "unreadable": 1 - len(read) / sum(len(e.scorings) for e in estimates),
+        "unreadable": 1 - (len(read) + too_long) / len(scorings),
+        "too_long": too_long / len(scorings),
         "verdicts": " ".join("".join("?" if s.score is None else str(s.score) for s in e.scorings) for e in estimates),
     }
 
