@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import re
 import socket
 import subprocess
@@ -18,8 +19,9 @@ from typing import Any
 import pytest
 import torch
 from conftest import ROOT
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from test_train import FAMILY, LAST, PAIR, SOLUTION, TRAINING, dpo
+from transformers import TrainerState
 
 from pipeline.core import journal, machine
 from pipeline.core.errors import PipelineError
@@ -122,12 +124,10 @@ def test_accumulation_and_two_ranks_give_the_weights_of_one_process(
             assert first["loss"] == pytest.approx(second["loss"], rel=1e-3)
 
 
-@pytest.mark.parametrize("kill_at", [2, 5, 8])  # in epoch 1, 2 and 3
-@pytest.mark.parametrize("kind", ["sft", "dpo"])
-def test_a_training_that_breaks_in_any_epoch_goes_on_and_gives_the_same_bytes(
-    kind: str, kill_at: int, renderer: Renderer, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def broken_off(
+    kill_at: int, kind: str, renderer: Renderer, start: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train(kind, machine.Training(), renderer, tiny_model, tmp_path / "whole")
+    """A training with checkpoints that ends after an update; the one before has a checkpoint, alone."""
     advance = StageProgress.on_step_end
 
     def break_off(self: Any, args: Any, state: Any, control: Any, **more: Any) -> None:
@@ -137,8 +137,18 @@ def test_a_training_that_breaks_in_any_epoch_goes_on_and_gives_the_same_bytes(
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(StageProgress, "on_step_end", break_off)
-        train(kind, machine.Training(save_steps=1), renderer, tiny_model, tmp_path / "broken")
-    assert checkpoint(tmp_path) == kill_at - 1
+        train(kind, machine.Training(save_steps=1), renderer, start, folder / "broken")
+    (place,) = (folder / "unfinished" / "train").iterdir()
+    assert [path.name for path in place.glob("checkpoint-*")] == [f"checkpoint-{kill_at - 1}"]
+
+
+@pytest.mark.parametrize("kill_at", [2, 5, 8])  # in epoch 1, 2 and 3
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_a_training_that_breaks_in_any_epoch_goes_on_and_gives_the_same_bytes(
+    kind: str, kill_at: int, renderer: Renderer, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(kind, machine.Training(), renderer, tiny_model, tmp_path / "whole")
+    broken_off(kill_at, kind, renderer, tiny_model, tmp_path, monkeypatch)
     train(kind, machine.Training(save_steps=1), renderer, tiny_model, tmp_path / "broken")
     whole, broken = (tmp_path / name / "model.safetensors" for name in ("whole", "broken"))
     assert whole.read_bytes() == broken.read_bytes()
@@ -181,13 +191,72 @@ def checkpoint(tmp_path: Path) -> int:
     return max(int(each.name.partition("-")[2]) for each in place.glob("checkpoint-*"))
 
 
-def test_a_torn_checkpoint_counts_as_none_and_so_does_one_without_the_state_of_each_rank(tmp_path: Path) -> None:
-    for update, text, ranks in ((2, "{}", 2), (10, '{"global_ste', 2), (12, "{}", 1)):
-        (tmp_path / f"checkpoint-{update}").mkdir()
-        (tmp_path / f"checkpoint-{update}" / "trainer_state.json").write_text(text)
-        for rank in range(ranks):
-            (tmp_path / f"checkpoint-{update}" / f"rng_state_{rank}.pth").touch()
-    assert worker.last_checkpoint(tmp_path, 2) == str(tmp_path / "checkpoint-2")
+def saved(folder: Path, update: int, ranks: int = 1) -> Path:
+    """A checkpoint, as the trainer writes it."""
+    place = folder / f"checkpoint-{update}"
+    place.mkdir()
+    for name in (
+        "optimizer.pt",
+        "scheduler.pt",
+        "training_args.bin",
+        *(f"rng_state_{rank}.pth" for rank in range(ranks)),
+    ):
+        torch.save({"a": torch.ones(9)}, place / name)
+    save_file({"a": torch.ones(9)}, place / "model.safetensors")
+    (place / "trainer_state.json").write_text(json.dumps({"global_step": update}))
+    return place
+
+
+TORN: dict[str, Any] = {
+    "half": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "empty": lambda path: path.write_bytes(b""),
+    "zeros": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+    "no text": lambda path: path.write_bytes(b"\xff" * 99),
+    "another JSON": lambda path: path.write_text("[]"),
+}
+
+
+@pytest.mark.parametrize("how", TORN)
+@pytest.mark.parametrize("name", ["trainer_state.json", "optimizer.pt", "rng_state_0.pth", "model.safetensors"])
+def test_a_torn_checkpoint_counts_as_none_whatever_is_torn(name: str, how: str, tmp_path: Path) -> None:
+    sound = saved(tmp_path, 9)
+    TORN[how](saved(tmp_path, 10) / name)
+    (tmp_path / "checkpoint-tmp").mkdir()
+    assert worker.last_checkpoint(tmp_path, 1) == sound
+
+
+def test_a_checkpoint_without_the_state_of_each_rank_counts_as_none(tmp_path: Path) -> None:
+    sound = saved(tmp_path, 2, ranks=2)
+    saved(tmp_path, 12)
+    assert worker.last_checkpoint(tmp_path, 2) == sound
+    assert worker.last_checkpoint(tmp_path, 4) is None
+
+
+def test_a_training_whose_checkpoint_is_torn_starts_again_and_says_so(
+    renderer: Renderer, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
+    train("sft", machine.Training(), renderer, tiny_model, tmp_path / "whole")
+    broken_off(5, "sft", renderer, tiny_model, tmp_path, monkeypatch)
+    (place,) = (tmp_path / "unfinished" / "train").glob("*/checkpoint-4")
+    TORN["half"](place / "optimizer.pt")
+    capfd.readouterr()
+    train("sft", machine.Training(save_steps=1), renderer, tiny_model, tmp_path / "broken")
+    assert f"{place}: was not written to its end, and is left out" in capfd.readouterr().err
+    whole, broken = (tmp_path / name / "model.safetensors" for name in ("whole", "broken"))
+    assert whole.read_bytes() == broken.read_bytes()
+
+
+def test_the_newest_checkpoint_is_kept_where_the_clock_is_set_back(
+    renderer: Renderer, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, saving = time.time(), TrainerState.save_to_json
+
+    def back(self: TrainerState, path: str) -> None:
+        saving(self, path)
+        os.utime(Path(path).parent, times=(0, begun - 100 * self.global_step))
+
+    monkeypatch.setattr(TrainerState, "save_to_json", back)
+    broken_off(5, "sft", renderer, tiny_model, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("kind", ["sft", "dpo"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.server
 import json
+import shutil
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -117,6 +119,22 @@ def test_packages_are_those_of_the_lock(tmp_path: Path) -> None:
     old = installed.against_lock({"alpha": "1.0", "beta-two": "1.9"}, lock)
     assert old.level == "warning" and old.advice.startswith("beta-two 1.9 (lock: 2.0); `make install`")
     assert installed.against_lock({"alpha": "1.0"}, lock).level == "fault"
+
+
+@pytest.mark.parametrize("text", [b"not a list !!!\n", b"\xff\xfe", b"<<<<<<< HEAD\nalpha==1.0\n"])
+def test_a_list_of_packages_that_is_none_is_a_fault(text: bytes, tmp_path: Path) -> None:
+    (tmp_path / "cpu.lock").write_bytes(text)
+    assert "is no list of them" in (one := installed.against_lock({}, tmp_path / "cpu.lock")).observed
+    assert one.level == "fault"
+
+
+def test_a_cache_that_cannot_be_written_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], check=True)
+    shutil.rmtree(".dvc/cache", ignore_errors=True)
+    Path(".dvc/cache").touch()
+    (one,) = project.cache(Path(".dvc"))
+    assert one.level == "fault" and "Not a directory" in one.observed
 
 
 def test_this_environment_is_sound_and_a_fault_of_the_parameters_is_one_of_the_lines(

@@ -5,16 +5,19 @@ from __future__ import annotations
 import ast
 import errno
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from pipeline.core import files
 from pipeline.core.journal import Journal
 from pipeline.core.records import Dropped
+from pipeline.training import worker
 
 ROOT = Path(__file__).parent.parent
 Remount = Callable[[str], None]
@@ -63,6 +66,22 @@ def test_a_stage_on_a_full_or_read_only_disk_says_so_in_one_line_and_leaves_noth
     assert line.startswith("error: ") and "Read-only file system" in line and str(folder) in line
     remount("size=32m,rw")
     assert problems(folder).returncode == 0 and (folder / "stats.json").is_file()
+
+
+def test_a_command_on_a_full_disk_says_so_in_one_line(small: tuple[Path, Remount]) -> None:
+    folder, _ = small
+    (folder / "filler").write_bytes(bytes(28_000))
+    command = [sys.executable, "-m", "pipeline.cli", "profile", "smoke", "--output", str(folder / "params.yaml")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: ") and "No space left on device" in done.stderr
+    assert [path.name for path in folder.iterdir()] == ["filler"]
+
+
+def test_a_training_knows_the_words_with_which_torch_says_that_a_disk_is_full(small: tuple[Path, Remount]) -> None:
+    folder, _ = small
+    with pytest.raises(RuntimeError, match=re.escape(worker._NO_ROOM)):
+        torch.save({"exp_avg": torch.zeros(100_000)}, folder / "optimizer.pt")
 
 
 def test_a_journal_on_a_full_disk_keeps_every_unit_that_it_took(small: tuple[Path, Remount]) -> None:

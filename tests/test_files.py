@@ -87,6 +87,7 @@ def test_a_journal_gives_back_what_was_finished_and_drops_a_torn_line(tmp_path: 
         (lambda line: line[:30] + b"\x00" + line[31:], "line: Invalid JSON"),
         (lambda line: re.sub(rb'"votes": (\d+)', rb'"votes": "\1"', line), "votes: Input should be a valid integer"),
         (lambda line: line.replace(b'"end": "answer"', b'"fin": "answer"'), "row.end: Field required"),
+        (lambda line: line.replace(b'"end": "answer"', b'"end": "answer", "gold": "2"'), "row.gold: Unexpected"),
         (lambda line: b"[]\n", "line: Input should be"),
     ],
 )

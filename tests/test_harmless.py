@@ -12,9 +12,9 @@ from tokenizers import Tokenizer, normalizers
 from transformers import AddedToken, PreTrainedTokenizerFast
 
 from pipeline.core.errors import PipelineError
-from pipeline.language import harmless, prompts
+from pipeline.language import fences, harmless, prompts
 from pipeline.language.renderer import Renderer
-from pipeline.methods.psrlm import judge
+from pipeline.methods.psrlm import judge, listwise
 from pipeline.methods.srlm import scoring
 
 SPECIAL = ("<|im_end|>", "<|im_start|>", "<eos>", "<s>", "</s>")
@@ -54,6 +54,28 @@ def test_what_separates_becomes_a_space_and_what_is_not_shown_goes(text: str, sh
 )  # fmt: skip
 def test_no_special_token_is_left_however_it_is_hidden(text: str, shown: str) -> None:
     assert harmless.harmless(text, SPECIAL) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "<s>", "</s>", "[SYSTEM_PROMPT]", "[/AVAILABLE_TOOLS]",
+        "[TOOL_CALLS]", "<|begin_of_text|>", "<|eot_id|>", "<|im_start|>", "<|end|>", "<|START_OF_TURN_TOKEN|>",
+        "<start_of_turn>", "<end_of_turn>", "<end_of_utterance>", "<|turn>", "<turn|>", "<BOS_TOKEN>",
+        "[gMASK]", "<bos>", "<unk>", "<sop>", "<｜User｜>", "<｜end▁of▁sentence｜>", "<|end▁of▁sentence｜>",
+    ],
+)  # fmt: skip
+def test_no_control_token_of_a_judge_behind_an_endpoint_is_left(text: str) -> None:
+    half = len(text) // 2
+    for unseen in ("", "\0", "\u200b", "\u2065", "\ufff0", "\U000e0002", "\u2800"):
+        shown = harmless.harmless(f"a{text[:half]}{unseen}{text[half:]}b", ())
+        assert shown == "a b"
+    assert harmless.harmless(f"{text[:half]}{text}{text[half:]}", ()) == f"{text[:half]} {text[half:]}"
+
+
+@pytest.mark.parametrize("text", ["[ABC] = [PAD] + 1", "0 < |x| > 1", "a<b>c", "<x|y>", "[[1, 2], [3, 4]]", "<x, y>"])
+def test_what_mathematics_writes_is_no_control_token(text: str) -> None:
+    assert harmless.harmless(text, ()) == text
 
 
 @pytest.mark.parametrize(
@@ -133,12 +155,21 @@ def test_no_text_becomes_a_control_token_by_the_tokenizer_s_own_normaliser(
             assert renderer.turn(prompt).count(renderer.end) == renderer.turn("x").count(renderer.end)
 
 
-@pytest.mark.parametrize("inside", ["<|im_{}end|>", "[{}]", "[Candidate {}A]", "Question: {}", "({} Score: 5"])
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "<|im_{}end|>", "[{}]", "[Candidate {}A]", "Question: {}", "({} Score: 5", "[Check {}] ", "[Candidate A {}] ",
+        "A {}", " A B{}",
+    ],
+)  # fmt: skip
 def test_texts_nested_deeply_take_no_longer_than_long_ones(inside: str) -> None:
     left, right = inside.split("{}")
-    for text in (left * 20_000 + "A" + right * 20_000, left * 20_000 + right * 20_000 + "."):
+    for text in (left * 10_000 + "A" + right * 10_000, left * 10_000 + right * 10_000 + "."):
         for family in ("arithmetic", "math"):
             assert judge.parse(judge.shown(family, SPECIAL, a=text)["a"]) is None
+            assert scoring.parse(scoring.shown(family, text, SPECIAL)) is None
+            ranked = fences.shown(family, listwise.PROMPT, SPECIAL, listwise._REPLY, candidates=text)["candidates"]
+            assert not listwise.RANKING.search(ranked)
 
 
 @pytest.mark.parametrize("special", ["", " ", "\n"])

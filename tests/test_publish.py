@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -476,6 +477,13 @@ def not_utf8() -> bytes:
     return bytes(written.getvalue().to_pybytes())
 
 
+def solutions(*steps: str, rows: int = 1) -> bytes:
+    """A Parquet file of solutions, all of one problem."""
+    with tempfile.TemporaryDirectory() as folder:
+        files.write(Path(folder) / "a.parquet", Solution, [Solution("p", "q", steps)] * rows)
+        return (Path(folder) / "a.parquet").read_bytes()
+
+
 def test_pulled_data_are_the_bytes_of_the_run(hub: Hub, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     push()
     elsewhere = finished.parent / "elsewhere"
@@ -518,6 +526,9 @@ def test_pull_refuses_changed_files_and_keeps_what_is_there(hub: Hub, finished: 
         (not_utf8(), 1, "is no Parquet file"),
         ("data/eft/psrlm/test.parquet", 1, "has other columns or types than the rows of Solution"),
         ("data/ift/train.parquet", 7, "has 1 rows, its manifest.json says 7"),
+        (solutions("One.", "Two."), 1, r"row 0 \(p\): its steps are not `Step 1: ` and so on"),
+        (solutions(), 1, r"row 0 \(p\): its steps are not"),
+        (solutions("Step 1: 2", rows=2), 2, r"row 1 \(p\): has the problem_id of row 0"),
     ],
 )
 def test_a_pulled_file_is_what_its_rows_type_says_and_not_only_its_hash(
@@ -560,9 +571,19 @@ def test_no_name_in_a_manifest_leads_out_of_the_pipelines_folders(
         pull(REPOSITORY, "main", graph(), replace=True)
 
 
-@pytest.mark.parametrize("name", ["ppd", "ift-other", "prm-m2", "more"])
-def test_a_config_that_no_stage_has_is_left_out(name: str, hub: Hub, finished: Path) -> None:
-    forged = json.dumps({name: {"train": {"rows": 1, "sha256": "0"}}}).encode()
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("ppd", "train"),
+        ("ift-other", "train"),
+        ("prm-m2", "train"),
+        ("more", "train"),
+        ("ift", "test"),
+        ("ppd-m2", "x"),
+    ],
+)
+def test_a_config_that_no_stage_has_is_left_out(name: str, split: str, hub: Hub, finished: Path) -> None:
+    forged = json.dumps({name: {split: {"rows": 1, "sha256": "0"}}}).encode()
     hub.create("dataset", REPOSITORY, True).commit("main", "forged", {"manifest.json": forged})
     assert pull(REPOSITORY, "main", graph(), replace=True) == []
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -22,6 +23,7 @@ from pipeline import params
 from pipeline.cli import __main__ as psr
 from pipeline.cli import verify
 from pipeline.core import files
+from pipeline.core.errors import PipelineError
 from pipeline.core.records import (
     Answered,
     Candidate,
@@ -117,9 +119,13 @@ def run(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     return tmp_path
 
 
-def record() -> None:
-    """dvc.lock of what lies in the working directory, with the parameters in force."""
-    made: dict[str, tuple[list[str], list[str], dict[str, Any]]] = {
+Stages = Mapping[str, tuple[list[str], list[str], dict[str, Any]]]  # inputs, outputs, parameters
+
+
+def record(more: Stages = MappingProxyType({})) -> None:
+    """dvc.lock of what lies in the working directory, with the parameters in force. more: stages beside or over those
+    of `run`."""
+    made: Stages = {
         "problems": ([], ["data/problems"], {}),
         "ift": (["data/problems/ift.parquet"], ["data/ift"], {}),
         "eft_search@psrlm": (["data/problems/eft.parquet"], ["data/eft_trees/psrlm"], {}),
@@ -148,7 +154,7 @@ def record() -> None:
             "params": {"params.yaml": params},
             "outs": [{"path": path, "md5": lock.md5(Path(path))} for path in outs],
         }
-        for name, (deps, outs, params) in made.items()
+        for name, (deps, outs, params) in {**made, **more}.items()
     }
     Path("dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}, sort_keys=False))
 
@@ -179,8 +185,8 @@ def flipped(path: str) -> None:
     Path(path).write_bytes(data)
 
 
-def weights(change: Callable[[dict[str, Any]], object]) -> None:
-    path = Path("data/m1/model/model.safetensors")
+def weights(change: Callable[[dict[str, Any]], object], model: Path = Path("data/m1/model")) -> None:
+    path = model / "model.safetensors"
     tensors = load_file(path)
     change(tensors)
     save_file(tensors, path, metadata={"format": "pt"})
@@ -311,7 +317,7 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], bool, str]] = {
             Path("reports/models/m1/scale.json"), {"tokens": {"candidates": 41.0, "judgments": 24.0, "search": 64.0}}
         ),
         True,
-        "reports/models/m1/scale.json: candidates is 41.0, its rows make 40.0",
+        "reports/models/m1/scale.json: tokens.candidates is 41.0, its rows make 40.0",
     ),
     "pairs that are counted wrongly": (
         lambda: files.write_json(
@@ -406,3 +412,14 @@ def test_psr_verify_reads_the_stages_of_the_graph_alone(
     with pytest.raises(SystemExit, match="1"):
         psr.main()
     assert capsys.readouterr().err.startswith("error: data/ift: is not what dvc.lock recorded")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<<<<<<< HEAD\nstages: {}\n", "stages:\n  a: [", "[]", "", "stages: 7", "stages: {a: {outs: [{path: x}]}}", "\0"],
+)
+def test_a_lock_file_that_is_none_is_one_line(text: str, tmp_path: Path) -> None:
+    (tmp_path / "dvc.lock").write_text(text)
+    with pytest.raises(PipelineError, match=r"dvc\.lock: is no lock file of DVC .*; take it from git again") as caught:
+        lock.Lock(tmp_path / "dvc.lock")
+    assert "\n" not in str(caught.value)

@@ -8,8 +8,7 @@ from pathlib import Path
 from pipeline import params
 from pipeline.cli import ablate, clean, compare, doctor, plan, show, verify
 from pipeline.core import machine
-from pipeline.core.command import fail, redact_tracebacks
-from pipeline.core.errors import PipelineError
+from pipeline.core.command import faults_in_lines, redact_tracebacks
 from pipeline.core.files import replacing
 from pipeline.publish import commands as publishing
 
@@ -43,10 +42,8 @@ def main() -> None:
     publishing.add(commands)
     args = parser.parse_args()
     redact_tracebacks()
-    try:
+    with faults_in_lines():
         args.run(args)
-    except PipelineError as error:
-        fail(error)
 
 
 def _profile(args: argparse.Namespace) -> None:

@@ -18,7 +18,9 @@ ANSWERS = FOLDER / "annotator"
 _TRAINING = "train"  # holds the checkpoints of all stages that train
 _TRAINS = ("sft", "dpo", "prm", "base")
 _TEMPORARY = re.compile(r"\..+\.(\d+)")  # a file that a process was writing (`files.replacing`), with its id
-_ROOTS = ("data", "reports", str(FOLDER))
+_ROOTS = ("data", "reports", "publish", str(FOLDER))
+_BESIDE = ("code.json", "params.yaml")
+_SOURCES = Path("data/sources")  # the user's own
 
 
 def add_command(commands: Any) -> None:
@@ -65,16 +67,18 @@ def leftovers(going_on: dict[str, list[str]]) -> Iterator[tuple[Path, str]]:
         elif not going_on.get(path.parent.name):
             what = "checkpoints" if path.is_dir() else "a journal"
             yield path, f"{what} of stages that are all up to date"
-    for path in (path for root in _ROOTS for path in sorted(Path(root).rglob(".*"))):
+    beside = [path for name in _BESIDE for path in sorted(Path().glob(f".{name}.*"))]
+    for path in [*beside, *(path for root in _ROOTS for path in sorted(Path(root).rglob(".*")))]:
         match = _TEMPORARY.fullmatch(path.name)
-        if match and path.is_file() and ANSWERS not in path.parents and not Path("/proc", match[1]).exists():
+        if match and path.is_file() and _SOURCES not in path.parents and not Path("/proc", match[1]).exists():
             yield path, f"a temporary file of process {match[1]}, which has ended"
 
 
 def unfinished(root: Path) -> dict[str, list[str]]:
     """Stages that are out of date, by the script that they run; those that train also as `train`.
 
-    A graph of which no stage has run yet does not count. Raises PipelineError where DVC cannot say, as during a run.
+    A graph beside the run's own of which no stage has run yet does not count. Raises PipelineError where DVC cannot
+    say, as during a run.
     """
     from dvc.exceptions import DvcException
     from dvc.lock import LockError
@@ -86,7 +90,8 @@ def unfinished(root: Path) -> dict[str, list[str]]:
             changed = repo.status()
             for stage in repo.index.stages:
                 script = re.search(r"-m stages\.(\w+)", stage.cmd or "")
-                if script and stage.addressing in changed and Path(stage.path).with_name("dvc.lock").is_file():
+                begun = Path(stage.path).parent == root or Path(stage.path).with_name("dvc.lock").is_file()
+                if script and begun and stage.addressing in changed:
                     for name in {script[1], _TRAINING if script[1] in _TRAINS else script[1]}:
                         stages.setdefault(name, []).append(stage.addressing)
     except LockError as error:

@@ -23,9 +23,12 @@ from pipeline.core import files, records
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import Answered, JudgedPair, LabelledSolution, Node, Preference, SearchTree, State, Tree
 from pipeline.core.terminal import open_console, visible
+from pipeline.data.rollouts import RolloutStep
 from pipeline.methods.psrlm.measure import Weighed
+from pipeline.methods.srlm.measure import Estimate
 
-KINDS: list[Any] = [*(kind for _, kind in inspect.getmembers(records, dataclasses.is_dataclass)), Weighed]
+RECORDS = [kind for _, kind in inspect.getmembers(records, dataclasses.is_dataclass)]
+KINDS: list[Any] = [*RECORDS, Weighed, Estimate, RolloutStep]
 KEYS = ("problem_id", "pair_id", "key")  # the columns that say which problem a row belongs to
 OUTCOMES = ("end", "grade", "reason", "rule", "winner")
 JUDGMENTS = ("judgment", "straight_text", "swapped_text", "verdicts")

@@ -11,7 +11,8 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -107,17 +108,11 @@ def run(main: Callable[[Stage], None], reads: Sequence[str] = (), writes: Sequen
     die_with_parent()
     redact_tracebacks()
     stage = Stage(Path(str(script.__file__)).stem, args.pop("params"), args.pop("key"), args)
-    try:
+    with faults_in_lines():
         main(stage)
         stage.close()
         if name := os.environ.get("DVC_STAGE"):  # set by `dvc repro`
             _append(name, begun, time.monotonic() - started)
-    except PipelineError as error:
-        fail(error)
-    except OSError as error:
-        if error.errno not in STORAGE:
-            raise
-        fail(PipelineError(f"{error}; make room or give the rights and run again, finished work is kept"))
 
 
 def _parser(description: str | None, reads: Sequence[str], writes: Sequence[str]) -> argparse.ArgumentParser:
@@ -128,6 +123,19 @@ def _parser(description: str | None, reads: Sequence[str], writes: Sequence[str]
         for name in names:
             parser.add_argument(f"--{name.rstrip('?')}", type=Path, required=not name.endswith("?"), help=what)
     return parser
+
+
+@contextmanager
+def faults_in_lines() -> Iterator[None]:
+    """A PipelineError ends the process with exit code 1 and one line a fault; so does a disk that is full or locked."""
+    try:
+        yield
+    except PipelineError as error:
+        fail(error)
+    except OSError as error:
+        if error.errno not in STORAGE:
+            raise
+        fail(PipelineError(f"{error}; make room or give the rights and run again, finished work is kept"))
 
 
 def fail(error: PipelineError) -> NoReturn:

@@ -15,7 +15,7 @@ from io import BufferedRandom
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
 from pipeline.core.errors import PipelineError
@@ -46,14 +46,15 @@ class Journal(Generic[Row]):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self._locked(self.path)
         whole, sound, odd = 0, list[bytes](), list[str]()
-        entry: TypeAdapter[Any] = TypeAdapter(TypedDict("entry", {"key": str, "row": self.row_type}))  # type: ignore
+        strict = with_config(ConfigDict(extra="forbid", strict=True))
+        entry: TypeAdapter[Any] = TypeAdapter(strict(TypedDict("entry", {"key": str, "row": self.row_type})))  # type: ignore
         self._file.seek(0)
         for number, line in enumerate(self._file, start=1):
             if not line.endswith(b"\n"):
                 break
             whole += len(line)
             try:
-                unit = entry.validate_json(line, strict=True)
+                unit = entry.validate_json(line)
             except ValidationError as error:
                 first = error.errors(include_url=False)[0]
                 odd.append(f"{number} ({'.'.join(map(str, first['loc'])) or 'line'}: {first['msg']})")

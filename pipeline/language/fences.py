@@ -72,10 +72,11 @@ def _form(family: str, name: str) -> _Form:
         elif not fields:
             lines.append(first)
     forms = [
-        (brackets, rf"(?<!\[)\[+({_BLANK}*(?i:%s)(?!\w)[^\[\]\n]*)\]+", r"\1"),
+        (brackets, rf"(?<!\[)\[+({_BLANK}*(?i:%s)(?!\w))(?:([^\[\]\n]*)\]+)?", r"\1\2"),
         (lines, rf"^{_BLANK}*(?:%s){_BLANK}*$", ""),
         (openings, rf"^(?:{_BLANK}*(?:%s))+", ""),
-        (closings, rf"(?<!{_BLANK})(?=((?:{_BLANK}*(?<!\S)(?:%s))+))\1{_BLANK}*$", ""),  # \1: gives nothing back
+        # \1 gives nothing back; \2 passes by what ends no line, so that it is looked at once
+        (closings, rf"(?<!{_BLANK})(?=((?:{_BLANK}*(?<!\S)(?:%s))+))(?:\1{_BLANK}*$|(\1))", r"\2"),
     ]
     return _Form(frozenset(inline), tuple(mark for form in forms for mark in _any_of(*form)))
 

@@ -13,11 +13,19 @@ from typing import Any
 
 Mark = tuple[re.Pattern[str], str]  # what must not stand in a text, and a template of `re.sub` for what is shown
 
-# What other models' tokenizers read as control tokens: a judge behind an endpoint has one that is not known here.
-_FOREIGN = r"<[|｜][^<>|｜\s]*[|｜]>"
+# What other models' tokenizers read as control tokens: a judge behind an endpoint has one that is not known here. Chat
+# forms with bars (Llama 3, Qwen, Phi, DeepSeek), of Llama 2 and Mistral, of Gemma, Cohere and GLM.
+_FOREIGN = (
+    r"<[|｜][^<>|｜\s]*[|｜]>|<\|\w+>|<\w+\|>|</?s>|<</?SYS>>"
+    r"|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_[A-Z]+|gMASK)\]"
+    r"|<(?:bos|eos|pad|unk|eot|eod|sop|eop|(?:start|end)_of_\w+|(?:BOS|EOS|PAD|UNK)(?:_TOKEN)?)>"
+)
 _BREAKS = re.compile(r"\r\n?")
-# Letters and marks that nobody sees, beside the control and format characters.
-_UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+# Letters, marks and reserved places that nobody sees, beside the control and format characters.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U0001d159"
+    "\U000e0000-\U000e0fff]"
+)
 # Not newlines, but they part words: tab, vertical tab, form feed, the separators of ASCII, NEL, U+2028 and U+2029.
 _SEPARATORS = dict.fromkeys(map(ord, "\t\v\f\x1c\x1d\x1e\x1f\x85\u2028\u2029"), " ")
 

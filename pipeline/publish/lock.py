@@ -18,15 +18,20 @@ from pipeline.core.errors import PipelineError
 
 
 class Lock:
-    """A dvc.lock file."""
+    """A dvc.lock file. Raises PipelineError where it is absent, torn or not one of DVC."""
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise PipelineError(f"{path}: no such file; run `dvc repro` first")
         self.path = path
-        self.stages: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
-        self._made_by = {out["path"]: name for name, stage in self.stages.items() for out in stage.get("outs", ())}
-        self._md5 = hashes(self.stages)
+        try:
+            self.stages: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+            self._made_by = {out["path"]: name for name, stage in self.stages.items() for out in stage.get("outs", ())}
+            self._md5 = hashes(self.stages)
+        except (yaml.YAMLError, AttributeError, LookupError, TypeError, ValueError) as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:160]
+            line = f"{path}: is no lock file of DVC ({reason}); take it from git again, or run `dvc repro`"
+            raise PipelineError(line) from error
 
     def verified(self, artifact: Path) -> Path:
         """The path itself, if its content is what the lock recorded; else PipelineError."""

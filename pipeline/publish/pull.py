@@ -15,14 +15,15 @@ from pipeline.core import columns, files
 from pipeline.core.errors import PipelineError
 from pipeline.core.plan import TAKEN
 from pipeline.core.records import JudgedPair, LabelledSolution, Preference, Solution
+from pipeline.data import table_faults
 from pipeline.publish import configs, hub
 
-# config -> the stage that makes it (the key of a stage of pairs is the model), and the type of its rows
-PLACES: dict[str, tuple[str, type]] = {
-    "ift": ("ift", Solution),
-    "eft": ("eft@psrlm", JudgedPair),
-    "prm": ("prm_data", LabelledSolution),
-    "ppd": ("pairs", configs.StepPreference),
+# config -> the stage that makes it (the key of a stage of pairs is the model), the type of its rows, and its splits
+PLACES: dict[str, tuple[str, type, tuple[str, ...]]] = {
+    "ift": ("ift", Solution, ("train",)),
+    "eft": ("eft@psrlm", JudgedPair, ("train", "test")),
+    "prm": ("prm_data", LabelledSolution, ("train", "test")),
+    "ppd": ("pairs", configs.StepPreference, ("train",)),
 }
 
 
@@ -48,7 +49,10 @@ def pull(repository: str, revision: str, graph: Mapping[str, Any], replace: bool
                 continue
             if model in TAKEN:
                 raise PipelineError(f"{repository}: {name}: data/{model} holds no model; rename it on the Hub")
+            stage, row_type, known = PLACES[kind]
             for split, entry in splits.items():
+                if split not in known:
+                    continue
                 path = source.download(configs.location(name, split), state.head)
                 where = f"{repository}: {configs.location(name, split)} at {state.head[:12]}"
                 if path is None or hub.sha256(path) != entry["sha256"]:
@@ -56,7 +60,6 @@ def pull(repository: str, revision: str, graph: Mapping[str, Any], replace: bool
                         f"{where} is not what its {configs.MANIFEST} says; "
                         "push again from where it was made, or give --revision"
                     )
-                stage, row_type = PLACES[kind]
                 require_rows(path, row_type, entry["rows"], where)
                 ready[_place(graph, stage, model) / f"{split}.parquet"] = own(path, kind, Path(folder) / name)
         for target, path in ready.items():
@@ -73,12 +76,14 @@ def require_rows(path: Path, row_type: type[Any], rows: Any, where: str) -> None
     try:
         fits = pq.read_schema(path).equals(files.schema(row_type))
         count = columns.sound(path)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise PipelineError(f"{where}: is no Parquet file ({error})") from error
     if not fits:
         raise PipelineError(f"{where}: has other columns or types than the rows of {row_type.__name__}")
     if count != rows:
         raise PipelineError(f"{where}: has {count} rows, its {configs.MANIFEST} says {rows!r}")
+    if fault := next(table_faults.faults(path, where), None):
+        raise PipelineError(fault)
 
 
 def own(path: Path, kind: str, folder: Path) -> Path:

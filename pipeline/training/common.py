@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,6 @@ def arguments(settings: Training, here: machine.Training, seed: int, ranks: int,
         "use_cpu": not torch.cuda.is_available(),
         "save_strategy": "steps" if here.save_steps else "no",
         "save_steps": here.save_steps or 1,
-        "save_total_limit": min(ranks, 2),  # a rank may die before it has written its part of the newest
         "report_to": here.report_to,
         "logging_steps": 1,
         "logging_nan_inf_filter": False,
@@ -94,9 +94,22 @@ class StageProgress(TrainerCallback):
                 f"the loss of update {state.global_step} is {logs['loss']}; lower learning_rate, or look at the rows"
             )
 
+    def on_save(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        """Keep the newest checkpoint; the trainer itself would go by the clock, which may be set back."""
+        if state.is_world_process_zero:
+            kept = min(args.world_size, 2)  # a rank may die before it has written its part of the newest
+            for old in checkpoints(Path(args.output_dir))[:-kept]:
+                shutil.rmtree(old)
+
     def on_train_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
         if state.is_world_process_zero:
             self.progress.close()
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints of a training, whole or not, in the order of their updates."""
+    numbers = {path: path.name.partition("-")[2] for path in folder.glob("checkpoint-*")}
+    return sorted((path for path, number in numbers.items() if number.isdecimal()), key=lambda path: int(numbers[path]))
 
 
 def curve(history: list[dict[str, Any]]) -> list[dict[str, float]]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
+import zipfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,9 @@ from pipeline.core.command import die_with_parent, redact_tracebacks
 from pipeline.core.errors import STORAGE, PipelineError
 from pipeline.training.settings import Dpo, Training
 
-_NO_MEMORY = "DefaultCPUAllocator: can't allocate memory"  # what torch says on a CPU, in a RuntimeError
+# What torch says in a RuntimeError: on a CPU without memory, and where `torch.save` has no room.
+_NO_MEMORY, _NO_ROOM = "DefaultCPUAllocator: can't allocate memory", "inline_container.cc"
+_STATE, _TORCH = "trainer_state.json", (".pt", ".pth", ".bin")
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,11 @@ def train(place: Path) -> None:
                 f"port {os.environ.get('MASTER_PORT')} (MASTER_PORT), at which the ranks meet, is in use by another "
                 "process; end that, or give another port in training.launcher (machine.yaml)"
             ) from error
+        first_line = str(error).partition("\n")[0] or type(error).__name__
+        if _NO_ROOM in first_line:
+            raise PipelineError(_unwritten(f"{place}", first_line)) from error
         if not isinstance(error, torch.OutOfMemoryError | MemoryError) and _NO_MEMORY not in str(error):
             raise
-        first_line = str(error).partition("\n")[0] or type(error).__name__
         raise PipelineError(
             f"the device of rank {os.environ.get('RANK', 0)} has too little memory ({first_line}); "
             "lower training.micro_batch, turn on training.gradient_checkpointing (machine.yaml), or see docs/gpu.md"
@@ -81,7 +87,11 @@ def train(place: Path) -> None:
     except (OSError, SafetensorError) as error:
         if isinstance(error, OSError) and error.errno not in STORAGE:
             raise
-        raise PipelineError(f"{place} or {job.folder} cannot be written ({error}); checkpoints are kept") from error
+        raise PipelineError(_unwritten(f"{place} or {job.folder}", error)) from error
+
+
+def _unwritten(where: str, error: object) -> str:
+    return f"{where} cannot be written ({error}); make room or give the rights and run again, checkpoints are kept"
 
 
 def _train(job: Job, place: Path) -> None:
@@ -117,7 +127,13 @@ def _train(job: Job, place: Path) -> None:
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(common.StageProgress())
     begun = time.monotonic()
-    trainer.train(resume_from_checkpoint=last_checkpoint(place, ranks))
+    last, every = last_checkpoint(place, ranks), common.checkpoints(place)
+    trainer.accelerator.wait_for_everyone()
+    if trainer.accelerator.is_main_process:
+        for torn in every[every.index(last) + 1 :] if last else every:
+            print(f"{torn}: was not written to its end, and is left out", file=sys.stderr, flush=True)
+            shutil.rmtree(torn)
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
     seconds = time.monotonic() - begun
     dtype = getattr(torch, settings.saved_dtype)
     weights.save_trained(trainer, Path(job.start), names, dtype, tokenizer, Path(job.folder))
@@ -174,15 +190,31 @@ def _refuse_another_kind(accelerator: Any, wanted: str) -> None:
         print(f"train: {accelerator.num_processes} processes, {kind}", file=sys.stderr, flush=True)
 
 
-def last_checkpoint(folder: Path, ranks: int) -> str | None:
-    """The newest whole checkpoint of an earlier, broken run: each rank's state, and the trainer's, written last."""
-    whole = {}
-    for state in folder.glob("checkpoint-*/trainer_state.json"):
-        with suppress(ValueError):  # not written to its end
-            json.loads(state.read_text(encoding="utf-8"))
-            if len([*state.parent.glob("rng_state*.pth")]) == ranks:
-                whole[int(state.parent.name.partition("-")[2])] = str(state.parent)
-    return whole[max(whole)] if whole else None
+def last_checkpoint(folder: Path, ranks: int) -> Path | None:
+    """The newest whole checkpoint of an earlier, broken run, with each rank's state; none where there is none."""
+    from pipeline.training.common import checkpoints
+
+    for place in reversed(checkpoints(folder)):
+        files = [path for path in place.rglob("*") if path.is_file()]
+        ranked = [path for path in files if path.match("rng_state*.pth")]
+        if len(ranked) == ranks and place / _STATE in files and all(map(_is_whole, files)):
+            return place
+    return None
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file of a checkpoint has its beginning and its end; after a power cut its name alone may be there."""
+    from safetensors import SafetensorError, safe_open
+
+    if path.suffix == ".safetensors":
+        with suppress(SafetensorError), safe_open(str(path), framework="numpy"):
+            return True
+        return False
+    if path.name == _STATE:
+        with suppress(ValueError):
+            return "global_step" in json.loads(path.read_text(encoding="utf-8"))
+        return False
+    return zipfile.is_zipfile(path) if path.suffix in _TORCH else path.stat().st_size > 0
 
 
 if __name__ == "__main__":

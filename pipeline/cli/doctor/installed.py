@@ -66,23 +66,31 @@ def against_lock(packages: Mapping[Any, str], lock: Path) -> Finding:
     """Packages that are absent or have another version than the lock, those that this machine needs."""
     if not lock.is_file():
         return judged("packages", f"no {lock}", warning="start it in the repository's folder")
-    odd, missing, count = [], [], 0
-    for line in lock.read_text(encoding="utf-8").splitlines():
-        text = line.partition(" #")[0].strip().removesuffix("\\").strip()
-        if not text or text.startswith(("#", "-")):
-            continue
-        wanted = Requirement(text)
-        if wanted.marker and not wanted.marker.evaluate():
-            continue
-        count += 1
+    try:
+        pinned = list(_pinned(lock))
+    except ValueError as error:
+        reason = " ".join(str(error).split())[:160]
+        return judged("packages", f"{lock} is no list of them ({reason})", fault="take it from git again")
+    odd, missing = [], []
+    for wanted in pinned:
         name = canonicalize_name(wanted.name)
         if name not in packages:
             missing.append(name)
         elif not wanted.specifier.contains(packages[name].partition("+")[0], prereleases=True):
             odd.append(f"{name} {packages[name]} (lock: {str(wanted.specifier).lstrip('=')})")
-    observed = f"{count} of {lock}, {len(missing)} missing, {len(odd)} of another version"
+    observed = f"{len(pinned)} of {lock}, {len(missing)} missing, {len(odd)} of another version"
     advice = f"{', '.join([*missing, *odd][:_SHOWN])}{' ...' * (len(missing) + len(odd) > _SHOWN)}; {_MAKE}"
     return judged("packages", observed, fault=advice if missing else "", warning=advice if odd else "")
+
+
+def _pinned(lock: Path) -> Iterator[Requirement]:
+    """The packages of a list that this machine needs. Raises ValueError where a line names none."""
+    for line in lock.read_text(encoding="utf-8").splitlines():
+        text = line.partition(" #")[0].strip().removesuffix("\\").strip()
+        if text and not text.startswith(("#", "-")):
+            wanted = Requirement(text)
+            if not wanted.marker or wanted.marker.evaluate():
+                yield wanted
 
 
 def cpu(flags: set[str], cores: int, replicas: int, gpus: bool, bf16: list[str]) -> Finding:

@@ -55,8 +55,13 @@ def cache(folder: Path) -> Iterator[Finding]:
     except DvcException as error:
         yield judged("dvc cache", " ".join(str(error).split()), fault="start it in the repository's folder")
         return
-    place.mkdir(parents=True, exist_ok=True)
-    works = next((kind for kind in kinds if _links(place, folder, kind)), "copy")
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        works = next((kind for kind in kinds if _links(place, folder, kind)), "copy")
+    except OSError as error:
+        fault = "make it a folder that this user may write, or move it: `dvc cache dir`"
+        yield judged("dvc cache", f"{place}: {error.strerror}", fault=fault)
+        return
     remedy = "`dvc cache dir` moves it to this disk" if set(kinds) & set(_LINKS) else f"`{_LINKING}` links instead"
     advice = f"every output lies in {place} once more; {remedy}"
     yield judged("dvc cache", f"{', '.join(kinds)}: {works} works", warning=advice * (works == "copy"))

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.cli.verify import outputs, rounds, rows, weights
+from pipeline.cli.verify import counts, outputs, rounds, rows, weights
 from pipeline.core import plugins
 from pipeline.core.errors import PipelineError
+from pipeline.data import table_faults
 from pipeline.publish.lock import Lock
 
 _OF_ONE = 20  # lines about one file at most
-_EVALUATION = "evaluation.parquet"
+_EVALUATION, _MODEL = "evaluation.parquet", "model"
 
 
 def add_command(commands: Any) -> None:
@@ -25,8 +26,8 @@ def add_command(commands: Any) -> None:
         help="check every output against dvc.lock, and all rows and weights against each other",
         description="Reads every output that dvc.lock records and says what does not hold, a line each with file and "
         "row (counted from 0), exit code 1: its hash; the types of its rows; each pair, drop, verdict and score "
-        "against its search; problems that its stage did not have; evaluation problems in training; token sums; "
-        "weights that are not whole or not finite. Writes nothing. Outputs lie where it is started.",
+        "against its search; problems that its stage did not have; evaluation problems in training; statistics; "
+        "models that are not whole or not finite. Writes nothing. Outputs lie where it is started.",
     )
     parser.add_argument("--lock", type=Path, default=Path("dvc.lock"), help="the file that records the run (dvc.lock)")
     parser.add_argument("--graph", type=Path, default=Path("dvc.yaml"), help="the graph whose stages count (dvc.yaml)")
@@ -57,21 +58,43 @@ def faults(stages: dict[str, Any], cache: Path) -> Iterator[str]:
     """All that does not hold, a line each. stages: those of dvc.lock by name; cache: DVC's."""
     for stage in stages.values():
         yield from outputs.faults(stage, cache)
+    yield from outputs.mixed(stages)
     used = {key for name in stages for stage, _, key in [name.partition("@")] if stage in ("eft", "eft_search")}
     # record types of methods outside the library
-    more = [plugins.part(rounds.METHODS, name, role).Row for name in sorted(used) for role in ("eft_search", "eft")]
+    roles = ("eft_search", "eft", "measure")
+    parts = [(name, role) for name in sorted(used) for role in roles if plugins.has(rounds.METHODS, name, role)]
+    more = [plugins.part(rounds.METHODS, *part).Row for part in parts]
     sound = set[Path]()
     for path in (path for stage in stages.values() for path in rows.tables(stage)):
         if what := rows.unreadable(path, more):
             yield what
         else:
             sound.add(path)
+            yield from table_faults.faults(path, str(path))
     yield from _foreign(stages, sound)
     for name, stage in stages.items():
-        yield from _of_stage(*name.partition("@")[::2], stage, sound)
+        try:
+            yield from _of_stage(*name.partition("@")[::2], stage, sound)
+            yield from _counted(name, stage, sound)
+        except PipelineError as error:
+            yield str(error)
+        except (
+            ArithmeticError,
+            AssertionError,
+            LookupError,
+            TypeError,
+            ValueError,
+        ) as error:  # of rows that fit no code
+            yield f"{name}: its files do not fit together ({type(error).__name__}: {error}); `dvc repro --force {name}`"
         for out in stage.get("outs", ()):
-            if list(Path(out["path"]).glob("*.safetensors")):
-                yield from weights.faults(Path(out["path"]))
+            if Path(out["path"]).name == _MODEL:
+                yield from weights.faults(Path(out["path"]), _start(name, stage))
+
+
+def _start(name: str, stage: Any) -> Path | None:
+    """The model folder that a training began with; None for what was adopted or trained anew."""
+    models = [path for dep in stage.get("deps", ()) if (path := Path(dep["path"])).name == _MODEL]
+    return models[0] if models and name.partition("@")[0] in ("sft", "dpo", "dpo_variant") else None
 
 
 def _foreign(stages: dict[str, Any], sound: set[Path]) -> Iterator[str]:
@@ -86,6 +109,21 @@ def _foreign(stages: dict[str, Any], sound: set[Path]) -> Iterator[str]:
                 yield from rows.strangers(path, known)
             if name.partition("@")[0] not in rows.MEASURED and path.name != _EVALUATION:
                 yield from itertools.chain.from_iterable(one.faults(path) for one in held)
+
+
+def _counted(name: str, stage: Any, sound: set[Path]) -> Iterator[str]:
+    """Statistics of a stage against its rows, and gold answers that no round may see; only where all are read."""
+    own = {path.stem: path for path in rows.tables(stage)}
+    had = [Path(dep["path"]) for dep in stage.get("deps", ())]
+    given = {path.stem: path for path in sound if any(path == place or place in path.parents for place in had)}
+    stats = next((path for out in stage.get("outs", ()) if (path := Path(out["path"])).suffix == ".json"), None)
+    if not own or not set(own.values()) <= sound or stats is None or not stats.exists():
+        return
+    yield from counts.faults(name, stage, own, given, stats)
+    variants = stage.get("params", {}).get("params.yaml", {}).get("variants") or {}
+    for role, path in own.items():
+        if name == "problems" and (model := role.removeprefix("round-")) != role:
+            yield from table_faults.golden(path, gold=variants.get(model, {}).get("gold", False))
 
 
 def _of_stage(kind: str, key: str, stage: Any, sound: set[Path]) -> Iterator[str]:
@@ -104,6 +142,11 @@ def _of_stage(kind: str, key: str, stage: Any, sound: set[Path]) -> Iterator[str
             method, folder = plugins.part(rounds.METHODS, name, "search"), tables[0].parent
             for place, what in check(folder, rounds.section(stage, f"{name}.search", method.Search, key)):
                 yield f"{folder / method.FILE}: {place}: {what}"
+            if stats:
+                yield from rounds.unspent_by(folder / method.FILE, stats)
+        case "eft_search" if (check := rounds.part(key, "explored")) and tables:
+            for place, what in check(tables[0].parent):
+                yield f"{tables[0]}: {place}: {what}"
         case "eft" if check := rounds.part(key, "annotated"):
             method = plugins.part(rounds.METHODS, key, "eft")
             trees = next((path.parent for path in before), None)

@@ -34,6 +34,15 @@ def faults(stage: Any, cache: Path) -> Iterator[str]:
             yield from _differences(path, md5, cache)
 
 
+def mixed(stages: dict[str, Any]) -> Iterator[str]:
+    """Inputs of a stage that another stage has made anew since."""
+    made = lock.hashes(stages)
+    for name, stage in stages.items():
+        for dep in stage.get("deps", ()):
+            if (recorded := made.get(dep["path"])) and recorded != dep.get("md5", recorded):
+                yield f"{dep['path']}: {name} was made from another version of it; `dvc repro {name}` makes it anew"
+
+
 def _differences(path: Path, md5: str, cache: Path) -> Iterator[str]:
     """Which files of an output are not what was recorded; the output itself where DVC's listing is not there."""
     listing = _cached(md5, cache)

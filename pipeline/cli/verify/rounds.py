@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.core import columns, config, files, plugins
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import Dropped, Preference, Tree
+from pipeline.data.table_faults import leaves
 from pipeline.methods import preferences
 
 METHODS = "pipeline.methods"
@@ -95,19 +97,55 @@ def miscounted(pairs: Path, dropped: Path, stats: Path) -> Iterator[str]:
     for path, kind in ((pairs, Preference), (dropped, Dropped)):
         for row in rows_of(path, kind):
             gathered.add(row)
-    yield from _unequal(gathered.values(), files.read_json(stats), stats)
+    yield from unequal(gathered.values(), stats)
 
 
 def unspent(trees: Path, stats: Path) -> Iterator[str]:
     """Tokens of searches at evaluation that are not the sum of those of their candidates and verdicts."""
     spent = [tree.spent() for tree in rows_of(trees, Tree)]
-    candidates, judgments = (sum(parts) / len(spent) for parts in zip(*spent, strict=True))
+    candidates, judgments = (sum(parts) / len(spent) for parts in zip(*spent, strict=True)) if spent else (0, 0)
     made = {"candidates": candidates, "judgments": judgments, "search": candidates + judgments}
-    yield from _unequal(made, files.read_json(stats)["tokens"], stats)
+    yield from unequal({f"tokens.{name}": value for name, value in made.items()}, stats)
 
 
-def _unequal(made: dict[str, Any], recorded: dict[str, Any], stats: Path) -> Iterator[str]:
-    names = [name for name, value in files.rounded(made).items() if recorded.get(name) != value]
+def unspent_by(searched: Path, stats: Path) -> Iterator[str]:
+    """Tokens that the statistics of a search have beside those of its rows, where they count any."""
+    spent = Counter[str]()
+    with pq.ParquetFile(searched) as file:
+        for leaf in (leaf.path for leaf in file.schema if leaf.path.endswith(".tokens")):
+            judging = "verdicts" in leaf or "scorings" in leaf
+            for batch in columns.batches(file, [leaf]):
+                tokens = sum(pc.sum(values).as_py() or 0 for values in leaves(batch.column(0)))
+                spent.update(sampled_tokens=tokens, judge_tokens=tokens * judging)
+    recorded = statistics(stats)
+    yield from unequal({name: count for name, count in spent.items() if name in recorded}, stats)
+
+
+def unequal(made: Mapping[str, Any], stats: Path) -> Iterator[str]:
+    """What differs in the statistics `stats` from `made`; parts that `made` has not at all are not looked at."""
+    wanted, recorded = (_flat(files.rounded(dict(values))) for values in (made, statistics(stats)))
+    recorded = {name: value for name, value in recorded.items() if name in wanted or name.partition(".")[0] in made}
+    names = [name for name in wanted | recorded if recorded.get(name) != wanted.get(name)]
     if names:
-        first, also = names[0], f" ({', '.join(names[1:])} differ too)" if names[1:] else ""
-        yield f"{stats}: {first} is {recorded.get(first)}, its rows make {files.rounded(made[first])}{also}"
+        first, also = names[0], f" ({', '.join(names[1:6])}{' ...' * (len(names) > 6)} differ too)" if names[1:] else ""
+        yield f"{stats}: {first} is {recorded.get(first)}, its rows make {wanted.get(first)}{also}"
+
+
+def statistics(path: Path) -> dict[str, Any]:
+    """The statistics in a file; PipelineError where it holds none."""
+    try:
+        values = files.read_json(path)
+    except UnicodeDecodeError as error:
+        raise PipelineError(f"{path}: is no UTF-8 ({error.reason}); `dvc repro` makes it again") from error
+    if not isinstance(values, dict):
+        raise PipelineError(f"{path}: holds no statistics; `dvc repro` makes it again")
+    return values
+
+
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    """Nested values by their whole names, such as `pooled.accuracy`."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        inner = _flat(value) if isinstance(value, dict) else {"": value}
+        flat |= {f"{name}.{key}".rstrip("."): part for key, part in inner.items()}
+    return flat

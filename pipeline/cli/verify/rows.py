@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from pipeline.cli.show import KINDS
 from pipeline.core import columns, files
+from pipeline.data.decontaminate import normal
 
 MEASURED = ("evaluate", "reference", "scale", "judge_eval", "prm_eval")  # stages that train on nothing
 _OWNER = ["problem_id", "prompt"]
@@ -36,7 +37,7 @@ def unreadable(path: Path, more: list[Any]) -> str | None:
                 if not field.equals(wanted):
                     return f"{path}: column {field.name!r} is {field.type}, a {kind.__name__} has {wanted.type}"
         columns.sound(path)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         return f"{path}: is no readable Parquet file ({' '.join(str(error).split())[:200]})"
     return None
 
@@ -72,7 +73,7 @@ class Held:
         self.path = path
         rows = list(owners(path))
         self._ids = {problem for problem, _ in rows}
-        self._texts = {_bare(prompt): problem for problem, prompt in rows}
+        self._texts = {normal(prompt): problem for problem, prompt in rows}
 
     def faults(self, path: Path) -> Iterator[str]:
         """Rows of a training table that are of the evaluation."""
@@ -80,9 +81,5 @@ class Held:
             where = f"{path}: row {number} ({problem})"
             if problem in self._ids:
                 yield f"{where}: is a problem of {self.path}; training must not see it"
-            elif twin := self._texts.get(_bare(prompt)):
+            elif twin := self._texts.get(normal(prompt)):
                 yield f"{where}: has the text of {twin} in {self.path}; training must not see it"
-
-
-def _bare(prompt: str) -> str:
-    return " ".join(prompt.split()).casefold()

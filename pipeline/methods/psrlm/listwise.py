@@ -21,8 +21,9 @@ from pipeline.language.steps import join
 from pipeline.methods.psrlm.settings import Judge
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-RANKING = re.compile(r"\[\[\s*([A-Z](?:\s*>\s*[A-Z])*)\s*\]\]")
-PROMPT, _REPLY = "step_ranking", (RANKING, r"[\1]")
+_LETTERS = r"\s*([A-Z](?:\s*>\s*[A-Z])*)\s*"
+RANKING = re.compile(rf"\[\[{_LETTERS}\]\]")
+PROMPT, _REPLY = "step_ranking", (re.compile(rf"(?<!\[)\[{{2,}}{_LETTERS}\]{{2,}}"), r"[\1]")
 
 
 def prompt(

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pipeline.core import files
-from pipeline.core.records import JudgedPair, SearchTree, State, Tree
-from pipeline.methods.psrlm import inspect, judge
+from pipeline.core.records import Dropped, JudgedPair, SearchTree, State, Tree
+from pipeline.methods.psrlm import eft, inspect, judge
 from pipeline.methods.psrlm.settings import FILE, RATED, Judge, Search
 
 
 def searched(folder: Path, settings: Search) -> Iterator[tuple[str, str]]:
     """Faults of a round's trees: the place (`row 3 (p-7), state 2`) and what is wrong there."""
     for row, tree in enumerate(inspect.trees(folder)):
-        for place, what in _of_tree(tree, settings.judge):
+        for place, what in _of_tree(tree, settings):
             yield f"row {row} ({tree.problem_id}){place}", what
 
 
-def _of_tree(tree: Tree, settings: Judge) -> Iterator[tuple[str, str]]:
+def _of_tree(tree: Tree, settings: Search) -> Iterator[tuple[str, str]]:
     path: list[int] = []
     back = set[int]()
     for index, state in enumerate(tree.states):
-        for what in _of_state(state, settings):
+        for what in _of_state(state, settings.judge):
             yield f", state {index}", what
+        votes = sum(candidate.votes for candidate in state.candidates)
+        if votes not in (settings.width, settings.first_wave):
+            yield f", state {index}", f"its candidates have {votes} votes, {settings.width} were sampled"
         if state.steps != _steps(tree, path):
             yield f", state {index}", "its steps are not those of the states before it"
             return
@@ -89,6 +94,35 @@ def _recounted(state: State, usable: list[int], settings: Judge) -> Iterator[str
         yield "its best and worst are not those with the most and the fewest wins"
 
 
+def explored(folder: Path) -> Iterator[tuple[str, str]]:
+    """Faults of the trees of an EFT search: the place and what is wrong there."""
+    trees = itertools.chain.from_iterable(files.batches(folder / FILE, SearchTree, size=64))
+    for row, tree in enumerate(trees):
+        where = f"row {row} ({tree.problem_id})"
+        if not _linked(tree):
+            yield where, "a node's parent is not one of the nodes before it"
+            continue
+        visits = Counter[int]()
+        for node in tree.nodes:
+            visits[node.parent] += node.visits
+        for number, node in enumerate(tree.nodes):
+            if not (0 <= node.score <= 1 and 0 <= node.value <= 1):
+                yield f"{where}, node {number}", f"P(+) {node.score:g} or value {node.value:g} is no probability"
+            if node.visits < visits[number]:
+                yield f"{where}, node {number}", f"it has {node.visits} visits, its children {visits[number]}"
+
+
+def _linked(tree: SearchTree) -> bool:
+    return all((-1 if number == 0 else 0) <= node.parent < number for number, node in enumerate(tree.nodes))
+
+
+def counted(
+    train: Sequence[JudgedPair], test: Sequence[JudgedPair], dropped: Sequence[Dropped], recorded: dict[str, Any]
+) -> dict[str, Any]:
+    """The statistics of EFT data as their rows make them. recorded: those that were written, for the layers."""
+    return eft.statistics(recorded.get("layers", 0), train, test, dropped)
+
+
 def annotated(rows: Iterable[JudgedPair], trees: Path) -> Iterator[tuple[int, str, str]]:
     """Faults of EFT rows: the row's number, its key and what is wrong.
 
@@ -96,7 +130,7 @@ def annotated(rows: Iterable[JudgedPair], trees: Path) -> Iterator[tuple[int, st
     """
     known = set[int]()  # hashes, so that the trees' texts are not held
     for tree in itertools.chain.from_iterable(files.batches(trees / FILE, SearchTree, size=64)):
-        for key, steps, nodes in tree.siblings():
+        for key, steps, nodes in tree.siblings() if _linked(tree) else ():
             known.add(hash((key, tree.problem_id, tree.prompt, steps)))
             known.update(hash((key, node.step, node.score)) for node in nodes)
     for number, row in enumerate(rows):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline.core import files
-from pipeline.core.records import SampledSolution, SampleSet, ScoredSolution
-from pipeline.methods.srlm import scoring
+from pipeline.core.records import Dropped, SampledSolution, SampleSet, ScoredSolution
+from pipeline.methods.srlm import eft, scoring
 from pipeline.methods.srlm.settings import FILE, Search
 
 
@@ -33,6 +34,16 @@ def _of_solution(solution: SampledSolution) -> Iterator[str]:
             yield f"scoring {number} is {scored.score}, its words say {words}"
     if solution.score != (mean := scoring.mean(solution.scorings)):
         yield f"its score is {solution.score}, its scorings make {mean}"
+
+
+def counted(
+    train: Sequence[ScoredSolution],
+    test: Sequence[ScoredSolution],
+    dropped: Sequence[Dropped],
+    recorded: dict[str, Any],
+) -> dict[str, Any]:
+    """The statistics of EFT data as their rows make them. recorded: those that were written."""
+    return eft.statistics(train, test, dropped)
 
 
 def annotated(rows: Iterable[ScoredSolution], trees: Path) -> Iterator[tuple[int, str, str]]:

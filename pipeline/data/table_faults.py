@@ -1,0 +1,101 @@
+"""What no stage writes into a table of the right type: numbers that are none, a key twice, labels without a step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.core import columns, files
+from pipeline.core.records import (
+    JudgedPair,
+    LabelledSolution,
+    Problem,
+    SampleSet,
+    ScoredSolution,
+    SearchTree,
+    Solution,
+    Tree,
+)
+from pipeline.language import steps
+
+# The column whose value stands in one row alone.
+_KEYS: dict[Any, str] = dict.fromkeys((Problem, Solution, Tree, SearchTree, SampleSet), "problem_id")
+_KEYS |= {JudgedPair: "pair_id", ScoredSolution: "solution_id"}
+_INFINITE = "log_odds"  # of a letter that a server gives no probability
+_GOLD = ("answer", "solution", "entry")
+
+
+def faults(path: Path, where: str) -> Iterator[str]:
+    """What is wrong in the rows of a table that can be read, a line each. where: how the table is called there."""
+    with pq.ParquetFile(path) as file:
+        names = file.schema_arrow.names
+        floats = [leaf.path for leaf in file.schema if leaf.physical_type == "DOUBLE" and _INFINITE not in leaf.path]
+        for name, count in _not_finite(file, floats):
+            yield f"{where}: {name}: {count} numbers are not finite"
+        kind = next((kind for kind in (*_KEYS, LabelledSolution) if files.schema(kind).names == names), None)
+        if key := _KEYS.get(kind):
+            yield from _twice(where, file, key)
+        if kind is LabelledSolution:
+            yield from _labels(where, file)
+        if kind is Solution:
+            yield from _steps(where, file)
+
+
+def _not_finite(file: pq.ParquetFile, floats: list[str]) -> Iterator[tuple[str, int]]:
+    odd: dict[str, int] = {}
+    for batch in columns.batches(file, floats) if floats else ():
+        for name in batch.schema.names:
+            for numbers in leaves(batch.column(name)):
+                odd[name] = odd.get(name, 0) + (pc.sum(pc.invert(pc.is_finite(numbers))).as_py() or 0)
+    yield from ((name, count) for name, count in odd.items() if count)
+
+
+def leaves(array: pa.Array) -> Iterator[pa.Array]:
+    """The scalars of a column, whatever they are nested in."""
+    if pa.types.is_list(array.type):
+        yield from leaves(array.flatten())
+    elif pa.types.is_struct(array.type):
+        for part in array.flatten():
+            yield from leaves(part)
+    else:
+        yield array
+
+
+def _rows(file: pq.ParquetFile, *names: str) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """Number and values of every row."""
+    batches = columns.batches(file, names)
+    values = (row for batch in batches for row in zip(*(batch.column(name).to_pylist() for name in names), strict=True))
+    yield from enumerate(values)
+
+
+def _twice(where: str, file: pq.ParquetFile, key: str) -> Iterator[str]:
+    seen: dict[int, int] = {}  # by hash, so that no text is held
+    for number, (value,) in _rows(file, key):
+        if (first := seen.setdefault(hash(value), number)) != number:
+            yield f"{where}: row {number} ({value}): has the {key} of row {first}"
+
+
+def _labels(where: str, file: pq.ParquetFile) -> Iterator[str]:
+    for number, (problem, completions, labels) in _rows(file, "problem_id", "completions", "labels"):
+        if len(completions) != len(labels) or not labels:
+            yield f"{where}: row {number} ({problem}): has {len(completions)} steps and {len(labels)} labels"
+
+
+def _steps(where: str, file: pq.ParquetFile) -> Iterator[str]:
+    for number, (problem, parts) in _rows(file, "problem_id", "steps"):
+        if steps.parts(steps.join(parts)) != tuple(parts) or not steps.MARKER.match("".join(parts[:1])):
+            yield f"{where}: row {number} ({problem}): its steps are not `Step 1: ` and so on"
+
+
+def golden(path: Path, gold: bool) -> Iterator[str]:
+    """Rows of a round's problems with a gold answer or solution; gold: it may have the answer."""
+    with pq.ParquetFile(path) as file:
+        for number, (problem, *values) in _rows(file, "problem_id", *_GOLD):
+            named = [name for name, value in zip(_GOLD, values, strict=True) if value]
+            if shown := [name for name in named if name == "solution" or not gold]:
+                yield f"{path}: row {number} ({problem}): has its {shown[0]}, which no round may see"
