@@ -127,7 +127,7 @@ def test_a_record_shows_that_no_further_verdict_was_needed(renderer: Renderer, o
     settings = judge(full=0.2, orders=orders, schedule=schedule)
     for salt in range(3):
         for tree in searched(renderer, settings, salt)[0].values():
-            assert not list(_of_tree(tree, settings))
+            assert not list(_of_tree(tree, SETTINGS.model_copy(update={"width": 6, "judge": settings})))
             for index, state in enumerate(tree.states):
                 if state.verdicts:
                     cut = replace(state, verdicts=(), not_needed=len(state.verdicts) + state.not_needed)

@@ -189,7 +189,7 @@ def test_a_search_in_every_way_ends_and_its_record_recounts(renderer: Renderer, 
     states: list[State] = [state for tree in trees for state in tree.states if state.verdicts]
     assert states and {state.outcome for state in states} & {"step"}
     for tree in trees:
-        assert not list(_of_tree(tree, settings))
+        assert not list(_of_tree(tree, how))
     numbers = verdicts.diagnostics(trees)
     assert numbers["states"] == sum(state.in_full for state in states)
     assert (numbers["states"] == 0) == (settings.schedule == "listwise")
