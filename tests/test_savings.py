@@ -125,16 +125,17 @@ def test_states_judged_in_full_are_drawn_by_their_place_and_hold_every_verdict(r
 @pytest.mark.parametrize("orders", ["both", "single"])
 def test_a_record_shows_that_no_further_verdict_was_needed(renderer: Renderer, orders: str, schedule: str) -> None:
     settings = judge(full=0.2, orders=orders, schedule=schedule)
+    how = SETTINGS.model_copy(update={"width": 6, "judge": settings})
     for salt in range(3):
         for tree in searched(renderer, settings, salt)[0].values():
-            assert not list(_of_tree(tree, SETTINGS.model_copy(update={"width": 6, "judge": settings})))
+            assert not list(_of_tree(tree, how))
             for index, state in enumerate(tree.states):
                 if state.verdicts:
                     cut = replace(state, verdicts=(), not_needed=len(state.verdicts) + state.not_needed)
                     miscounted = replace(state, not_needed=state.not_needed + 1)
                     for wrong in (cut, miscounted):
                         broken = replace(tree, states=(*tree.states[:index], wrong, *tree.states[index + 1 :]))
-                        assert list(_of_tree(broken, settings))
+                        assert list(_of_tree(broken, how))
 
 
 def of_relation(beats: set[tuple[int, int]], votes: tuple[int, ...], settings: Judge) -> Ranking:
