@@ -10,9 +10,10 @@ import json
 import os
 import types
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
@@ -85,7 +86,7 @@ class Writer(Generic[Row]):
         """Write the rows that wait."""
         if rows := self._waiting:
             fields = self._file.schema
-            arrays = [_column([getattr(row, field.name) for row in rows], field.type) for field in fields]
+            arrays = [_column(list(map(attrgetter(field.name), rows)), field.type) for field in fields]
             self._file.write_table(pa.Table.from_arrays(arrays, schema=fields), row_group_size=_ROW_GROUP)
             rows.clear()
 
@@ -202,6 +203,13 @@ def require_weights(model: Path) -> None:
         raise PipelineError(f"{model}: no weights (*.safetensors) in this model folder; run the stage that trains it")
 
 
+@cache
+def _values(row_type: Any) -> Callable[[Any], tuple[Any, ...]]:
+    """Gives all values of a record."""
+    names = _names(row_type)
+    return attrgetter(*names) if len(names) > 1 else lambda row: (getattr(row, names[0]),)
+
+
 class Content:
     """A short hash of records that changes with any of their values, but not with their order or the file's layout:
     the sum of the rows' own hashes, so that none is held."""
@@ -212,7 +220,7 @@ class Content:
     def add(self, row: Any) -> None:
         """One more record."""
         kind: Any = type(row)
-        line = self._line([getattr(row, name) for name in _names(kind)])
+        line = self._line(_values(kind)(row))
         self._sum += int.from_bytes(hashlib.sha256(line.encode()).digest())
 
     def digest(self) -> str:
