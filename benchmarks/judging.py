@@ -119,7 +119,8 @@ def opened(model: Path, params: Mapping[str, Any], stack: ExitStack) -> tuple[En
 def table(engine: Engine, renderer: Renderer, at: Sequence[At], params: Mapping[str, Any]) -> dict[str, Any]:
     """Numbers of every way by its name. A first pass, not counted, fills the prefix cache for all alike."""
     window = machine.load().inference.concurrent_problems
-    settings = {name: settings_of(params, {"judge": {"orders": "both"} | over}).judge for name, over in WAYS.items()}
+    paper = {"verdict": "explain", "schedule": "pairs", "orders": "both"}
+    settings = {name: settings_of(params, {"judge": paper | over}).judge for name, over in WAYS.items()}
     judged(engine, renderer, at, settings["logprob"], window)
     numbers: dict[str, Any] = {}
     reference: list[Ranking] = []
