@@ -91,7 +91,7 @@ def compared(at: Sequence[At], rankings: Sequence[Ranking], reference: Sequence[
     """Agreement with the reference where it is no tie, pairs, and how many of them the oracle calls right."""
     decided = [(one, other) for one, other in zip(rankings, reference, strict=True) if not other.tied]
     numbers: dict[str, Any] = {"states": len(at)}
-    for name in ("best", "worst"):
+    for name in ("best", "worst") if decided else ():
         same = [not one.tied and getattr(one, name) == getattr(other, name) for one, other in decided]
         numbers[name], numbers[f"{name}_se"] = proportion(same)
     pairs = [(one, ranking) for one, ranking in zip(at, rankings, strict=True) if not ranking.tied]
