@@ -62,6 +62,12 @@ def batches(file: pq.ParquetFile, names: Sequence[str] | None = None, size: int 
         yield from file.iter_batches(size, [group], names)
 
 
+def rows(file: pq.ParquetFile, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """The values of these columns, a row at a time."""
+    for batch in batches(file, names):
+        yield from zip(*(batch.column(name).to_pylist() for name in names), strict=True)
+
+
 def sound(path: Path) -> int:
     """The number of rows of a Parquet file, all of which is read; pa.ArrowException where it is torn or no UTF-8."""
     with pq.ParquetFile(path) as file:

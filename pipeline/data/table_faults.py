@@ -66,28 +66,22 @@ def leaves(array: pa.Array) -> Iterator[pa.Array]:
         yield array
 
 
-def _rows(file: pq.ParquetFile, *names: str) -> Iterator[tuple[int, tuple[Any, ...]]]:
-    """Number and values of every row."""
-    batches = columns.batches(file, names)
-    values = (row for batch in batches for row in zip(*(batch.column(name).to_pylist() for name in names), strict=True))
-    yield from enumerate(values)
-
-
 def _twice(where: str, file: pq.ParquetFile, key: str) -> Iterator[str]:
     seen: dict[int, int] = {}  # by hash, so that no text is held
-    for number, (value,) in _rows(file, key):
+    for number, (value,) in enumerate(columns.rows(file, [key])):
         if (first := seen.setdefault(hash(value), number)) != number:
             yield f"{where}: row {number} ({value}): has the {key} of row {first}"
 
 
 def _labels(where: str, file: pq.ParquetFile) -> Iterator[str]:
-    for number, (problem, completions, labels) in _rows(file, "problem_id", "completions", "labels"):
+    parts = columns.rows(file, ["problem_id", "completions", "labels"])
+    for number, (problem, completions, labels) in enumerate(parts):
         if len(completions) != len(labels) or not labels:
             yield f"{where}: row {number} ({problem}): has {len(completions)} steps and {len(labels)} labels"
 
 
 def _steps(where: str, file: pq.ParquetFile) -> Iterator[str]:
-    for number, (problem, parts) in _rows(file, "problem_id", "steps"):
+    for number, (problem, parts) in enumerate(columns.rows(file, ["problem_id", "steps"])):
         if steps.parts(steps.join(parts)) != tuple(parts) or not steps.MARKER.match("".join(parts[:1])):
             yield f"{where}: row {number} ({problem}): its steps are not `Step 1: ` and so on"
 
@@ -95,7 +89,7 @@ def _steps(where: str, file: pq.ParquetFile) -> Iterator[str]:
 def golden(path: Path, gold: bool) -> Iterator[str]:
     """Rows of a round's problems with a gold answer or solution; gold: it may have the answer."""
     with pq.ParquetFile(path) as file:
-        for number, (problem, *values) in _rows(file, "problem_id", *_GOLD):
+        for number, (problem, *values) in enumerate(columns.rows(file, ["problem_id", *_GOLD])):
             named = [name for name, value in zip(_GOLD, values, strict=True) if value]
             if shown := [name for name in named if name == "solution" or not gold]:
                 yield f"{path}: row {number} ({problem}): has its {shown[0]}, which no round may see"

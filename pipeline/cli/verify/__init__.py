@@ -97,13 +97,22 @@ def _start(name: str, stage: Any) -> Path | None:
     return models[0] if models and name.partition("@")[0] in ("sft", "dpo", "dpo_variant") else None
 
 
+def _given(stage: Any, sound: set[Path]) -> Iterator[Path]:
+    """The tables that a stage had."""
+    had = [Path(dep["path"]) for dep in stage.get("deps", ())]
+    return (path for path in sound if any(path == place or place in path.parents for place in had))
+
+
+def _statistics(stage: Any) -> Path | None:
+    """The file of a stage's statistics; None for a stage without."""
+    return next((path for out in stage.get("outs", ()) if (path := Path(out["path"])).suffix == ".json"), None)
+
+
 def _foreign(stages: dict[str, Any], sound: set[Path]) -> Iterator[str]:
     """Rows of problems that their stage did not have, and evaluation problems in training."""
     held = [rows.Held(path) for path in sound if path.name == _EVALUATION]
     for name, stage in stages.items():
-        had = [Path(dep["path"]) for dep in stage.get("deps", ())]
-        inputs = [path for path in sound if any(path == place or place in path.parents for place in had)]
-        known = rows.keys(iter(inputs))
+        known = rows.keys(_given(stage, sound))
         for path in (path for path in rows.tables(stage) if path in sound):
             if known:
                 yield from rows.strangers(path, known)
@@ -114,9 +123,7 @@ def _foreign(stages: dict[str, Any], sound: set[Path]) -> Iterator[str]:
 def _counted(name: str, stage: Any, sound: set[Path]) -> Iterator[str]:
     """Statistics of a stage against its rows, and gold answers that no round may see; only where all are read."""
     own = {path.stem: path for path in rows.tables(stage)}
-    had = [Path(dep["path"]) for dep in stage.get("deps", ())]
-    given = {path.stem: path for path in sound if any(path == place or place in path.parents for place in had)}
-    stats = next((path for out in stage.get("outs", ()) if (path := Path(out["path"])).suffix == ".json"), None)
+    given, stats = {path.stem: path for path in _given(stage, sound)}, _statistics(stage)
     if not own or not set(own.values()) <= sound or stats is None or not stats.exists():
         return
     yield from counts.faults(name, stage, own, given, stats)
@@ -135,7 +142,7 @@ def _of_stage(kind: str, key: str, stage: Any, sound: set[Path]) -> Iterator[str
     if not tables or not set(tables) <= sound or not all(path.exists() for path in outs):
         return
     named = {path.name: path for path in tables}
-    stats = next((path for path in outs if path.suffix == ".json"), None)
+    stats = _statistics(stage)
     name = stage.get("params", {}).get("params.yaml", {}).get(f"rounds.{key}", {}).get("method")
     match kind:
         case "search" if check := rounds.part(name, "searched"):

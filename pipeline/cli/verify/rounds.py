@@ -52,8 +52,7 @@ class Aligned:
     def __init__(self, path: Path, kind: Any, *fields: str) -> None:
         self.path, self._fields = path, fields
         with pq.ParquetFile(path) as file:
-            rows = (row for batch in columns.batches(file, fields) for row in batch.to_pylist())
-            self._left = Counter("/".join(map(str, row.values())) for row in rows)
+            self._left = Counter("/".join(map(str, row)) for row in columns.rows(file, fields))
         self._rows = enumerate(rows_of(path, kind))
 
     def _key(self, row: Any) -> str:

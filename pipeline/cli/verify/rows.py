@@ -46,8 +46,7 @@ def owners(path: Path) -> Iterator[tuple[str, str]]:
     """Problem and prompt of every row; nothing of a table that has no such columns."""
     with pq.ParquetFile(path) as file:
         if set(_OWNER) <= set(file.schema_arrow.names):
-            for batch in columns.batches(file, _OWNER):
-                yield from zip(*(batch.column(name).to_pylist() for name in _OWNER), strict=True)
+            yield from columns.rows(file, _OWNER)
 
 
 def keys(paths: Iterator[Path]) -> Keys:
