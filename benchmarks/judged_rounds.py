@@ -63,9 +63,9 @@ def searched_again(run_folder: Path, folder: Path, over: Mapping[str, Any], key:
     problems = data / f"problems/round-{key}.parquet"
     paths = {"trees": folder / "trees", "stats": folder / "search.json"}
     staged("search", folder, key, policy=data / start / "model", problems=problems, **paths)
-    dropped, stats = folder / "dropped.parquet", folder / "pairs.json"
-    staged("pairs", folder, key, trees=folder / "trees", pairs=folder / "pairs", dropped=dropped, stats=stats)
-    return tokens(trees(folder / "trees" / FILE)) | {"content": files.read_json(stats)["content"]}
+    made = {"pairs": folder / "pairs", "dropped": folder / "dropped.parquet", "stats": folder / "pairs.json"}
+    staged("pairs", folder, key, trees=folder / "trees", searched=folder / "search.json", **made)
+    return tokens(trees(folder / "trees" / FILE)) | {"content": files.read_json(made["stats"])["content"]}
 
 
 def tokens(searched: Iterator[Tree]) -> dict[str, int]:

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks import judged_rounds
 from pipeline.core import fingerprint
 from pipeline.methods import LISTED as METHODS
 from pipeline.methods.pairings import LISTED as PAIRINGS
+from pipeline.params.profiles import profile
 
 ROOT = Path(__file__).parent.parent
 STAGES = {path.stem: path for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__"}
@@ -53,13 +55,31 @@ def test_a_stage_depends_on_the_fingerprint_of_its_own_script(name: str) -> None
     assert bool(key.partition(".")[2]) == bool(plugins)
 
 
-@pytest.mark.parametrize("name", sorted(GRAPH))
-def test_a_stage_gives_its_script_every_path_that_it_must_have_and_no_other(name: str) -> None:
-    calls = [node for node in ast.walk(ast.parse(STAGES[script(name)].read_text())) if isinstance(node, ast.Call)]
+def takes(stage: str, given: set[str]) -> bool:
+    """Whether a stage script takes exactly these paths, but for those that it can do without."""
+    calls = [node for node in ast.walk(ast.parse(STAGES[stage].read_text())) if isinstance(node, ast.Call)]
     (run,) = (call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "run")
     paths = {path for word in run.keywords for path in ast.literal_eval(word.value)}
-    given = set(re.findall(r" --(\w+)", GRAPH[name]["cmd"])) - {"key", "params"}
-    assert {path for path in paths if not path.endswith("?")} <= given <= {path.rstrip("?") for path in paths}
+    return {path for path in paths if not path.endswith("?")} <= given <= {path.rstrip("?") for path in paths}
+
+
+@pytest.mark.parametrize("name", sorted(GRAPH))
+def test_a_stage_gives_its_script_every_path_that_it_must_have_and_no_other(name: str) -> None:
+    assert takes(script(name), set(re.findall(r" --(\w+)", GRAPH[name]["cmd"])) - {"key", "params"})
+
+
+def test_a_round_judged_again_gives_each_stage_the_paths_that_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: dict[str, set[str]] = {}
+    numbers = {"content": "", "pairs": 0, "pooled": {"accuracy": 0.0, "accuracy_se": 0.0}}
+    monkeypatch.setattr(judged_rounds, "staged", lambda name, folder, key, **paths: calls.update({name: set(paths)}))
+    monkeypatch.setattr(judged_rounds, "trees", lambda path: iter(()))
+    monkeypatch.setattr(judged_rounds.files, "read_json", lambda path: numbers)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(profile("tiny")))
+    judged_rounds.trained(tmp_path, tmp_path / "again", {})
+    assert set(calls) == {"search", "pairs", "dpo", "evaluate"}
+    assert all(takes(stage, given) for stage, given in calls.items())
 
 
 @pytest.fixture(scope="module")
