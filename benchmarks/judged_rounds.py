@@ -14,9 +14,12 @@ import yaml
 
 from pipeline.core import files
 from pipeline.core.config import build, laid_over, read_yaml
+from pipeline.core.means import mean_and_error
 from pipeline.core.records import Preference, Tree
 from pipeline.methods.psrlm.settings import FILE, Search
 from pipeline.params.profiles import profile
+
+ANSWERS = "answers.parquet"
 
 WAYS: dict[str, dict[str, Any]] = {  # keys laid over a run's judge; the first is the reference
     "explain, every verdict": {"full": 1.0},
@@ -30,7 +33,9 @@ WAYS: dict[str, dict[str, Any]] = {  # keys laid over a run's judge; the first i
     "listwise": {"schedule": "listwise"},
 }
 SEARCHES: dict[str, dict[str, Any]] = {name: {"judge": over} for name, over in WAYS.items()} | {
-    "explain, two waves": {"first_wave": 3}  # of six candidates
+    "explain, two waves": {"first_wave": 3},  # of six candidates
+    "explain, warmer": {"sampling": {"temperature": 1.2}},  # in the place of 0.8: fewer states of equal candidates
+    "explain, warmer, two waves": {"sampling": {"temperature": 1.2}, "first_wave": 3},
 }
 
 
@@ -53,19 +58,23 @@ def staged(name: str, folder: Path, key: str, **paths: Path) -> None:
     subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": os.getcwd()})
 
 
-def searched_again(run_folder: Path, folder: Path, over: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """A round searched in one way: tokens of candidates and verdicts, and its pairs."""
+def searched_again(
+    run_folder: Path, folder: Path, over: Mapping[str, Any], key: str, start: Path | None = None
+) -> dict[str, Any]:
+    """A round searched in one way, by the run's model or by `start`: tokens of candidates and verdicts, its pairs."""
     params = read_yaml(run_folder / "params.yaml")
     params["psrlm"]["search"] = settings_of(params, over).model_dump()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-    data, start = run_folder / "data", params["rounds"][key]["from"]
-    problems = data / f"problems/round-{key}.parquet"
-    paths = {"trees": folder / "trees", "stats": folder / "search.json"}
-    staged("search", folder, key, policy=data / start / "model", problems=problems, **paths)
+    data = run_folder / "data"
+    policy = start or data / params["rounds"][key]["from"] / "model"
+    made = {"trees": folder / "trees", "stats": folder / "search.json"}
+    staged("search", folder, key, policy=policy, problems=data / f"problems/round-{key}.parquet", **made)
     made = {"pairs": folder / "pairs", "dropped": folder / "dropped.parquet", "stats": folder / "pairs.json"}
     staged("pairs", folder, key, trees=folder / "trees", searched=folder / "search.json", **made)
-    return tokens(trees(folder / "trees" / FILE)) | {"content": files.read_json(made["stats"])["content"]}
+    statistics = files.read_json(made["stats"])
+    counted = {"pairs": statistics["pairs"], "content": statistics["content"]}
+    return tokens(trees(folder / "trees" / FILE)) | counted
 
 
 def tokens(searched: Iterator[Tree]) -> dict[str, int]:
@@ -93,15 +102,30 @@ def rounds(run_folder: Path, folder: Path, full: float) -> dict[str, Any]:
     return numbers
 
 
-def trained(run_folder: Path, folder: Path, over: Mapping[str, Any]) -> dict[str, Any]:
-    """M2 of the run's first round, searched in one way: what it cost, its pairs, and its greedy accuracy."""
-    key, entry = next(iter(read_yaml(run_folder / "params.yaml")["rounds"].items()))
-    numbers = searched_again(run_folder, folder, over, key)
-    start, model = run_folder / "data" / entry["from"] / "model", folder / "model"
-    lost = {"dropped": folder / "lost.parquet", "curve": folder / "loss.csv", "stats": folder / "dpo.json"}
-    staged("dpo", folder, key, start=start, pairs=folder / "pairs", model=model, **lost)
-    problems, stats = run_folder / "data/problems/evaluation.parquet", folder / "evaluation.json"
-    staged("evaluate", folder, key, model=model, problems=problems, answers=folder / "answers", stats=stats)
-    pooled = files.read_json(stats)["pooled"]
-    pairs = files.read_json(folder / "pairs.json")["pairs"]
-    return numbers | {"pairs": pairs, "accuracy": pooled["accuracy"], "accuracy_se": pooled["accuracy_se"]}
+def trained(run_folder: Path, folder: Path, over: Mapping[str, Any], through: int) -> dict[str, dict[str, Any]]:
+    """The run's first `through` rounds again, searched in one way, each from the model of the round before: by model,
+    what its round cost, its pairs, and its greedy accuracy beside the run's own model on the same problems."""
+    rounds_of = read_yaml(run_folder / "params.yaml")["rounds"]
+    numbers: dict[str, dict[str, Any]] = {}
+    start = run_folder / "data" / next(iter(rounds_of.values()))["from"] / "model"
+    for key in list(rounds_of)[:through]:
+        here = folder / key
+        numbers[key] = searched_again(run_folder, here, over, key, start)
+        lost = {"dropped": here / "lost.parquet", "curve": here / "loss.csv", "stats": here / "dpo.json"}
+        staged("dpo", here, key, start=start, pairs=here / "pairs", model=here / "model", **lost)
+        data, stats = run_folder / "data", here / "evaluation.json"
+        problems, answers = data / "problems/evaluation.parquet", here / "answers"
+        staged("evaluate", here, key, model=here / "model", problems=problems, answers=answers, stats=stats)
+        pooled = files.read_json(stats)["pooled"]
+        numbers[key] |= {name: pooled[name] for name in ("accuracy", "accuracy_se")}
+        numbers[key] |= against(answers / ANSWERS, data / key / "evaluation" / ANSWERS)
+        start = here / "model"
+    return numbers
+
+
+def against(answers: Path, own: Path) -> dict[str, float]:
+    """Accuracy beyond that of the run's own model on the same problems, and its paired standard error."""
+    columns = (pq.read_table(path, columns=["problem_id", "grade"]) for path in (answers, own))
+    mine, theirs = (dict(zip(*(c.to_pylist() for c in table.columns), strict=True)) for table in columns)
+    difference, error = mean_and_error([float((mine[one] == "right") - (theirs[one] == "right")) for one in theirs])
+    return {"beyond": difference, "beyond_se": error}

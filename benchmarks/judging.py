@@ -3,6 +3,7 @@
     python -m benchmarks.judging RUN [RUN ...]        # states of each run's trees, by the models that searched them
     python -m benchmarks.judging RUN --rounds         # also every round searched again: its tokens and pairs
     python -m benchmarks.judging RUN --train          # also M2 trained on the pairs of each way, and its accuracy
+    python -m benchmarks.judging RUN --train "explain, two waves" --through 3    # the first three rounds by one way
     python -m benchmarks.judging --model FOLDER --problems round.parquet --params params.yaml
 
 The reference is the paper's: every pair explained in both orders. A way's best and worst are compared with the
@@ -162,6 +163,7 @@ def main() -> None:
     parser.add_argument("--states", type=int, default=200, help="of each round (200); 0: no table of states")
     parser.add_argument("--rounds", action="store_true", help="search every round again")
     parser.add_argument("--train", nargs="*", metavar="WAY", help="train M2 by these ways; none named: all")
+    parser.add_argument("--through", type=int, default=1, help="of --train: rounds, each from the one before (1)")
     parser.add_argument("--full", type=float, default=0.1, help="of --rounds: share of states judged in full (0.1)")
     parser.add_argument("--model", type=Path, help="a model folder, in the place of a run's")
     parser.add_argument("--problems", type=Path, help="of --model: a Parquet file of data/problems")
@@ -179,7 +181,7 @@ def main() -> None:
                 ways = {way: SEARCHES[way] for way in args.train or SEARCHES}
                 numbers = report["trained"].setdefault(one.name, {})
                 for number, (way, over) in enumerate(ways.items()):
-                    numbers[way] = trained(one, Path(folder) / f"{one.name}-{number}", over)
+                    numbers[way] = trained(one, Path(folder) / f"{one.name}-{number}", over, args.through)
                     files.write_json(file, report)
     if args.model:
         report["states"][args.model.name] = of_model(args.model, args.problems, read_yaml(args.params), args.states)
