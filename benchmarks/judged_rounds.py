@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,22 @@ def tokens(searched: Iterator[Tree]) -> dict[str, int]:
             numbers["candidates"] += sum(one.tokens for one in state.candidates)
             numbers["verdicts"] += sum(one.tokens for one in state.verdicts)
             numbers["calls"] += sum(not one.reused for one in state.verdicts)
+    return numbers
+
+
+def spent(run_folder: Path) -> dict[str, dict[str, int]]:
+    """Where the sampled tokens of each round went: into states whose usable candidates are all equal, into others that
+    named no best and worst, into decided ones; and the pairs that were kept of these."""
+    numbers = {}
+    for key in read_yaml(run_folder / "params.yaml")["rounds"]:
+        data, counts = run_folder / "data" / key, Counter[str]()
+        for state in (state for tree in trees(data / "trees" / FILE) for state in tree.states):
+            texts = {one.text for one in state.candidates if one.usable}
+            kind = "equal" if len(texts) < 2 else "tied" if state.best == state.worst else "decided"
+            counts[kind] += 1
+            counts[f"{kind} candidates"] += sum(one.tokens for one in state.candidates)
+            counts[f"{kind} verdicts"] += sum(one.tokens for one in state.verdicts)
+        numbers[key] = dict(counts) | {"pairs": pq.read_metadata(data / "pairs/train.parquet").num_rows}
     return numbers
 
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.judged_rounds import SEARCHES, WAYS, rounds, settings_of, trained, trees
+from benchmarks.judged_rounds import SEARCHES, WAYS, rounds, settings_of, spent, trained, trees
 from benchmarks.judging_report import document
 from pipeline import domains
 from pipeline.core import files, machine, plugins
@@ -173,6 +173,7 @@ def main() -> None:
     report: dict[str, Any] = files.read_json(file) if file.is_file() else {"states": {}, "rounds": {}, "trained": {}}
     with tempfile.TemporaryDirectory() as folder:
         for one in (path.resolve() for path in args.runs):
+            report.setdefault("spent", {})[one.name] = spent(one)
             if args.states:
                 report["states"][one.name] = of_run(one, args.states)
             if args.rounds:

@@ -26,6 +26,14 @@ Each round of a run searched again in one way, from the model that the way made 
 run's M1. Beyond the run's: accuracy beyond that of the run's own model (judged by "explain") on the same problems, in
 points with its paired standard error. `explain, warmer` samples candidates at temperature 1.2 in the place of 0.8; in
 two waves the second half of the candidates is sampled only where the first are not all equal."""
+SPENT = """\
+As the runs were made, share of all sampled tokens. Equal: all usable candidates are one text, so nothing is judged. Of
+the decided states those are kept as pairs whose best wins all comparisons and that no earlier pair repeats. Tokens
+outside decided states are the most that sampling less there can save."""
+SPENT_HEADER = [
+    "run", "round", "states equal / tied / decided", "sampled tokens", "equal", "tied: candidates", "tied: verdicts",
+    "decided: candidates", "decided: verdicts", "pairs", "tokens a pair",
+]  # fmt: skip
 TRAINED_HEADER = [
     "run", "way", "model", "candidate tokens", "verdict tokens", "calls", "pairs", "tokens a pair", "accuracy",
     "beyond the run's",
@@ -69,9 +77,24 @@ def document(report: Mapping[str, Any]) -> str:
                 same = "the same" if one["same"] else "others"
                 rows.append([*row, f"{before['calls']:,}", f"{after['calls']:,}", f"{same} ({after['content']})"])
         parts.append(markdown(header, rows))
+    if report.get("spent"):
+        parts += ["## Where the sampled tokens of a round go", SPENT, markdown(SPENT_HEADER, spent_rows(report))]
     if report["trained"]:
         parts += ["## Models trained on the pairs of each way", TRAINED, markdown(TRAINED_HEADER, trained_rows(report))]
     return "\n\n".join(parts) + "\n"
+
+
+def spent_rows(report: Mapping[str, Any]) -> list[list[str]]:
+    """A row a round: states and shares of the sampled tokens by what the judge made of the state."""
+    rows = []
+    for run, of_run in report["spent"].items():
+        for key, one in of_run.items():
+            total = sum(value for name, value in one.items() if name.endswith(("candidates", "verdicts")))
+            kinds = ["equal candidates", "tied candidates", "tied verdicts", "decided candidates", "decided verdicts"]
+            shares = [f"{100 * one.get(name, 0) / total:.0f}%" for name in kinds]
+            states = " / ".join(f"{one.get(name, 0):,}" for name in ("equal", "tied", "decided"))
+            rows.append([run, key, states, f"{total:,}", *shares, f"{one['pairs']:,}", f"{total / one['pairs']:,.0f}"])
+    return rows
 
 
 def trained_rows(report: Mapping[str, Any]) -> list[list[str]]:
