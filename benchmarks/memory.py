@@ -20,7 +20,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +160,7 @@ def verify(count: int) -> None:
 
 
 def rows() -> Iterable[Preference]:
-    return chain.from_iterable(files.batches(PAIRS, Preference))
+    return files.rows(PAIRS, Preference)
 
 
 PARTS = (make_trees, make_pairs, content, statistics, excerpts, diagnostics, show, push, pull, verify)

@@ -1,7 +1,5 @@
 """What the report shows of a round: the diagnostics of its judge, and a sample of trees and pairs."""
 
-import itertools
-
 from pipeline import methods
 from pipeline.core import files
 from pipeline.core.command import Stage, run
@@ -14,8 +12,7 @@ from pipeline.report.settings import Report
 def main(stage: Stage) -> None:
     settings = stage.section("report", Report)
     method = methods.part(stage, stage.plan.method(stage.key), "inspect")
-    pairs = files.batches(stage.pairs / "train.parquet", Preference)
-    texts = excerpt.texts_of_preferences(itertools.chain.from_iterable(pairs))
+    texts = excerpt.texts_of_preferences(files.rows(stage.pairs / "train.parquet", Preference))
     shown = excerpt.by_hash(method.trees(stage.trees), lambda tree: tree.problem_id, settings.trees)
     files.write(stage.excerpt / "trees.parquet", Tree, shown)
     files.write(stage.excerpt / "texts.parquet", Text, excerpt.by_hash(texts, lambda text: text.key, settings.points))

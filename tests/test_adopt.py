@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from test_params import changed
 from test_params_faults import lines, put
 from transformers import AutoModelForCausalLM, AutoTokenizer, BertConfig, BertForMaskedLM, T5Config
 
+from pipeline.cli.verify import weights as verify
 from pipeline.core import machine
 from pipeline.core.config import Sampling
 from pipeline.core.errors import PipelineError
@@ -145,6 +147,24 @@ def test_a_model_that_cannot_be_trained_and_served_is_one_line(
         adopt(model, tmp_path / "m0", 256)
     assert all(one.startswith("base.model: ") and len(one) < 420 for one in str(caught.value).splitlines())
     assert not (tmp_path / "m0").exists()  # nothing of a folder is copied before all of it is known to be sound
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("config-type", r"config.json: cannot be loaded \(.*hidden_size"),
+        ("nan", r"model.norm.weight: 1 of \d+ values are not finite; train it again"),
+        ("fewer-layers", "model.layers.1.input_layernorm.weight: no file has this tensor"),
+        ("more-layers", "model.layers.0.input_layernorm.weight: is no tensor of the model that config.json says"),
+        ("shapes", r"model.layers.0.mlp.down_proj.weight: has shape \(32, \d+\), config.json says \(32, 40\)"),
+    ],
+)
+def test_psr_verify_lays_a_model_out_as_the_stage_base_does_and_says_it_in_its_own_words(
+    model: Path, name: str, line: str
+) -> None:
+    next(fault for known, fault, _ in FAULTS if known == name)(model)
+    lines = list(verify.faults(model))
+    assert any(re.search(line, one) for one in lines) and all(one.startswith(str(model)) for one in lines), lines
 
 
 def test_all_faults_of_the_files_are_told_at_once(model: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from pipeline import params
 from pipeline.core import files, journal
 from pipeline.core.command import Stage
 from pipeline.core.errors import PipelineError
-from pipeline.core.machine import Machine
+from pipeline.core.machine import Inference, Machine
 from pipeline.core.records import Dropped, Preference, Problem, SampledSolution, SampleSet, Tree
 from pipeline.domains.graders.pool import Graders
 from pipeline.domains.math import final, grading
@@ -34,6 +34,7 @@ from pipeline.language import steps
 from pipeline.language.renderer import Renderer
 from pipeline.methods import pairings
 from pipeline.methods.pairings import correct, expert, scpo
+from pipeline.planning.assumptions import assumptions
 from pipeline.planning.estimate import Rates, estimate
 from pipeline.planning.hardware import Devices
 from pipeline.publish.card import model_card
@@ -255,6 +256,21 @@ def test_a_plan_counts_the_samples_of_a_problem_and_nothing_for_what_is_searched
     document: dict[str, Any], tmp_path: Path
 ) -> None:
     found = params.check(written(tmp_path, document))
-    lines = estimate(found, Machine(), Devices(0, 1), Rates(), []).lines
+    lines = estimate(found, Machine(inference=Inference(replicas=1)), Devices(0, 1), Rates(), []).lines
     asked = {line.planned.stage: line.planned.work.requests for line in lines}
     assert [asked[f"variant@{name}"] for name in ARMS] == [20 * 6, 0, 20 * 6]
+
+
+def test_a_plan_counts_a_variant_s_own_pairs_and_their_length(document: dict[str, Any], tmp_path: Path) -> None:
+    document["models"] += ["o2", "a2"]
+    document["variants"]["o2"] = ARMS["v2"] | {"kind": "outcome"}
+    document["variants"]["a2"] = ARMS["v2"] | {"kind": "agreement", "by": "m0"}
+    settings, rates = params.check(written(tmp_path, document)), Rates()
+    lines = estimate(settings, Machine(inference=Inference(replicas=1)), Devices(0, 1), rates, []).lines
+    planned = {line.planned.stage.partition("@")[2]: line.planned for line in lines if "dpo" in line.planned.stage}
+    of_problem = assumptions("arithmetic")["pairs_of_problem"]
+    assert [planned[name].items for name in ARMS] == [pytest.approx(20 * of_problem)] * 3
+    assert planned["o2"].items == planned["a2"].items == planned["m2"].items
+    each = {name: one.trained_tokens / one.items for name, one in planned.items()}
+    assert each["a2"] == each["m2"] < each["o2"]
+    assert [each[name] for name in ARMS] == [pytest.approx(each["o2"])] * 3  # whole solutions

@@ -19,7 +19,7 @@ from pipeline.methods.srlm import search as scored_search
 from pipeline.report import collapse
 from pipeline.report.metrics import Lineage, collect
 
-ALARM = Alarm(pairs=100, no_choice=0.5, decided=0.5)
+ALARM = Alarm(pairs=100, no_choice=0.5, decided=0.5, confidence=0.6)
 QUIET = {"no_choice": 0.1, "two_candidates": 100, "decided_of_two": 0.9}
 
 
@@ -54,6 +54,21 @@ def test_a_judge_that_always_says_the_same_has_no_entropy_and_ties_all_states() 
     assert line(ALARM, stuck, 150)
 
 
+def test_log_odds_that_decide_without_confidence_raise_the_alarm_and_sure_ones_or_words_do_not() -> None:
+    def weighed(straight: float, swapped: float) -> dict[str, Any]:
+        odds = (Verdict(0, 1, "", "A", log_odds=straight), Verdict(1, 0, "", "B", log_odds=swapped))
+        candidates = tuple(Candidate(f"Step 1: {n}", 1, 0.0, "step", False) for n in range(2))
+        state = State((), candidates, odds, "step", 0, 1, False)
+        return search.statistics([Tree(f"p{number}", "", (state,), (), "answer") for number in range(200)])
+
+    always_b = weighed(-3.99, -4.01)  # names B in either order; the mean leaves 0.01 for candidate 0
+    assert (always_b["decided_of_two"], always_b["confidence"]) == (1.0, pytest.approx(0.5025))
+    assert line(ALARM, always_b, 200) == "log-odds give its pairs 50.2%, less than 60%"
+    assert line(ALARM, weighed(1.0, -3.0), 200) == ""
+    worded = searched(lambda a, b: "A" if a < b else "B")
+    assert worded["confidence"] is None and line(ALARM, worded, 200) == ""
+
+
 def test_problems_without_a_choice_are_counted_and_nothing_is_said_of_a_judge_that_was_not_asked() -> None:
     some = searched(lambda a, b: "A" if a < b else "B", count=100, single=300)
     assert (some["single"], some["no_choice"], some["tied"]) == (0.75, 0.75, 0.0)
@@ -71,6 +86,9 @@ def test_problems_without_a_choice_are_counted_and_nothing_is_said_of_a_judge_th
         (QUIET | {"no_choice": 0.5}, 100, ""),
         (QUIET | {"decided_of_two": 0.61}, 100, ""),
         (QUIET | {"decided_of_two": 0.6}, 100, "of two candidates one was named in 60% of 100 states, 50% may be"),
+        (QUIET | {"confidence": 0.6}, 100, ""),
+        (QUIET | {"confidence": 0.5045}, 500, "log-odds give its pairs 50.4%, less than 60%"),
+        (QUIET | {"confidence": None}, 100, ""),  # worded verdicts
         ({"states": 9}, 100, ""),  # a method that counts none of it
     ],
 )

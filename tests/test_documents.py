@@ -42,6 +42,14 @@ def test_files_and_commands_named_in_the_documents_exist(name: str) -> None:
     assert set(re.findall(r"`make ([a-z]+)", text)) <= set(targets)
 
 
+def test_what_psr_verify_asks_of_a_method_stands_in_contributing() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "pipeline/cli/verify").glob("*.py"))
+    asked = set(re.findall(r'rounds\.part\(\w+, "(\w+)"\)', code))
+    document = (ROOT / "CONTRIBUTING.md").read_text()
+    named = re.search(r"`verify`, of which `psr verify` asks(.*?)\. ", document, re.DOTALL)
+    assert named and set(re.findall(r"`(\w+)`", named[1])) == asked > set()
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_says_what_it_reads_and_writes(
     stage: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -45,7 +45,7 @@ def test_a_list_that_is_not_read_is_empty_and_all_else_is_there(tmp_path: Path) 
     files.write(tmp_path / "a.parquet", Tree, [TREE, TREE])
     state = dataclasses.replace(TREE.states[0], verdicts=())
     bare = dataclasses.replace(TREE, states=(state,))
-    assert list(files.batches(tmp_path / "a.parquet", Tree, 1, "verdicts")) == [[bare], [bare]]
+    assert list(files.rows(tmp_path / "a.parquet", Tree, 1, "verdicts")) == [bare, bare]
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from pipeline.planning.estimate import Rates, estimate
 from pipeline.planning.hardware import Devices
 from pipeline.planning.sizes import CONFIGS, Counted
 
+ONE = Inference(replicas=1)
 GPU_80 = 80 * GIB
 SEVEN, SEVENTY_TWO = (memory.architecture(CONFIGS[f"Qwen/Qwen2.5-Math-{n}"], n) for n in ("7B", "72B"))
 
@@ -109,7 +110,7 @@ def test_what_a_layer_keeps_for_the_backward_pass_is_what_the_plan_counts(bf16: 
 
 def test_every_stage_with_an_engine_or_a_training_is_in_the_plan(tmp_path: Path) -> None:
     settings = read("tiny-srlm", tmp_path)
-    lines = estimate(settings, Machine(), Devices(0, GPU_80), Rates(), []).lines
+    lines = estimate(settings, Machine(inference=ONE), Devices(0, GPU_80), Rates(), []).lines
     expected = {f"{stage}@{key}" for stage in ("search", "dpo") for key in settings.rounds}
     expected |= {f"sft@{key}" for key in settings.roots} | {f"evaluate@{key}" for key in settings.models}
     expected |= {f"judge_eval@{key}" for key in settings.judges} | {f"scale@{key}" for key in settings.scale.models}
@@ -131,7 +132,7 @@ def test_a_plan_is_near_what_the_default_run_did(tmp_path: Path) -> None:
         "judge_eval@m1": (1998, 423_884, 19_999, 0), "judge_eval@m4": (1997, 423_652, 20_094, 0),
         "scale@m1": (19_908, 2_739_686, 519_858, 0), "scale@m4": (16_883, 2_187_376, 429_414, 0),
     }  # fmt: skip
-    lines = estimate(read("tiny", tmp_path), Machine(), Devices(0, GPU_80), Rates(), []).lines
+    lines = estimate(read("tiny", tmp_path), Machine(inference=ONE), Devices(0, GPU_80), Rates(), []).lines
     planned = {line.planned.stage: tuple(line.counts().values()) for line in lines}
     for stage, counts in run.items():
         assert planned[stage] == pytest.approx(counts, rel=0.2), stage
@@ -150,7 +151,7 @@ def test_a_round_s_own_settings_and_another_assumption_change_its_stage_alone(tm
     wide = settings.rounds["m2"].model_copy(update={"search": {"width": 12}})
 
     def requests(changed: Any, given: list[str]) -> dict[str, float]:
-        lines = estimate(changed, Machine(), Devices(0, GPU_80), Rates(), given).lines
+        lines = estimate(changed, Machine(inference=ONE), Devices(0, GPU_80), Rates(), given).lines
         return {line.planned.stage: line.planned.work.requests for line in lines}
 
     before, after = requests(settings, []), requests(settings.model_copy(update={"rounds": {"m2": wide}}), [])
@@ -194,7 +195,7 @@ def test_the_paper_s_model_fits_eight_gpus_shared_and_one_alone_is_refused(tmp_p
     (line,) = estimate(settings, here, Devices(8, GPU_80), Rates(), []).capped
     assert line == "annotator.max_requests: 50,000 end before the 56,889 that are counted"
     with pytest.raises(PipelineError, match=r"training \(sft\) does not fit: .*processes: 8, micro_batch: 4.*fits"):
-        needs.refuse(settings, Machine(), Devices(8, GPU_80))
+        needs.refuse(settings, Machine(inference=ONE), Devices(8, GPU_80))
     needs.refuse(settings, here, Devices(8, GPU_80))
 
 

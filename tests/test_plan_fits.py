@@ -23,7 +23,9 @@ from pipeline.planning.estimate import Estimate, Rates, estimate
 from pipeline.planning.hardware import Devices
 from pipeline.planning.sizes import shape_of
 
-PAPER = Machine(training=Training(launcher="accelerate", processes=8, micro_batch=2))
+ROOT = Path(__file__).parent.parent
+ONE = Inference(replicas=1)
+PAPER = Machine(inference=ONE, training=Training(launcher="accelerate", processes=8, micro_batch=2))
 
 
 def read(name: str, folder: Path, **changed: Any) -> Any:
@@ -50,7 +52,7 @@ def followed(here: Machine, line: str) -> Machine:
 def test_what_a_line_advises_to_change_in_machine_yaml_makes_that_stage_fit(
     profile: str, gpus: int, gib: int, tmp_path: Path
 ) -> None:
-    settings, here, advised = read(profile, tmp_path), Machine(), 0
+    settings, here, advised = read(profile, tmp_path), Machine(inference=ONE), 0
     for _ in range(3):  # trainings, then engines
         if not (lines := [line for line in plan(settings, here, gpus, gib).unfit() if "machine.yaml fits" in line]):
             break
@@ -61,11 +63,11 @@ def test_what_a_line_advises_to_change_in_machine_yaml_makes_that_stage_fit(
 
 
 def test_adapters_fit_one_gpu_of_24_gb_as_the_plan_says(tmp_path: Path) -> None:
-    whole = plan(read("qwen-1.5b-1gpu", tmp_path), Machine(), 1, 24).unfit()
+    whole = plan(read("qwen-1.5b-1gpu", tmp_path), Machine(inference=ONE), 1, 24).unfit()
     assert all("train adapters" in line and "gradient_checkpointing: true, micro_batch: 1" in line for line in whole)
     profile = params.profile("qwen-1.5b-1gpu")
     lora = {name: profile[name] | {"lora": {"rank": 16}} for name in ("prm", "sft", "dpo")}
-    here = Machine(training=Training(gradient_checkpointing=True, micro_batch=1))
+    here = Machine(inference=ONE, training=Training(gradient_checkpointing=True, micro_batch=1))
     settings = read("qwen-1.5b-1gpu", tmp_path, **lora)
     assert not plan(settings, here, 1, 24).unfit()
     flops = [{line.planned.stage: line.flops for line in plan(read("qwen-1.5b-1gpu", tmp_path, **more), here).lines}
@@ -85,13 +87,13 @@ def test_activations_are_computed_again_where_the_launcher_s_configuration_says_
         way = Training(
             launcher="accelerate", config=config, processes=8, micro_batch=1, gradient_checkpointing=again
         )  # fmt: skip
-        lines = plan(settings, Machine(training=way)).lines
+        lines = plan(settings, Machine(inference=ONE, training=way)).lines
         kept[again] = next(line.need for line in lines if line.planned.stage == "sft@m1").memory.parts["activations"]
     assert (kept[False] == kept[True]) is on
 
 
 def test_the_batch_must_be_spread_over_the_devices_before_the_first_stage(tmp_path: Path) -> None:
-    here = Machine(training=Training(launcher="accelerate", processes=6, micro_batch=2))
+    here = Machine(inference=ONE, training=Training(launcher="accelerate", processes=6, micro_batch=2))
     for refuse in (needs.refuse, plan):
         with pytest.raises(PipelineError, match=r"^prm.batch_size .*128 rows cannot be spread over 6 devices by 2"):
             refuse(read("paper-7b", tmp_path), here, *([Devices(6, 80 * GIB)] if refuse is needs.refuse else [6]))
@@ -110,18 +112,20 @@ def test_engines_that_cannot_be_placed_are_refused_at_the_first_stage(
     how: dict[str, int], line: str, tmp_path: Path
 ) -> None:
     with pytest.raises(PipelineError, match=line):
-        needs.refuse(read("paper-7b", tmp_path), PAPER.model_copy(update={"inference": Inference(**how)}),
+        needs.refuse(read("paper-7b", tmp_path), PAPER.model_copy(update={"inference": ONE.model_copy(update=how)}),
                      Devices(8, 80 * GIB))  # fmt: skip
 
 
 def test_a_cache_on_a_cpu_must_hold_a_whole_request(tmp_path: Path) -> None:
     settings = read("smoke", tmp_path)  # of 1024 tokens; vLLM takes 480 of a cache of 512, 1024 of 1056
-    needs.refuse(settings, Machine(inference=Inference(kv_cache_tokens=1056)), Devices(0, 24 * GIB))
+    needs.refuse(settings, Machine(inference=Inference(replicas=1, kv_cache_tokens=1056)), Devices(0, 24 * GIB))
     for tokens in (512, 1055):
         with pytest.raises(
             PipelineError, match=f"kv_cache_tokens: {tokens} hold no request of 1024 .*give 1056 or more"
         ):
-            needs.refuse(settings, Machine(inference=Inference(kv_cache_tokens=tokens)), Devices(0, 24 * GIB))
+            needs.refuse(
+                settings, Machine(inference=Inference(replicas=1, kv_cache_tokens=tokens)), Devices(0, 24 * GIB)
+            )
 
 
 def test_two_models_of_a_stage_share_each_gpu_and_the_larger_must_fit_its_share(tmp_path: Path) -> None:
@@ -164,15 +168,15 @@ def test_a_round_s_own_training_settings_count(tmp_path: Path) -> None:
 def test_averaged_splits_of_generated_problems_are_sampled(tmp_path: Path) -> None:
     evaluate = params.profile("tiny")["evaluate"]
     average = {"average": evaluate["average"] | {"splits": ["hard"], "samples": 16}}
-    lines = plan(read("tiny", tmp_path, evaluate=evaluate | average), Machine()).lines
+    lines = plan(read("tiny", tmp_path, evaluate=evaluate | average), Machine(inference=ONE)).lines
     assert next(line.planned.work.requests for line in lines if line.planned.stage == "evaluate@m1") == 1200 + 16 * 400
 
 
 def test_a_base_that_is_trained_first_has_a_plan_without_its_shape(tmp_path: Path) -> None:
     settings = read("deduction", tmp_path)
-    made = plan(settings, Machine(), 0, 24)
+    made = plan(settings, Machine(inference=ONE), 0, 24)
     assert "the base model's own training: not counted" in made.notes and made.model is None
-    needs.refuse(settings, Machine(), Devices(0, GIB))
+    needs.refuse(settings, Machine(inference=ONE), Devices(0, GIB))
 
 
 @pytest.mark.parametrize("kind", ["qwen2_moe", "mixtral", "gpt_neox"])
@@ -188,12 +192,17 @@ def test_a_model_of_another_kind_has_no_counted_memory(kind: str, tmp_path: Path
         memory.architecture(config | {"model_type": kind}, "config.json")
 
 
-def test_the_machine_that_is_described_has_its_own_replicas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_as_many_replicas_as_fit_whether_0_is_written_or_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (path := tmp_path / "machine.yaml").write_text("inference: {replicas: 0, tensor_parallel: 4}\n")
     assert machine.load(path, 8).inference.replicas == 2 and machine.load(path, 2).inference.replicas == 1
     monkeypatch.chdir(tmp_path)
     path.unlink()
-    assert machine.load() == Machine()
+    monkeypatch.setattr(machine, "visible_gpus", lambda: list("0123"))
+    without, shipped = machine.load().inference, machine.load(ROOT / "machine.yaml").inference
+    path.write_text("training: {threads: 1}\n")
+    assert without == shipped == machine.load(path).inference and shipped.replicas == 4
     with pytest.raises(PipelineError, match="no such file"):
         machine.load(tmp_path / "mine.yaml")
 

@@ -130,3 +130,8 @@ def test_a_solution_in_several_columns_gets_its_final_answer(tmp_path: Path) -> 
     (problem,), _ = read(tmp_path, [row], "", prompt="{q} ({n.of})", answer="{a}", solution="{why}\nAnswer: {a}")
     assert (problem.prompt, problem.answer) == ("Is ice cold? (3)", "yes")
     assert problem.solution == "Ice is frozen.\nAnswer: yes"
+
+
+@pytest.mark.parametrize("name", ["arc-challenge", "gsm8k"])
+def test_a_revision_of_params_pins_a_published_set_and_wins_over_its_row(name: str) -> None:
+    assert known(Source(path=f"known:{name}", revision="0" * 40)).revision == "0" * 40

@@ -55,7 +55,9 @@ SERVE = (
 
 
 def here(**values: Any) -> machine.Inference:
-    return machine.Inference(max_num_seqs=16, concurrent_problems=8, kv_cache_tokens=8192, **values)
+    return machine.Inference(
+        **{"replicas": 1, "max_num_seqs": 16, "concurrent_problems": 8, "kv_cache_tokens": 8192} | values
+    )
 
 
 @pytest.fixture(scope="module")
@@ -278,7 +280,7 @@ from pipeline.core import journal, machine
 from pipeline.inference.servers import started
 from pipeline.inference.settings import Inference
 journal.FOLDER = Path(sys.argv[2])
-here = machine.Inference(serve="sh -c 'sleep 1000 & sleep 1000; : {model} {port}'")
+here = machine.Inference(replicas=1, serve="sh -c 'sleep 1000 & sleep 1000; : {model} {port}'")
 with started("policy", 0, Path(sys.argv[1]), Inference(dtype="float32", max_model_len=9), here) as servers:
     print(servers[0].process.pid, flush=True)
     time.sleep(1000)
@@ -290,7 +292,7 @@ from pipeline.core import machine
 from pipeline.inference.pool import PooledEngine
 from pipeline.inference.settings import Inference
 if __name__ == "__main__":
-    here = machine.Inference(tensor_parallel=2)
+    here = machine.Inference(replicas=1, tensor_parallel=2)
     engine = PooledEngine(Path(sys.argv[1]), Inference(dtype="float32", max_model_len=768), here, [()])
     print(engine._processes[0].pid, flush=True)
     time.sleep(1000)

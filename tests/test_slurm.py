@@ -16,6 +16,8 @@ import pytest
 import yaml
 from conftest import ROOT
 from test_distributed import assert_same_weights, moved, train
+from test_distributed import test_accumulation_and_two_ranks_give_the_weights_of_one_process as two_ranks
+from test_distributed import test_so_it_does_on_two_ranks_of_which_one_is_killed_in_every_epoch as two_ranks_killed
 from test_end_to_end import call, copy
 from test_servers import SERVE
 
@@ -89,6 +91,18 @@ def test_what_the_page_says_for_a_profile_fits_its_gpus(
     checked = params.check(path)
     needs.refuse(checked, here, there)
     assert not estimate(checked, here, there, Rates(), []).unfit()
+
+
+def test_the_page_says_of_two_ranks_what_the_tests_run() -> None:
+    rows = re.findall(r"^\| (SFT|DPO|PRM) \| (.*) \| (.*) \| (.*) \|$", part("Measured"), re.MULTILINE)
+    said = {
+        (row[0].lower(), by): cell for row in rows for by, cell in zip(("ddp", "fsdp", "zero3"), row[1:], strict=True)
+    }
+    (killed,) = (mark.args[1] for mark in two_ranks_killed.pytestmark if mark.name == "parametrize")
+    assert {pair for pair, cell in said.items() if "goes on when killed" in cell} == set(killed)
+    (kinds,) = (mark.args[1] for mark in two_ranks.pytestmark if mark.args[:1] == ("kind",))
+    compared = {(kind, by) for kind in kinds for by in ("ddp", "fsdp")}
+    assert {pair for pair, cell in said.items() if cell.startswith("tests")} == compared | set(killed)
 
 
 @pytest.mark.slow

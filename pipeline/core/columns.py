@@ -7,7 +7,6 @@ import itertools
 import types
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
@@ -66,11 +65,3 @@ def rows(file: pq.ParquetFile, names: Sequence[str]) -> Iterator[tuple[Any, ...]
     """The values of these columns, a row at a time."""
     for batch in batches(file, names):
         yield from zip(*(batch.column(name).to_pylist() for name in names), strict=True)
-
-
-def sound(path: Path) -> int:
-    """The number of rows of a Parquet file, all of which is read; pa.ArrowException where it is torn or no UTF-8."""
-    with pq.ParquetFile(path) as file:
-        for batch in batches(file):
-            batch.validate(full=True)
-        return int(file.metadata.num_rows)

@@ -97,12 +97,12 @@ def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
 
 
 def read(path: Path, row_type: type[Row]) -> list[Row]:
-    """Rows of a Parquet file written for `row_type`; raises PipelineError as `batches` does."""
-    return [row for batch in batches(path, row_type) for row in batch]
+    """Rows of a Parquet file written for `row_type`; raises PipelineError as `rows` does."""
+    return list(rows(path, row_type))
 
 
-def batches(path: Path, row_type: type[Row], size: int = 4096, *without: str) -> Iterator[list[Row]]:
-    """Rows of a Parquet file written for `row_type`, at most `size` at a time.
+def rows(path: Path, row_type: type[Row], size: int = 4096, *without: str) -> Iterator[Row]:
+    """Rows of a Parquet file written for `row_type`, one after another; at most `size` are held at a time.
 
     without: lists somewhere in the rows that are not read, such as `verdicts`; they are empty, and reading is faster.
     Raises PipelineError if the file is absent, unreadable, or a column is missing.
@@ -117,7 +117,7 @@ def batches(path: Path, row_type: type[Row], size: int = 4096, *without: str) ->
                     raise PipelineError(f"{path}: column {name!r} is missing; it has {', '.join(names)}")
             leaves = [c.path for c in file.schema if (p := c.path.split("."))[0] in wanted and not {*without} & {*p}]
             for batch in columns.batches(file, leaves, size):
-                yield columns.records(row_type, batch.column, without)
+                yield from columns.records(row_type, batch.column, without)
     except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         raise PipelineError(f"{path}: not a readable Parquet file ({error}); make it again") from error
 

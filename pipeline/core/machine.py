@@ -51,7 +51,7 @@ class Inference(Section):
     """vLLM: replicas on this machine, or servers."""
 
     replicas: Count = Field(
-        default=1, description="engines of one model, each with the whole of it; 0: as many as GPUs, or cores, allow"
+        default=0, description="engines of one model, each with the whole of it; 0: as many as GPUs, or cores, allow"
     )
     tensor_parallel: Positive = Field(default=1, description="GPUs of one replica, over which its layers are split")
     gpu_memory_utilization: float = Field(

@@ -1,9 +1,21 @@
-"""Means, shares and ratios of independent units with their standard errors, and the entropy of counts."""
+"""Units by their groups; means, shares and ratios of them with their standard errors; the entropy of counts."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+Unit = TypeVar("Unit")
+Value = TypeVar("Value", float, float | None)
+
+
+def grouped(units: Iterable[Unit], key: Callable[[Unit], str]) -> dict[str, list[Unit]]:
+    """The units by their key, in order."""
+    groups: dict[str, list[Unit]] = {}
+    for unit in units:
+        groups.setdefault(key(unit), []).append(unit)
+    return groups
 
 
 def proportion(hits: Sequence[bool]) -> tuple[float, float]:
@@ -26,6 +38,11 @@ def ratio_and_error(parts: Sequence[float], wholes: Sequence[float]) -> tuple[fl
     ratio = sum(parts) / sum(wholes)
     _, error = mean_and_error([part - ratio * whole for part, whole in zip(parts, wholes, strict=True)])
     return ratio, error * len(wholes) / sum(wholes)
+
+
+def named(name: str, measured: tuple[Value, Value]) -> dict[str, Value]:
+    """A value and its standard error as `name` and `<name>_se`."""
+    return {name: measured[0], f"{name}_se": measured[1]}
 
 
 def entropy(counts: Iterable[int]) -> float | None:

@@ -82,3 +82,7 @@ class Sizes:
     def prefix(self) -> float:
         """Tokens of the steps before a step, over all steps."""
         return self.mean(lambda shape: sum(shape.prefixes)) / self.steps
+
+    def whole(self, count: float) -> Work:
+        """`count` whole solutions of one problem, sampled."""
+        return requests(count, self.prompt("reasoning") + self.problem + self.marker, self.solution - self.marker)

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.core import columns
 from pipeline.core.errors import PipelineError
 from pipeline.data.values import Unusable, brief, from_literal, narrow_floats, not_finite
 
@@ -171,16 +172,14 @@ def _cell(text: str) -> str | Unusable | None:
 
 def _parquet(path: Path, wanted: Sequence[str]) -> Iterator[Row]:
     with pq.ParquetFile(path) as file:
-        columns = tops(str(path), wanted, file.schema_arrow.names)
-        for group in range(file.num_row_groups):  # all groups in one call: memory grows with the file
-            for batch in file.iter_batches(batch_size=4096, columns=columns, row_groups=[group]):
-                yield from batch_rows(batch)
+        for batch in columns.batches(file, tops(str(path), wanted, file.schema_arrow.names)):
+            yield from batch_rows(batch)
 
 
 def batch_rows(batch: pa.RecordBatch | pa.Table) -> Iterator[Row]:
     """Rows of a batch as mappings."""
-    columns = [narrow_floats(batch.column(place)) for place in range(batch.num_columns)]
-    for values in zip(*columns, strict=True):
+    parts = [narrow_floats(batch.column(place)) for place in range(batch.num_columns)]
+    for values in zip(*parts, strict=True):
         yield dict(zip(batch.schema.names, values, strict=True))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,13 @@ _GOLD = ("answer", "solution", "entry")
 
 
 def faults(path: Path, where: str) -> Iterator[str]:
-    """What is wrong in the rows of a table that can be read, a line each. where: how the table is called there."""
+    """What is wrong in the rows of a table, a line each. where: how the table is called there.
+
+    All of it is read before the first line: pa.ArrowException, OSError or UnicodeDecodeError where it is torn.
+    """
     with pq.ParquetFile(path) as file:
         names = file.schema_arrow.names
-        floats = [leaf.path for leaf in file.schema if leaf.physical_type == "DOUBLE" and _INFINITE not in leaf.path]
-        for name, count in _not_finite(file, floats):
+        for name, count in _not_finite(file).items():
             yield f"{where}: {name}: {count} numbers are not finite"
         kind = next((kind for kind in (*_KEYS, LabelledSolution) if files.schema(kind).names == names), None)
         if key := _KEYS.get(kind):
@@ -46,24 +49,27 @@ def faults(path: Path, where: str) -> Iterator[str]:
             yield from _steps(where, file)
 
 
-def _not_finite(file: pq.ParquetFile, floats: list[str]) -> Iterator[tuple[str, int]]:
-    odd: dict[str, int] = {}
-    for batch in columns.batches(file, floats) if floats else ():
+def _not_finite(file: pq.ParquetFile) -> dict[str, int]:
+    """How many numbers of each column are not finite; every column is read and validated."""
+    odd = Counter[str]()
+    for batch in columns.batches(file):
+        batch.validate(full=True)
         for name in batch.schema.names:
-            for numbers in leaves(batch.column(name)):
-                odd[name] = odd.get(name, 0) + (pc.sum(pc.invert(pc.is_finite(numbers))).as_py() or 0)
-    yield from ((name, count) for name, count in odd.items() if count)
+            for leaf, values in leaves(batch.column(name), name):
+                if pa.types.is_floating(values.type) and _INFINITE not in leaf:
+                    odd[name] += pc.sum(pc.invert(pc.is_finite(values))).as_py() or 0
+    return +odd
 
 
-def leaves(array: pa.Array) -> Iterator[pa.Array]:
-    """The scalars of a column, whatever they are nested in."""
+def leaves(array: pa.Array, name: str) -> Iterator[tuple[str, pa.Array]]:
+    """The scalars of a column, whatever they are nested in, each by the innermost name."""
     if pa.types.is_list(array.type):
-        yield from leaves(array.flatten())
+        yield from leaves(array.flatten(), name)
     elif pa.types.is_struct(array.type):
-        for part in array.flatten():
-            yield from leaves(part)
+        for field, part in zip(array.type, array.flatten(), strict=True):
+            yield from leaves(part, field.name)
     else:
-        yield array
+        yield name, array
 
 
 def _twice(where: str, file: pq.ParquetFile, key: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.core import files
 from pipeline.core.config import Sampling
 from pipeline.core.errors import PipelineError
-from pipeline.core.means import mean_and_error, proportion, ratio_and_error
+from pipeline.core.means import grouped, mean_and_error, named, proportion, ratio_and_error
 from pipeline.core.records import Answered, Grade, Problem
 from pipeline.domains.graders.pool import Graders
 from pipeline.inference.requests import Completion, Task, sampled, seed_of, with_marker
@@ -132,14 +132,6 @@ def accuracy(
     return result
 
 
-def grouped(rows: Sequence[Answered], key: Callable[[Answered], str]) -> dict[str, list[Answered]]:
-    """The rows by their key, in order."""
-    groups: dict[str, list[Answered]] = {}
-    for row in rows:
-        groups.setdefault(key(row), []).append(row)
-    return groups
-
-
 def _summary(rows: Sequence[Answered]) -> dict[str, Any]:
     lengths = [len(row.steps) for row in rows]
     characters = [sum(len(steps.body(step)) for step in row.steps) for row in rows]
@@ -156,11 +148,6 @@ def _summary(rows: Sequence[Answered]) -> dict[str, Any]:
 def right(rows: Sequence[Answered]) -> list[bool]:
     """Which of the answers are right."""
     return [row.grade == Grade.RIGHT for row in rows]
-
-
-def named(name: str, measured: tuple[float, float]) -> dict[str, float]:
-    """A value and its standard error as `name` and `<name>_se`."""
-    return {name: measured[0], f"{name}_se": measured[1]}
 
 
 def too_long(completion: Completion) -> bool:

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from pipeline.core.files import counts
-from pipeline.core.means import proportion
+from pipeline.core.means import named, proportion
 from pipeline.core.records import Dropped, Preference, SearchTree, State, Tree
 from pipeline.inference.requests import seed_of
 from pipeline.methods.psrlm.judge import Ranking
@@ -42,13 +42,13 @@ def on_policy(oracle: ModuleType, trees: Sequence[Tree]) -> dict[str, Any]:
                 kinds.append({(True, False): "right", (False, True): "inverted"}.get(pair, f"both_{pair[0]}".lower()))
                 if pair[0] != pair[1]:
                     right_way.append(pair[0])
-            named: dict[frozenset[int], list[bool | None]] = {}
+            by_pair: dict[frozenset[int], list[bool | None]] = {}
             for verdict in state.verdicts if state.in_full else ():
                 if known[verdict.a] != known[verdict.b]:
                     winner_right = {"A": known[verdict.a], "B": known[verdict.b]}.get(verdict.winner or "")
-                    named.setdefault(frozenset((verdict.a, verdict.b)), []).append(winner_right)
-            verdicts += [winner_right is True for both in named.values() for winner_right in both]
-            consistent += [both[0] is not None and both[0] == both[1] for both in named.values() if len(both) == 2]
+                    by_pair.setdefault(frozenset((verdict.a, verdict.b)), []).append(winner_right)
+            verdicts += [winner_right is True for both in by_pair.values() for winner_right in both]
+            consistent += [both[0] is not None and both[0] == both[1] for both in by_pair.values() if len(both) == 2]
     return {
         "states": len(mixed),
         **_share("mixed", mixed),
@@ -60,8 +60,8 @@ def on_policy(oracle: ModuleType, trees: Sequence[Tree]) -> dict[str, Any]:
 
 
 def _share(name: str, values: Sequence[bool]) -> dict[str, Any]:
-    share, error = proportion(values) if values else (None, None)
-    return {name: share, f"{name}_se": error, f"{name}_count": len(values)}
+    measured = proportion(values) if values else (None, None)
+    return named(name, measured) | {f"{name}_count": len(values)}
 
 
 def control_pairs(oracle: ModuleType, trees: Iterable[Tree]) -> tuple[list[Preference], list[Dropped]]:

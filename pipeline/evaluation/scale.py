@@ -16,11 +16,11 @@ from typing import Any
 
 from pipeline.core.config import Sampling
 from pipeline.core.files import counts
-from pipeline.core.means import mean_and_error, proportion
+from pipeline.core.means import grouped, mean_and_error, named, proportion
 from pipeline.core.records import Answered, Problem, Tree
 from pipeline.domains.graders import same_as
 from pipeline.domains.graders.pool import Graders
-from pipeline.evaluation.evaluate import graded, grouped, named, right
+from pipeline.evaluation.evaluate import graded, right
 from pipeline.inference.requests import Completion, Task, samples, seed_of, with_marker
 from pipeline.language import steps
 from pipeline.language.renderer import Renderer

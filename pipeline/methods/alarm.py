@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -25,6 +25,10 @@ class Alarm(Section):
         description="of the states with two candidates a share that is not two standard errors above this has a "
         "winner: a coin, tossed in each order, names the same one in half of them"
     )
+    confidence: Annotated[float, Field(ge=0.5, le=1)] = Field(
+        description="where the letters' log-odds decide (verdict: logprob), a smaller mean probability of chosen over "
+        "rejected: a judge that is sure of 0.6 expects 60 of 100 pairs right, two standard errors above a coin"
+    )
 
 
 def line(settings: Alarm, searched: Mapping[str, Any], pairs: int) -> str:
@@ -44,4 +48,6 @@ def line(settings: Alarm, searched: Mapping[str, Any], pairs: int) -> str:
                 f"of two candidates one was named in {100 * share:.0f}% of {states} states, "
                 f"{100 * least:g}% may be a coin's"
             )
+    if (share := searched.get("confidence")) is not None and share < settings.confidence:
+        reasons.append(f"log-odds give its pairs {100 * share:.1f}%, less than {100 * settings.confidence:g}%")
     return "; ".join(reasons)

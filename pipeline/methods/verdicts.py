@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.core.means import named
 from pipeline.core.records import State, Tree, Verdict
 from pipeline.language.steps import body
 
@@ -48,8 +49,8 @@ def diagnostics(trees: Iterable[Tree]) -> dict[str, Any]:
         tally, number = tallies(tree), number + 1
         sums.extend(tally[name] for name in TALLIES)
         for state in _in_full(tree):
-            named = (verdict.winner or "unreadable" for verdict in state.verdicts)
-            steps.setdefault(len(state.steps) + 1, Counter()).update(named)
+            winners = (verdict.winner or "unreadable" for verdict in state.verdicts)
+            steps.setdefault(len(state.steps) + 1, Counter()).update(winners)
     parts = dict(zip(TALLIES, np.array(sums, dtype=float).reshape(-1, len(TALLIES)).T, strict=True))
     shares: dict[str, Statistic] = {
         "unreadable": _share("unreadable", "verdicts"),
@@ -64,7 +65,7 @@ def diagnostics(trees: Iterable[Tree]) -> dict[str, Any]:
     sizes = ("states", "verdicts", "pairs", "in_both_orders", "triples", "unequal_pairs")
     result: dict[str, Any] = {"trees": number, **{name: int(parts[name].sum()) for name in sizes}}
     for name, statistic in shares.items():
-        result[name], result[f"{name}_se"] = jackknife(parts, statistic)
+        result |= named(name, jackknife(parts, statistic))
     by_step = {f"{step:02d}": dict(sorted(often.items())) for step, often in sorted(steps.items()) if often}
     return result | {"by_step": by_step}
 
@@ -82,13 +83,13 @@ def tallies(tree: Tree) -> dict[str, int]:
         for verdict in state.verdicts:
             tally[verdict.winner or "unreadable"] += 1
         winners = {}
-        for pair, named in _pairs(state.verdicts).items():
+        for pair, both in _pairs(state.verdicts).items():
             tally["pairs"] += 1
-            if len(named) == 2:
+            if len(both) == 2:
                 tally["in_both_orders"] += 1
-                tally["consistent"] += named[0] is not None and named[0] == named[1]
-            if named[0] in ("A", "B") and len(set(named)) == 1:
-                winners[pair] = pair[0] if named[0] == "A" else pair[1]
+                tally["consistent"] += both[0] is not None and both[0] == both[1]
+            if both[0] in ("A", "B") and len(set(both)) == 1:
+                winners[pair] = pair[0] if both[0] == "A" else pair[1]
         tally["decided"] += len(winners)
         _add_lengths(tally, state, winners)
         _add_triples(tally, len(state.candidates), winners)

@@ -81,7 +81,7 @@ def _variants(params: Common) -> Iterator[str]:
     for model, entry in params.variants.items():
         where = f"variants.{model}"
         pairing = plugins.part(pairings.__name__, entry.kind, "pairs")
-        if pairing.NEEDS_STEPS and params.method(entry.of) != "psrlm":
+        if getattr(pairing, "NEEDS_STEPS", False) and params.method(entry.of) != "psrlm":
             yield f"{where}.of: {entry.of} is a {params.method(entry.of)} round; {entry.kind} needs judged steps"
         wanted = entry.start if pairing.BY == "start" else params.start_of(entry.start)
         if entry.by != wanted:

@@ -45,7 +45,8 @@ def _ways(params: Common) -> Iterator[str]:
         if search.judge.schedule == "listwise" and search.width > len(listwise.LETTERS):
             yield f"{where}.width: listwise has {len(listwise.LETTERS)} letters; give as many candidates at most"
     for model, variant in params.variants.items():
-        needed = plugins.part(pairings.__name__, variant.kind, "pairs").NEEDS_ALL_VERDICTS
+        pairing = plugins.part(pairings.__name__, variant.kind, "pairs")
+        needed = getattr(pairing, "NEEDS_ALL_VERDICTS", False)
         search = searches.get(where := f"rounds.{variant.of}.search")
         if needed and search and (search.judge.full < 1 or search.judge.schedule != "pairs"):
             rule = "judge: {schedule: pairs, full: 1.0}"

@@ -134,8 +134,7 @@ class Stages:
         how, sizes = self.params.prm.rollouts, self.sizes
         prompt = sizes.prompt("reasoning") + sizes.problem + sizes.marker
         continued = how.solutions * max(sizes.steps - 1, 0) * how.continuations
-        whole = requests(how.solutions, prompt, sizes.solution - sizes.marker)
-        return whole + requests(continued, prompt + sizes.prefix, sizes.solution / 2)
+        return sizes.whole(how.solutions) + requests(continued, prompt + sizes.prefix, sizes.solution / 2)
 
     def _eft(self) -> Iterator[Planned]:
         for method, entry in self.params.eft.items():
@@ -154,34 +153,36 @@ class Stages:
             yield Planned(f"sft@{model}", judged + self._ift, trained_tokens=trained, section="sft")
         for model, entry in params.rounds.items():
             cost, settings = self._cost(entry.method), self._settings(entry.method, entry.search)
-            count = entry.problems or params.problems.rounds.rows
+            count = self._problems(model)
             work = cost.cost_of_search(settings, sizes, params.iteration(model)) * count
             yield Planned(f"search@{model}", count, work, served=self._base)
-            yield self._dpo(f"dpo@{model}", model, entry.dpo)
+            yield self._dpo(f"dpo@{model}", *self._pairs(model), entry.dpo)
         for model, variant in params.variants.items():
             pairing, entry = plugins.part(pairings.__name__, variant.kind, "cost"), params.rounds[variant.of]
-            number, _ = self._pairs(variant.of)
-            if getattr(pairing, "PER_PROBLEM", False):
-                number = entry.problems or params.problems.rounds.rows
+            number, tokens = self._pairs(variant.of, pairing)
+            of = self._problems(variant.of) if getattr(pairing, "PER_PROBLEM", False) else number
             needed = pairing.cost(self._settings(entry.method, entry.search), sizes)
-            yield Planned(f"variant@{model}", number, needed * number, served=self._base if needed.requests else ())
-            yield self._dpo(f"dpo_variant@{model}", variant.of, variant.dpo)
+            yield Planned(f"variant@{model}", of, needed * of, served=self._base if needed.requests else ())
+            yield self._dpo(f"dpo_variant@{model}", number, tokens, variant.dpo)
 
-    def _pairs(self, model: str) -> tuple[float, float]:
-        """Pairs of a round, and tokens of each."""
-        entry = self.params.rounds[model]
-        settings, iteration = self._settings(entry.method, entry.search), self.params.iteration(model)
-        each, tokens = self._cost(entry.method).expected_pairs(settings, self.sizes, iteration)
-        return each * (entry.problems or self.params.problems.rounds.rows), tokens
+    def _problems(self, model: str) -> float:
+        """Problems of a round."""
+        return self.params.rounds[model].problems or self.params.problems.rounds.rows
 
-    def _dpo(self, stage: str, model: str, override: dict[str, Any]) -> Planned:
-        number, tokens = self._pairs(model)
+    def _pairs(self, model: str, pairing: Any = None) -> tuple[float, float]:
+        """Pairs of a round, or those that a pairing makes of it, and tokens of each."""
+        entry, iteration = self.params.rounds[model], self.params.iteration(model)
+        part = pairing if hasattr(pairing, "expected_pairs") else self._cost(entry.method)
+        each, tokens = part.expected_pairs(self._settings(entry.method, entry.search), self.sizes, iteration)
+        return each * self._problems(model), tokens
+
+    def _dpo(self, stage: str, number: float, tokens: float, override: dict[str, Any]) -> Planned:
         epochs = override.get("epochs", self.params.dpo.epochs)
         return Planned(stage, number, trained_tokens=number * tokens * epochs, section="dpo", override=override)
 
     def _measured(self) -> Iterator[Planned]:
         params, sizes, all_of_them = self.params, self.sizes, sum(self._splits)
-        once = requests(1, sizes.prompt("reasoning") + sizes.problem + sizes.marker, sizes.solution - sizes.marker)
+        once = sizes.whole(1)
         work = once * (all_of_them + self._averaged * params.evaluate.average.samples)
         for model in params.models:
             yield Planned(f"evaluate@{model}", all_of_them, work, served=self._base)

@@ -137,9 +137,9 @@ def collect(
         how = build(Prompts, lock.parameter(f"search@{model}", "prompts"), f"{lock.path}: prompts")
         start = lock.verified(places.models / str(starts[model]) / "model")
         renderer = Renderer(AutoTokenizer.from_pretrained(start, trust_remote_code=False), how.family, how.chat)
-        pairs = files.batches(lock.verified(places.models / model / "pairs") / "train.parquet", Preference)
+        pairs = files.rows(lock.verified(places.models / model / "pairs") / "train.parquet", Preference)
         path = folder / f"{model}.parquet"
-        files.write(path, StepPreference, (published(pair, renderer) for batch in pairs for pair in batch))
+        files.write(path, StepPreference, (published(pair, renderer) for pair in pairs))
         yield Config(f"ppd-{model}", {"train": path})
     for model, method in rounds.items():
         name, row_type = SEARCHES[method]

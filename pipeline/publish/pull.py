@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.core import columns, files
+from pipeline.core import files
 from pipeline.core.errors import PipelineError
 from pipeline.core.plan import TAKEN
 from pipeline.core.records import JudgedPair, LabelledSolution, Preference, Solution
@@ -74,15 +74,15 @@ def pull(repository: str, revision: str, graph: Mapping[str, Any], replace: bool
 def require_rows(path: Path, row_type: type[Any], rows: Any, where: str) -> None:
     """Refuse a file that is not so many readable rows of this type, whatever its hash (PipelineError)."""
     try:
-        fits = pq.read_schema(path).equals(files.schema(row_type))
-        count = columns.sound(path)
+        if not pq.read_schema(path).equals(files.schema(row_type)):
+            raise PipelineError(f"{where}: has other columns or types than the rows of {row_type.__name__}")
+        fault = next(table_faults.faults(path, where), None)
+        count = pq.read_metadata(path).num_rows
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise PipelineError(f"{where}: is no Parquet file ({error})") from error
-    if not fits:
-        raise PipelineError(f"{where}: has other columns or types than the rows of {row_type.__name__}")
     if count != rows:
         raise PipelineError(f"{where}: has {count} rows, its {configs.MANIFEST} says {rows!r}")
-    if fault := next(table_faults.faults(path, where), None):
+    if fault:
         raise PipelineError(fault)
 
 
@@ -92,8 +92,7 @@ def own(path: Path, kind: str, folder: Path) -> Path:
         return path
     written = folder / path.name
     ids = ("prompt_ids", "chosen_ids", "rejected_ids")
-    rows = (row for batch in files.batches(path, configs.StepPreference, 4096, *ids) for row in batch)
-    files.write(written, Preference, map(configs.record, rows))
+    files.write(written, Preference, map(configs.record, files.rows(path, configs.StepPreference, 4096, *ids)))
     return written
 
 

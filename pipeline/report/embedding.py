@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.core.errors import PipelineError
 from pipeline.core.files import replacing
+from pipeline.core.means import mean_and_error, named
 from pipeline.core.records import Text
 
 Vectors = NDArray[np.float64]
@@ -119,8 +120,7 @@ def neighbour_shares(vectors: Vectors, kinds: Sequence[str]) -> dict[str, dict[s
         shares[kind] = {}
         for other in sorted(set(kinds)):
             each = (neighbours == other).mean(axis=1)
-            error = each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else 0.0
-            shares[kind] |= {other: float(each.mean()), f"{other}_se": float(error)}
+            shares[kind] |= named(other, mean_and_error(each.tolist()))
     return shares
 
 

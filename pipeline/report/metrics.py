@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.core.errors import PipelineError
 from pipeline.core.files import read_json
-from pipeline.core.means import mean_and_error
+from pipeline.core.means import mean_and_error, named
 
 Metrics = dict[str, dict[str, Any]]
 
@@ -94,15 +94,13 @@ def _compare_judges(metrics: Metrics, lineage: Lineage) -> None:
         pairs = zip(verdicts.get(own, []), verdicts.get(last, []), strict=False)
         equal = [sum(a == b != "?" for a, b in zip(*pair, strict=True)) / len(pair[0]) for pair in pairs]
         if equal:
-            stats["verdicts"]["agreement"], stats["verdicts"]["agreement_se"] = mean_and_error(equal)
+            stats["verdicts"] |= named("agreement", mean_and_error(equal))
 
 
 def average(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Mean accuracy of independent splits and its standard error."""
-    return {
-        "accuracy": sum(part["accuracy"] for part in parts) / len(parts),
-        "accuracy_se": math.sqrt(sum(part["accuracy_se"] ** 2 for part in parts)) / len(parts),
-    }
+    error = math.sqrt(sum(part["accuracy_se"] ** 2 for part in parts)) / len(parts)
+    return named("accuracy", (sum(part["accuracy"] for part in parts) / len(parts), error))
 
 
 def parts(stats: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,9 +110,9 @@ def parts(stats: Mapping[str, Any]) -> dict[str, Any]:
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, float]:
     """delta_<split>: change of accuracy between two models' metrics; its standard error unpaired."""
-    result, earlier = {}, parts(before)
+    result, earlier = dict[str, float](), parts(before)
     for split, new in parts(after).items():
         old = earlier[split]
-        result[f"delta_{split}"] = new["accuracy"] - old["accuracy"]
-        result[f"delta_{split}_se"] = math.hypot(new["accuracy_se"], old["accuracy_se"])
+        error = math.hypot(new["accuracy_se"], old["accuracy_se"])
+        result |= named(f"delta_{split}", (new["accuracy"] - old["accuracy"], error))
     return result

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cli.verify import counts, outputs, rounds, rows, weights
-from pipeline.core import plugins
+from pipeline.core import files, plugins
 from pipeline.core.errors import PipelineError
 from pipeline.data import table_faults
 from pipeline.publish.lock import Lock
@@ -66,16 +66,13 @@ def faults(stages: dict[str, Any], cache: Path) -> Iterator[str]:
     more = [plugins.part(rounds.METHODS, *part).Row for part in parts]
     sound = set[Path]()
     for path in (path for stage in stages.values() for path in rows.tables(stage)):
-        if what := rows.unreadable(path, more):
-            yield what
-        else:
-            sound.add(path)
-            yield from table_faults.faults(path, str(path))
+        yield from rows.faults(path, more, sound)
     yield from _foreign(stages, sound)
     for name, stage in stages.items():
+        stats = _statistics(stage)
         try:
-            yield from _of_stage(*name.partition("@")[::2], stage, sound)
-            yield from _counted(name, stage, sound)
+            yield from _of_stage(*name.partition("@")[::2], stage, sound, stats)
+            yield from _counted(name, stage, sound, stats)
         except PipelineError as error:
             yield str(error)
         except (
@@ -103,9 +100,10 @@ def _given(stage: Any, sound: set[Path]) -> Iterator[Path]:
     return (path for path in sound if any(path == place or place in path.parents for place in had))
 
 
-def _statistics(stage: Any) -> Path | None:
-    """The file of a stage's statistics; None for a stage without."""
-    return next((path for out in stage.get("outs", ()) if (path := Path(out["path"])).suffix == ".json"), None)
+def _statistics(stage: Any) -> rounds.Statistics | None:
+    """A stage's statistics; None for a stage without."""
+    paths = (Path(out["path"]) for out in stage.get("outs", ()))
+    return next((rounds.Statistics(path) for path in paths if path.suffix == ".json"), None)
 
 
 def _foreign(stages: dict[str, Any], sound: set[Path]) -> Iterator[str]:
@@ -120,11 +118,11 @@ def _foreign(stages: dict[str, Any], sound: set[Path]) -> Iterator[str]:
                 yield from itertools.chain.from_iterable(one.faults(path) for one in held)
 
 
-def _counted(name: str, stage: Any, sound: set[Path]) -> Iterator[str]:
+def _counted(name: str, stage: Any, sound: set[Path], stats: rounds.Statistics | None) -> Iterator[str]:
     """Statistics of a stage against its rows, and gold answers that no round may see; only where all are read."""
     own = {path.stem: path for path in rows.tables(stage)}
-    given, stats = {path.stem: path for path in _given(stage, sound)}, _statistics(stage)
-    if not own or not set(own.values()) <= sound or stats is None or not stats.exists():
+    given = {path.stem: path for path in _given(stage, sound)}
+    if not own or not set(own.values()) <= sound or stats is None or not stats.path.exists():
         return
     yield from counts.faults(name, stage, own, given, stats)
     variants = stage.get("params", {}).get("params.yaml", {}).get("variants") or {}
@@ -133,7 +131,7 @@ def _counted(name: str, stage: Any, sound: set[Path]) -> Iterator[str]:
             yield from table_faults.golden(path, gold=variants.get(model, {}).get("gold", False))
 
 
-def _of_stage(kind: str, key: str, stage: Any, sound: set[Path]) -> Iterator[str]:
+def _of_stage(kind: str, key: str, stage: Any, sound: set[Path], stats: rounds.Statistics | None) -> Iterator[str]:
     """What the files of one stage must have in common with those that they were made from; only where all are read."""
     outs = [Path(out["path"]) for out in stage.get("outs", ())]
     deps = [Path(dep["path"]) for dep in stage.get("deps", ())]
@@ -142,7 +140,6 @@ def _of_stage(kind: str, key: str, stage: Any, sound: set[Path]) -> Iterator[str
     if not tables or not set(tables) <= sound or not all(path.exists() for path in outs):
         return
     named = {path.name: path for path in tables}
-    stats = _statistics(stage)
     name = stage.get("params", {}).get("params.yaml", {}).get(f"rounds.{key}", {}).get("method")
     match kind:
         case "search" if check := rounds.part(name, "searched"):
@@ -158,7 +155,7 @@ def _of_stage(kind: str, key: str, stage: Any, sound: set[Path]) -> Iterator[str
             method = plugins.part(rounds.METHODS, key, "eft")
             trees = next((path.parent for path in before), None)
             for path in (path for path in tables if path.stem in ("train", "test") and trees):
-                for number, row, what in check(rounds.rows_of(path, method.Row), trees):
+                for number, row, what in check(files.rows(path, method.Row), trees):
                     yield f"{path}: row {number} ({row}): {what}"
         case "pairs" | "variant" if "train.parquet" in named and stats:
             pairs, dropped = named["train.parquet"], next(path for path in tables if path in outs)

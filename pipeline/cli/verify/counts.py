@@ -17,7 +17,7 @@ _LEFT_OUT: dict[str, Any] = {"overlaps": Overlap, "duplicates": Duplicate}
 _TRAINED = ("prm", "sft", "dpo", "dpo_variant")
 
 
-def faults(name: str, stage: Any, own: Tables, given: Tables, stats: Path) -> Iterator[str]:
+def faults(name: str, stage: Any, own: Tables, given: Tables, stats: rounds.Statistics) -> Iterator[str]:
     """What differs in the statistics `stats` of a stage. own: the tables that it made; given: those that it had.
 
     What it counts beside rows (losses, tokens of a training) is not looked at.
@@ -52,7 +52,9 @@ def _of_problems(own: Tables) -> dict[str, Any]:
     return made
 
 
-def _of_data(kind: str, key: str, own: Tables, given: Tables, dropped: list[Dropped], stats: Path) -> dict[str, Any]:
+def _of_data(
+    kind: str, key: str, own: Tables, given: Tables, dropped: list[Dropped], stats: rounds.Statistics
+) -> dict[str, Any]:
     if kind == "ift":
         return ift.statistics(files.read(own["train"], Solution), dropped)
     if kind == "prm_data":
@@ -61,4 +63,4 @@ def _of_data(kind: str, key: str, own: Tables, given: Tables, dropped: list[Drop
     check = rounds.part(key, "counted")
     row_type = plugins.part(rounds.METHODS, key, "eft").Row
     parts = (files.read(own[part], row_type) for part in ("train", "test"))
-    return dict(check(*parts, dropped, rounds.statistics(stats))) if check else {}
+    return dict(check(*parts, dropped, stats.values)) if check else {}

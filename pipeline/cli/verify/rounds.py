@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,6 @@ def section(stage: Any, name: str, kind: Any, model: str) -> Any:
     return config.build(kind, config.laid_over(recorded[name], over), f"dvc.lock: {name}")
 
 
-def rows_of(path: Path, kind: Any) -> Iterator[Any]:
-    """All rows of a file, a batch at a time."""
-    return itertools.chain.from_iterable(files.batches(path, kind))
-
-
 class Aligned:
     """Rows of a file against the rows that it should have, both in the order in which they are made.
 
@@ -53,7 +49,7 @@ class Aligned:
         self.path, self._fields = path, fields
         with pq.ParquetFile(path) as file:
             self._left = Counter("/".join(map(str, row)) for row in columns.rows(file, fields))
-        self._rows = enumerate(rows_of(path, kind))
+        self._rows = enumerate(files.rows(path, kind))
 
     def _key(self, row: Any) -> str:
         return "/".join(str(getattr(row, field)) for field in self._fields)
@@ -90,55 +86,58 @@ def faults(expected: Iterable[Preference | Dropped], pairs: Path, dropped: Path)
     yield from left_out.end()
 
 
-def miscounted(pairs: Path, dropped: Path, stats: Path) -> Iterator[str]:
+class Statistics:
+    """The file of a stage's statistics, read once, where something needs it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """What it holds; PipelineError where it holds none."""
+        try:
+            values = files.read_json(self.path)
+        except UnicodeDecodeError as error:
+            raise PipelineError(f"{self.path}: is no UTF-8 ({error.reason}); `dvc repro` makes it again") from error
+        if not isinstance(values, dict):
+            raise PipelineError(f"{self.path}: holds no statistics; `dvc repro` makes it again")
+        return values
+
+
+def miscounted(pairs: Path, dropped: Path, stats: Statistics) -> Iterator[str]:
     """Statistics of pairs that the rows do not make."""
-    gathered = preferences.Statistics()
-    for path, kind in ((pairs, Preference), (dropped, Dropped)):
-        for row in rows_of(path, kind):
-            gathered.add(row)
-    yield from unequal(gathered.values(), stats)
+    rows = itertools.chain[Preference | Dropped](files.rows(pairs, Preference), files.rows(dropped, Dropped))
+    yield from unequal(preferences.statistics(rows), stats)
 
 
-def unspent(trees: Path, stats: Path) -> Iterator[str]:
+def unspent(trees: Path, stats: Statistics) -> Iterator[str]:
     """Tokens of searches at evaluation that are not the sum of those of their candidates and verdicts."""
-    spent = [tree.spent() for tree in rows_of(trees, Tree)]
+    spent = [tree.spent() for tree in files.rows(trees, Tree)]
     candidates, judgments = (sum(parts) / len(spent) for parts in zip(*spent, strict=True)) if spent else (0, 0)
     made = {"candidates": candidates, "judgments": judgments, "search": candidates + judgments}
     yield from unequal({f"tokens.{name}": value for name, value in made.items()}, stats)
 
 
-def unspent_by(searched: Path, stats: Path) -> Iterator[str]:
+def unspent_by(searched: Path, stats: Statistics) -> Iterator[str]:
     """Tokens that the statistics of a search have beside those of its rows, where they count any."""
     spent = Counter[str]()
     with pq.ParquetFile(searched) as file:
         for leaf in (leaf.path for leaf in file.schema if leaf.path.endswith(".tokens")):
             judging = "verdicts" in leaf or "scorings" in leaf
             for batch in columns.batches(file, [leaf]):
-                tokens = sum(pc.sum(values).as_py() or 0 for values in leaves(batch.column(0)))
+                tokens = sum(pc.sum(values).as_py() or 0 for _, values in leaves(batch.column(0), leaf))
                 spent.update(sampled_tokens=tokens, judge_tokens=tokens * judging)
-    recorded = statistics(stats)
-    yield from unequal({name: count for name, count in spent.items() if name in recorded}, stats)
+    yield from unequal({name: count for name, count in spent.items() if name in stats.values}, stats)
 
 
-def unequal(made: Mapping[str, Any], stats: Path) -> Iterator[str]:
+def unequal(made: Mapping[str, Any], stats: Statistics) -> Iterator[str]:
     """What differs in the statistics `stats` from `made`; parts that `made` has not at all are not looked at."""
-    wanted, recorded = (_flat(files.rounded(dict(values))) for values in (made, statistics(stats)))
+    wanted, recorded = (_flat(files.rounded(dict(values))) for values in (made, stats.values))
     recorded = {name: value for name, value in recorded.items() if name in wanted or name.partition(".")[0] in made}
     names = [name for name in wanted | recorded if recorded.get(name) != wanted.get(name)]
     if names:
         first, also = names[0], f" ({', '.join(names[1:6])}{' ...' * (len(names) > 6)} differ too)" if names[1:] else ""
-        yield f"{stats}: {first} is {recorded.get(first)}, its rows make {wanted.get(first)}{also}"
-
-
-def statistics(path: Path) -> dict[str, Any]:
-    """The statistics in a file; PipelineError where it holds none."""
-    try:
-        values = files.read_json(path)
-    except UnicodeDecodeError as error:
-        raise PipelineError(f"{path}: is no UTF-8 ({error.reason}); `dvc repro` makes it again") from error
-    if not isinstance(values, dict):
-        raise PipelineError(f"{path}: holds no statistics; `dvc repro` makes it again")
-    return values
+        yield f"{stats.path}: {first} is {recorded.get(first)}, its rows make {wanted.get(first)}{also}"
 
 
 def _flat(values: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from pipeline.cli.show import KINDS
 from pipeline.core import columns, files
+from pipeline.data import table_faults
 from pipeline.data.decontaminate import normal
 
 MEASURED = ("evaluate", "reference", "scale", "judge_eval", "prm_eval")  # stages that train on nothing
@@ -25,21 +26,25 @@ def tables(stage: Any) -> Iterator[Path]:
         yield from sorted(path.rglob("*.parquet")) if path.is_dir() else [path] if path.suffix == ".parquet" else []
 
 
-def unreadable(path: Path, more: list[Any]) -> str | None:
-    """What is wrong with a file as a table of the pipeline; all of it is read. more: record types of extensions."""
+def faults(path: Path, more: list[Any], sound: set[Path]) -> Iterator[str]:
+    """What is wrong with a file as a table of the pipeline, which is read once; into `sound` where all can be read.
+
+    more: record types of extensions.
+    """
     try:
-        with pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            kind = next((kind for kind in (*KINDS, *more) if files.schema(kind).names == schema.names), None)
-            if kind is None:
-                return f"{path}: columns {', '.join(schema.names)} are no record of this version"
-            for field, wanted in zip(schema, files.schema(kind), strict=True):
-                if not field.equals(wanted):
-                    return f"{path}: column {field.name!r} is {field.type}, a {kind.__name__} has {wanted.type}"
-        columns.sound(path)
+        schema = pq.read_schema(path)
+        kind = next((kind for kind in (*KINDS, *more) if files.schema(kind).names == schema.names), None)
+        if kind is None:
+            yield f"{path}: columns {', '.join(schema.names)} are no record of this version"
+            return
+        for field, wanted in zip(schema, files.schema(kind), strict=True):
+            if not field.equals(wanted):
+                yield f"{path}: column {field.name!r} is {field.type}, a {kind.__name__} has {wanted.type}"
+                return
+        yield from table_faults.faults(path, str(path))
+        sound.add(path)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        return f"{path}: is no readable Parquet file ({' '.join(str(error).split())[:200]})"
-    return None
+        yield f"{path}: is no readable Parquet file ({' '.join(str(error).split())[:200]})"
 
 
 def owners(path: Path) -> Iterator[tuple[str, str]]:

@@ -1,8 +1,9 @@
-"""Other preference pairs from the search of a round: a file a kind, with `BY`, `NEEDS_STEPS`,
-`NEEDS_ALL_VERDICTS`, `cost` and `pairs`.
+"""Other preference pairs from the search of a round: a file a kind, with `BY`, `cost` and `pairs`.
 
-A kind may have `GOLD` (it learns from gold answers, which its variant must say), `NEEDS_LIKELIHOOD` (the preference
-loss alone would teach it nothing) and `PER_PROBLEM` (`cost` is that of a problem, not of a pair of the round).
+A kind may have `NEEDS_STEPS` (a search of judged steps), `NEEDS_ALL_VERDICTS` (on all pairs of candidates), `GOLD` (it
+learns from gold answers, which its variant must say), `NEEDS_LIKELIHOOD` (the preference loss alone would teach it
+nothing), `PER_PROBLEM` (`cost` is that of a problem, not of a pair of the round) and
+`expected_pairs` as a method's part `cost` has it, where its pairs are others in number or length than the round's.
 """
 
 from __future__ import annotations

@@ -17,8 +17,6 @@ from pipeline.training.margins import implicit_margins
 from pipeline.training.settings import Dpo
 
 BY = "before"  # the second model: the one that the searching model was trained from
-NEEDS_STEPS = False
-NEEDS_ALL_VERDICTS = False
 
 
 def cost(settings: Section, sizes: Sizes) -> Work:

@@ -17,10 +17,9 @@ from pipeline.domains.graders.pool import Graders
 from pipeline.methods.pairings import solutions
 from pipeline.methods.pairings.solutions import FILE
 from pipeline.methods.pairings.solutions import cost as cost
+from pipeline.methods.srlm.cost import expected_pairs as expected_pairs
 
 BY = "start"  # the second model: the one that searched
-NEEDS_STEPS = False
-NEEDS_ALL_VERDICTS = False
 GOLD = True
 PER_PROBLEM = True
 _SCORES = {Grade.RIGHT: 1.0, Grade.WRONG: 0.0}

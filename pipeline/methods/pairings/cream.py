@@ -21,7 +21,7 @@ from scipy.stats import kendalltau
 from pipeline.core import files
 from pipeline.core.command import Stage
 from pipeline.core.files import counts
-from pipeline.core.means import ratio_and_error
+from pipeline.core.means import grouped, named, ratio_and_error
 from pipeline.core.records import Dropped, Preference, SecondRanking, State, Tree
 from pipeline.core.workload import Sizes, Work
 from pipeline.inference import work
@@ -106,14 +106,10 @@ def statistics(by_pair: Mapping[str, SecondRanking]) -> dict[str, Any]:
     in tenths, pairs whose candidates the second judge all ties, and its verdicts."""
     rankings = list(by_pair.values())
     verdicts = [verdict for ranking in rankings for verdict in ranking.verdicts]
-    by_problem: dict[str, list[float]] = {}
-    for ranking in rankings:
-        by_problem.setdefault(ranking.problem_id, []).append(ranking.consistency)
-    sums, sizes = list(map(sum, by_problem.values())), list(map(len, by_problem.values()))
-    mean, error = ratio_and_error(sums, sizes) if rankings else (None, None)
+    by_problem = grouped(rankings, lambda ranking: ranking.problem_id).values()
+    sums, sizes = [sum(one.consistency for one in some) for some in by_problem], list(map(len, by_problem))
     return {
-        "consistency": mean,
-        "consistency_se": error,
+        **named("consistency", ratio_and_error(sums, sizes) if rankings else (None, None)),
         "by_consistency": counts([f"{ranking.consistency:.1f}" for ranking in rankings]),
         "all_tied": sum(len(set(ranking.second_scores)) == 1 for ranking in rankings),
         "verdicts": len(verdicts),

@@ -18,10 +18,10 @@ from pipeline.core.records import Dropped, Preference, Tree
 from pipeline.core.workload import Sizes, Work
 from pipeline.language import steps
 from pipeline.methods.psrlm.settings import FILE
+from pipeline.methods.srlm.cost import expected_pairs as expected_pairs
 
 BY = "start"  # the second model: the one that searched
 NEEDS_STEPS = True
-NEEDS_ALL_VERDICTS = False
 NEEDS_LIKELIHOOD = True
 PER_PROBLEM = True
 

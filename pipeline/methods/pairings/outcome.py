@@ -24,16 +24,23 @@ from pipeline.inference.settings import Evaluate
 from pipeline.language import steps
 from pipeline.language.renderer import Renderer
 from pipeline.methods.preferences import key
-from pipeline.methods.psrlm.settings import FILE
+from pipeline.methods.psrlm import cost as step_cost
+from pipeline.methods.psrlm.settings import FILE, Settings
+from pipeline.methods.srlm.cost import tokens_of_pair
 
 BY = "start"  # the second model: the one that searched
 NEEDS_STEPS = True
-NEEDS_ALL_VERDICTS = False
 
 
 def cost(settings: Section, sizes: Sizes) -> Work:
     """What is asked for one pair: the rejected step completed, from the middle of a solution."""
     return requests(1, sizes.prompt("reasoning") + sizes.problem + sizes.prefix + sizes.step, sizes.solution / 2)
+
+
+def expected_pairs(settings: Settings, sizes: Sizes, iteration: int) -> tuple[float, float]:
+    """Pairs of one problem, as many as of steps, and tokens of each in training: whole solutions."""
+    number, _ = step_cost.expected_pairs(settings, sizes, iteration)
+    return number, tokens_of_pair(sizes)
 
 
 def pairs(

@@ -19,7 +19,6 @@ from pipeline.inference import work
 from pipeline.inference.settings import Evaluate
 from pipeline.methods.psrlm.settings import Search, Settings
 from pipeline.methods.srlm import pairs
-from pipeline.methods.srlm.cost import whole
 from pipeline.methods.srlm.search import sample, too_long
 from pipeline.methods.srlm.settings import FILE as FILE
 from pipeline.methods.srlm.settings import Pairs
@@ -27,7 +26,7 @@ from pipeline.methods.srlm.settings import Pairs
 
 def cost(settings: Section, sizes: Sizes) -> Work:
     """What is asked for one problem: its whole solutions; nothing where the round has sampled them."""
-    return whole(settings.search.width, sizes) if isinstance(settings, Settings) else Work()
+    return sizes.whole(settings.search.width) if isinstance(settings, Settings) else Work()
 
 
 def sampled(stage: Stage, final: ModuleType, problems: Iterable[Problem]) -> list[SampleSet]:

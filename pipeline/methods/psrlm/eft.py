@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.core import files
 from pipeline.core.files import content, counts, quantiles
+from pipeline.core.means import grouped
 from pipeline.core.products import Shares, require_share
 from pipeline.core.records import Dropped, JudgedPair, SearchTree
 from pipeline.data.ratings import RatedStep
@@ -125,9 +126,7 @@ def split(
     by hash), and as `tie` where ties would be more than their share of the train rows.
     """
     tied, rows = [row for row in rows if row.winner == "C"], [row for row in rows if row.winner != "C"]
-    by_problem: dict[str, list[JudgedPair]] = {}
-    for row in rows:
-        by_problem.setdefault(row.problem_id, []).append(row)
+    by_problem = grouped(rows, lambda row: row.problem_id)
     test: list[JudgedPair] = []
     held_out: set[str] = set()
     for problem in sorted(by_problem, key=lambda key: _hash(seed, key)):

@@ -12,5 +12,4 @@ from pipeline.methods.psrlm.settings import FILE
 
 def trees(folder: Path) -> Iterator[Tree]:
     """The trees of a search's folder, one after another."""
-    for batch in files.batches(folder / FILE, Tree, size=64):
-        yield from batch
+    return files.rows(folder / FILE, Tree, size=64)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from pipeline.core.means import mean_and_error, proportion
+from pipeline.core.means import mean_and_error, named, proportion
 from pipeline.core.records import JudgedPair
 from pipeline.inference.requests import Task, seed_of
 from pipeline.language.renderer import Renderer
@@ -116,18 +116,15 @@ def judge_quality(opinions: Sequence[Weighed]) -> dict[str, Any]:
     An unreadable verdict counts as wrong and as inconsistent, a tie as wrong; so does one whose prompt did not fit the
     context (`too_long`). Consistency: both orders name the same candidate, or both a tie.
     """
-    mean, error = proportion([o.straight == o.winner for o in opinions])
     swapped, _ = proportion([turned(o.swapped) == o.winner for o in opinions])
     readable = [o for o in opinions if o.straight and o.swapped]
     too_long = [o for o in opinions if TOO_LONG in (o.straight_text, o.swapped_text)]
-    agree, agree_error = proportion([o.straight is not None and o.straight == turned(o.swapped) for o in opinions])
+    agree = [o.straight is not None and o.straight == turned(o.swapped) for o in opinions]
     return {
         "pairs": len(opinions),
-        "judge_accuracy": mean,
-        "judge_accuracy_se": error,
+        **named("judge_accuracy", proportion([o.straight == o.winner for o in opinions])),
         "judge_accuracy_swapped": swapped,
-        "consistency": agree,
-        "consistency_se": agree_error,
+        **named("consistency", proportion(agree)),
         "ties": sum(o.straight == "C" for o in opinions) / len(opinions),
         "unreadable": 1 - (len(readable) + len(too_long)) / len(opinions),
         "too_long": len(too_long) / len(opinions),
@@ -152,16 +149,15 @@ def calibration(rows: Sequence[Weighed]) -> dict[str, Any]:
     numbers = np.minimum((confidence - 0.5) * 2 * BINS, BINS - 1).astype(int)
     bins = [numbers == number for number in np.unique(numbers)]
     beyond = [(confidence - right)[inside] for inside in bins]
-    for name, (mean, error) in {
+    for name, measured in {
         "accuracy": proportion(right.tolist()),
         "brier": mean_and_error(((chance - first) ** 2).tolist()),
         "error": mean_and_error([math.copysign(1, part.sum()) * one for part in beyond for one in part.tolist()]),
         "first": mean_and_error([place for row in known if (place := row.place_log_odds) is not None]),
     }.items():
-        result |= {name: mean, f"{name}_se": error}
+        result |= named(name, measured)
     result["bins"] = []
     for inside in bins:
-        share, error = proportion(right[inside].tolist())
-        values = {"confidence": float(confidence[inside].mean()), "accuracy": share, "accuracy_se": error}
-        result["bins"].append({"pairs": int(inside.sum()), **values})
+        shares = named("accuracy", proportion(right[inside].tolist()))
+        result["bins"].append({"pairs": int(inside.sum()), "confidence": float(confidence[inside].mean()), **shares})
     return result

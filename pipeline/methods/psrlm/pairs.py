@@ -12,8 +12,7 @@ from pipeline.methods.psrlm.settings import FILE, Pairs
 
 def preferences(folder: Path, settings: Pairs, iteration: str) -> Iterator[Preference | Dropped]:
     """Pairs and drops of a search's folder, see `of_trees`; a batch of trees is held at a time."""
-    for batch in files.batches(folder / FILE, Tree, 64, "verdicts"):
-        yield from of_trees(batch, settings, iteration)
+    return of_trees(files.rows(folder / FILE, Tree, 64, "verdicts"), settings, iteration)
 
 
 def of_trees(trees: Iterable[Tree], settings: Pairs, iteration: str) -> Iterator[Preference | Dropped]:

@@ -8,9 +8,11 @@ its pair are discarded and the search rolls back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
+
+from scipy.special import expit
 
 from pipeline.core.files import counts
 from pipeline.core.means import entropy
@@ -100,6 +102,7 @@ def statistics(trees: Sequence[Tree]) -> dict[str, Any]:
 
     verdicts: those read; of these `reused` were not asked again, and `not_needed` more were never asked. consistency,
     and the entropy of A, B and tie in bits (at most 1.58): of the states that were drawn to be judged in full.
+    confidence: what the letters' log-odds give the pairs that they made.
     """
     states = [state for tree in trees for state in tree.states]
     judgments = [verdict for state in states for verdict in state.verdicts]
@@ -124,7 +127,21 @@ def statistics(trees: Sequence[Tree]) -> dict[str, Any]:
         "consistency": in_full["consistent"] / in_full["in_both_orders"] if in_full["in_both_orders"] else None,
         "entropy": entropy(in_full[letter] for letter in "ABC"),
         **_choices(trees),
+        "confidence": _confidence(states),
     }
+
+
+def _confidence(states: Iterable[State]) -> float | None:
+    """Mean probability that each state's best is better than its worst, by the mean log-odds of all orders in which
+    the two were shown; None where words decided."""
+    chances = []
+    for state in states:
+        if state.outcome == "step" and not state.discarded:
+            ends = [verdict for verdict in state.verdicts if {verdict.a, verdict.b} == {state.best, state.worst}]
+            odds = [one.log_odds if one.a == state.best else -one.log_odds for one in ends if one.log_odds is not None]
+            if ends and len(odds) == len(ends):
+                chances.append(float(expit(sum(odds) / len(odds))))
+    return sum(chances) / len(chances) if chances else None
 
 
 def _choices(trees: Sequence[Tree]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -96,8 +95,7 @@ def _recounted(state: State, usable: list[int], settings: Judge) -> Iterator[str
 
 def explored(folder: Path) -> Iterator[tuple[str, str]]:
     """Faults of the trees of an EFT search: the place and what is wrong there."""
-    trees = itertools.chain.from_iterable(files.batches(folder / FILE, SearchTree, size=64))
-    for row, tree in enumerate(trees):
+    for row, tree in enumerate(files.rows(folder / FILE, SearchTree, size=64)):
         where = f"row {row} ({tree.problem_id})"
         if not _linked(tree):
             yield where, "a node's parent is not one of the nodes before it"
@@ -129,7 +127,7 @@ def annotated(rows: Iterable[JudgedPair], trees: Path) -> Iterator[tuple[int, st
     trees: the folder of the EFT search. Pairs that people rated stand in no tree; their verdict is checked alone.
     """
     known = set[int]()  # hashes, so that the trees' texts are not held
-    for tree in itertools.chain.from_iterable(files.batches(trees / FILE, SearchTree, size=64)):
+    for tree in files.rows(trees / FILE, SearchTree, size=64):
         for key, steps, nodes in tree.siblings() if _linked(tree) else ():
             known.add(hash((key, tree.problem_id, tree.prompt, steps)))
             known.update(hash((key, node.step, node.score)) for node in nodes)

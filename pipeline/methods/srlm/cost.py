@@ -5,6 +5,7 @@ assumed: `solutions`, `decided`, `scoring`, `pairs_of_problem` (see pipeline/pla
 
 from __future__ import annotations
 
+from pipeline.core.config import Section
 from pipeline.core.workload import Sizes, Work, requests
 from pipeline.methods.srlm.settings import Settings
 
@@ -13,15 +14,9 @@ def _score_prompt(sizes: Sizes) -> float:
     return sizes.prompt("solution_judge") + sizes.problem + sizes.solution
 
 
-def whole(count: int, sizes: Sizes) -> Work:
-    """`count` whole solutions of one problem, sampled."""
-    prompt = sizes.prompt("reasoning") + sizes.problem + sizes.marker
-    return requests(count, prompt, sizes.solution - sizes.marker)
-
-
 def cost_of_eft_search(settings: Settings, sizes: Sizes) -> Work:
     """Whole solutions of one problem."""
-    return whole(settings.eft_search.samples, sizes)
+    return sizes.whole(settings.eft_search.samples)
 
 
 def cost_of_annotation(settings: Settings, sizes: Sizes) -> Work:
@@ -43,13 +38,17 @@ def cost_of_search(settings: Settings, sizes: Sizes, iteration: int) -> Work:
     chosen = settings.search
     distinct = max(1.0, chosen.samples * sizes.assumed["solutions"])
     scores = requests(distinct * chosen.scorer.samples, _score_prompt(sizes), sizes.assumed["scoring"], judging=True)
-    return whole(chosen.samples, sizes) + scores
+    return sizes.whole(chosen.samples) + scores
 
 
-def expected_pairs(settings: Settings, sizes: Sizes, iteration: int) -> tuple[float, float]:
+def tokens_of_pair(sizes: Sizes) -> float:
+    """Tokens of a pair of whole solutions in training (prompt twice)."""
+    return 2 * (sizes.prompt("reasoning") + sizes.problem + sizes.solution)
+
+
+def expected_pairs(settings: Section, sizes: Sizes, iteration: int) -> tuple[float, float]:
     """Preference pairs of one problem, one at most, and tokens of each in training."""
-    tokens = 2 * (sizes.prompt("reasoning") + sizes.problem + sizes.solution)
-    return sizes.assumed["pairs_of_problem"], tokens
+    return sizes.assumed["pairs_of_problem"], tokens_of_pair(sizes)
 
 
 def cost_of_measure(settings: Settings, sizes: Sizes, shots: int) -> Work:

@@ -16,6 +16,7 @@ from typing import Any
 
 from pipeline.core import files
 from pipeline.core.files import content, counts
+from pipeline.core.means import grouped
 from pipeline.core.products import Shares, require_share
 from pipeline.core.records import Dropped, SampleSet, ScoredSolution
 from pipeline.data.ratings import RatedStep
@@ -129,9 +130,7 @@ def split(
     Problems are held out, in an order drawn by hash, until they have `test_rows` rows; all rows of a held-out problem
     are test rows, so that solutions of one problem can be compared.
     """
-    by_problem: dict[str, list[ScoredSolution]] = {}
-    for row in rows:
-        by_problem.setdefault(row.problem_id, []).append(row)
+    by_problem = grouped(rows, lambda row: row.problem_id)
     test: list[ScoredSolution] = []
     held_out: set[str] = set()
     for problem in sorted(by_problem, key=lambda key: _hash(seed, key)):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.core.means import mean_and_error, proportion, ratio_and_error
+from pipeline.core.means import grouped, mean_and_error, named, proportion, ratio_and_error
 from pipeline.core.records import ScoredSolution
 from pipeline.inference.requests import Task, seed_of
 from pipeline.language.renderer import Renderer
@@ -54,24 +54,19 @@ def quality(estimates: Sequence[Estimate]) -> dict[str, Any]:
     which the report compares with another scorer's.
     """
     agree = [[scored.score == e.score for scored in e.scorings] for e in estimates]
-    accuracy, accuracy_error = mean_and_error([sum(hits) / len(hits) for hits in agree])
     same = [len({s.score for s in e.scorings}) == 1 and e.scorings[0].score is not None for e in estimates]
-    consistency, consistency_error = proportion(same)
     ordered = _ordered(estimates)
     pairs = [len(one) for one in ordered]
-    order, order_error = ratio_and_error([sum(one) for one in ordered], pairs) if ordered else (None, None)
+    order = ratio_and_error([sum(one) for one in ordered], pairs) if ordered else (None, None)
     scorings = [s for e in estimates for s in e.scorings]
     read = [abs(s.score - e.score) for e in estimates for s in e.scorings if s.score is not None]
     too_long = sum(s.score is None and not s.tokens for s in scorings)  # what is asked samples a token at least
     return {
         "solutions": len(estimates),
-        "score_accuracy": accuracy,
-        "score_accuracy_se": accuracy_error,
-        "order_accuracy": order,
-        "order_accuracy_se": order_error,
+        **named("score_accuracy", mean_and_error([sum(hits) / len(hits) for hits in agree])),
+        **named("order_accuracy", order),
         "ordered_pairs": sum(pairs),
-        "consistency": consistency,
-        "consistency_se": consistency_error,
+        **named("consistency", proportion(same)),
         "error": sum(read) / len(read) if read else None,
         "unreadable": 1 - (len(read) + too_long) / len(scorings),
         "too_long": too_long / len(scorings),
@@ -81,11 +76,8 @@ def quality(estimates: Sequence[Estimate]) -> dict[str, Any]:
 
 def _ordered(estimates: Sequence[Estimate]) -> list[list[bool]]:
     """By problem, for each two solutions that the annotator scored differently: whether the model's means agree."""
-    problems: dict[str, list[Estimate]] = {}
-    for estimate in estimates:
-        problems.setdefault(estimate.problem_id, []).append(estimate)
     agreeing = []
-    for of_one in problems.values():
+    for of_one in grouped(estimates, lambda estimate: estimate.problem_id).values():
         means = [(e.score, scoring.mean(e.scorings)) for e in sorted(of_one, key=lambda e: e.score)]
         ordered = [(low, high) for low, high in itertools.combinations(means, 2) if low[0] < high[0]]
         agreeing.append([low[1] is not None and high[1] is not None and low[1] < high[1] for low, high in ordered])

@@ -12,8 +12,7 @@ from pipeline.methods.srlm.settings import FILE, Pairs
 
 def preferences(folder: Path, settings: Pairs, iteration: str) -> Iterator[Preference | Dropped]:
     """Pairs and drops of a search's folder, see `of_samples`; a batch of problems is held at a time."""
-    for batch in files.batches(folder / FILE, SampleSet, size=64):
-        yield from of_samples(batch, settings, iteration)
+    return of_samples(files.rows(folder / FILE, SampleSet, size=64), settings, iteration)
 
 
 def of_samples(samples: Iterable[SampleSet], settings: Pairs, iteration: str) -> Iterator[Preference | Dropped]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ def searched(folder: Path, settings: Search) -> Iterator[tuple[str, str]]:
 
 
 def _sampled(folder: Path) -> Iterator[SampleSet]:
-    return itertools.chain.from_iterable(files.batches(folder / FILE, SampleSet, size=64))
+    return files.rows(folder / FILE, SampleSet, size=64)
 
 
 def _of_solution(solution: SampledSolution) -> Iterator[str]:
