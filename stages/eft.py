@@ -3,7 +3,7 @@
 from pipeline import domains, methods
 from pipeline.core import files
 from pipeline.core.command import Stage, run
-from pipeline.core.products import Shares, require_share
+from pipeline.core.products import Shares, require_share, require_splits
 from pipeline.core.records import Dropped, Problem
 from pipeline.data import ratings
 from pipeline.data.settings import Problems, Source
@@ -26,6 +26,7 @@ def main(stage: Stage) -> None:
     else:
         answers = annotator.answers(stage, annotation.prompts(stage.family), who)
     train, test, dropped, statistics = annotation.rows(answers, answers.missing, stage.seed, shares)
+    require_splits(stage.name, train, test, dropped)
     files.write(stage.eft / "train.parquet", method.Row, train)
     files.write(stage.eft / "test.parquet", method.Row, test)
     files.write(stage.dropped, Dropped, dropped)

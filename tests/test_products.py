@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.core.errors import PipelineError
-from pipeline.core.products import SEARCHED, require_some
+from pipeline.core.products import SEARCHED, require_some, require_splits
 from pipeline.core.records import Dropped
 
 
@@ -21,3 +21,14 @@ def test_an_empty_product_is_one_line_that_counts_the_reasons() -> None:
 def test_a_product_that_is_not_empty_or_was_never_asked_for_passes() -> None:
     require_some("pairs", [1], [Dropped("pairs", "p", "tie", "")], SEARCHED)
     require_some("pairs", [], [], SEARCHED)
+
+
+@pytest.mark.parametrize(("train", "test"), [([], []), ([1], []), ([], [1])])
+def test_eft_data_without_rows_to_train_on_or_to_measure_with_are_one_line(train: list[int], test: list[int]) -> None:
+    ties = [Dropped("eft", f"p/{number}", "tie", "Step 1: 2 + 2 = 4") for number in range(662)]
+    with pytest.raises(PipelineError) as caught:
+        require_splits("eft", train, test, ties)
+    line = str(caught.value)
+    assert line.startswith(f"eft: {len(train)} rows to train on and {len(test)} held out; both are needed")
+    assert "(left out: tie 662)" in line and "\n" not in line
+    require_splits("eft", [1], [1], ties)

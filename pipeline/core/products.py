@@ -18,6 +18,7 @@ from pipeline.core.records import Dropped
 
 # What to do about it.
 ANNOTATED = "correct annotator.model, or raise annotator.sampling.max_tokens, which a model's thinking spends too"
+JUDGED = "look at the searches with `psr show`, then search more problems, lower eft.test_pairs or loosen eft's rules"
 SEARCHED = "read the judgments with `psr show`, then search more problems or wider, or loosen the rule for pairs"
 
 
@@ -62,7 +63,7 @@ def require_share(
         of, advice = _SHARES[name]
         raise PipelineError(
             f"{stage}: {kept} of {total} {of} ({_listed(lost)}), less than shares.{name} ({least:g})"
-            f"{_example(first) if first else ''}; {advice}"
+            f"{_example(first) if first else ''}; {JUDGED}"
         )
 
 
@@ -78,6 +79,16 @@ def require_some(stage: str, kept: Sequence[object], dropped: Sequence[Dropped],
     """Raise PipelineError where something was dropped and nothing is kept: how often for which reason, and one text."""
     if dropped and not kept:
         raise nothing_left(stage, counts(row.reason for row in dropped), dropped[0], advice)
+
+
+def require_splits(stage: str, train: Sequence[object], test: Sequence[object], dropped: Sequence[Dropped]) -> None:
+    """Raise PipelineError where no row is left to train a judge on, or none to measure it with."""
+    if not (train and test):
+        reasons = _listed(counts(row.reason for row in dropped)) or "none"
+        raise PipelineError(
+            f"{stage}: {len(train)} rows to train on and {len(test)} held out; both are needed (left out: {reasons})"
+            f"{_example(dropped[0]) if dropped else ''}; {JUDGED}"
+        )
 
 
 def nothing_left(stage: str, reasons: Mapping[str, int], first: Dropped, advice: str) -> PipelineError:
