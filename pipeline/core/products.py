@@ -63,7 +63,7 @@ def require_share(
         of, advice = _SHARES[name]
         raise PipelineError(
             f"{stage}: {kept} of {total} {of} ({_listed(lost)}), less than shares.{name} ({least:g})"
-            f"{_example(first) if first else ''}; {JUDGED}"
+            f"{_example(first) if first else ''}; {advice}"
         )
 
 
