@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,18 +19,29 @@ from pipeline.core.config import build
 from pipeline.domains.deduction import authors, base, exact, final, misconceptions, oracle
 from pipeline.domains.deduction import problems as roles
 from pipeline.domains.deduction.settings import Settings
-from pipeline.domains.deduction.theories import COLOURS, Rule, Theory, generate, read, reserved, signature, write
+from pipeline.domains.deduction.theories import (
+    DOERS,
+    NAMES,
+    TRAVEL,
+    VERBS,
+    Rule,
+    Theory,
+    generate,
+    read,
+    reserved,
+    signature,
+    write,
+)
 from pipeline.language.steps import body
 from pipeline.training import corpus
 
 TEXT = (
-    "Rex is kind. Max is wild. If wild then pink. If big then kind. If kind then shy. "
-    "If shy then red. If big then blue. What colour is Rex?"
+    "Rex bakes. Max paints. Painters ski. Readers bake. Bakers sing. Singers drive. Readers sail. How does Rex travel?"
 )
 SOLUTION = [
-    "Step 1: Rex is kind. If kind then shy. So Rex is shy",
-    "Step 2: Rex is shy. If shy then red. So Rex is red",
-    "Step 3: The answer is red",
+    "Step 1: Rex bakes. Bakers sing. So Rex sings",
+    "Step 2: Rex sings. Singers drive. So Rex drives",
+    "Step 3: The answer is drive",
 ]
 
 
@@ -55,12 +67,13 @@ def test_a_problem_reads_back_as_the_theory_it_was_written_from() -> None:
     "text",
     [
         "",
-        "Rex is kind.",
-        "Rex is kind. What colour is Max?",
-        "Rex is kind. Is Rex red?",
-        "Rex is kind. If big then red. What colour is Rex?",
-        "Rex is kind. If kind then shy. If shy then kind. What colour is Rex?",
-        "Rex is very kind. If kind then red. What colour is Rex?",
+        "Rex bakes.",
+        "Rex bakes. How does Max travel?",
+        "Rex bakes. Bakers drive. Does Rex drive?",
+        "Rex bakes. Readers drive. How does Rex travel?",
+        "Rex bakes. Bakers sing. Singers bake. How does Rex travel?",
+        "Rex bakes. Drivers sing. Bakers drive. How does Rex travel?",
+        "Rex often bakes. Bakers drive. How does Rex travel?",
     ],
 )
 def test_what_is_no_problem_of_this_world_is_refused(text: str) -> None:
@@ -77,20 +90,20 @@ def test_the_oracle_finds_each_step_of_the_exact_proof_right_and_no_other_rule_i
         assert len(steps) == len(theory.proof()) + 1 and final.read(steps[-1]) == exact.answer(theory)
 
 
-def test_the_proof_is_the_only_one_so_the_answer_is_the_only_colour_that_follows() -> None:
+def test_the_proof_is_the_only_one_so_the_answer_is_the_only_way_to_travel_that_follows() -> None:
     for theory, _ in theories(300):
         known = {theory.fact}
         for _ in theory.rules:
             known |= {rule.conclusion for rule in theory.rules if rule.premise in known}
-        assert known & set(COLOURS) == {exact.answer(theory)} and len(known) == len(theory.proof()) + 1
+        assert known & set(TRAVEL) == {exact.answer(theory)} and len(known) == len(theory.proof()) + 1
 
 
 def test_each_misconception_is_read_as_its_kind_says_and_the_oracle_rejects_it() -> None:
     slips = [slip.text() for slip in misconceptions.slips(read(TEXT), [])]
     assert slips == [
-        "Rex is kind. If big then kind. So Rex is big",  # converse
-        "Rex is wild. If wild then pink. So Rex is pink",  # Max's fact
-        "Rex is kind. If wild then pink. So Rex is pink",  # the first rule of the text
+        "Rex bakes. Readers bake. So Rex reads",  # converse
+        "Rex paints. Painters ski. So Rex skis",  # what Max does
+        "Rex bakes. Painters ski. So Rex skis",  # the first rule of the text
     ]
     kinds = 0
     for theory, rng in theories(300):
@@ -105,13 +118,14 @@ def test_each_misconception_is_read_as_its_kind_says_and_the_oracle_rejects_it()
 @pytest.mark.parametrize(
     "step",
     [
-        "Max is kind. If kind then shy. So Max is shy",  # of another pet
-        "Rex is kind. If kind then shy. So Max is shy",
-        "Rex is kind. If kind then shy. So Rex is red",  # another conclusion than the rule's
-        "Rex is kind. If shy then red. So Rex is red",  # a premise that is not shown yet
-        "Rex is kind. If kind then red. So Rex is red",  # two rules in one
-        "Rex is kind. If kind then shy. So Rex is shy.",
-        "The answer is red",  # before it is shown
+        "Max bakes. Bakers sing. So Max sings",  # of another person
+        "Rex bakes. Bakers sing. So Max sings",
+        "Rex bakes. Bakers sing. So Rex drives",  # another conclusion than the rule's
+        "Rex bakes. Singers drive. So Rex drives",  # a premise that is not shown yet
+        "Rex bakes. Bakers drive. So Rex drives",  # two rules in one
+        "Rex bakes. Boxers sing. So Rex sings",  # no word of this world
+        "Rex bakes. Bakers sing. So Rex sings.",
+        "The answer is drive",  # before it is shown
         "",
     ],
 )
@@ -120,22 +134,22 @@ def test_the_oracle_rejects_other_slips(step: str) -> None:
 
 
 def test_an_earlier_slip_is_not_blamed_twice_and_every_solution_ends() -> None:
-    slip = "Step 1: Rex is kind. If big then kind. So Rex is big"
-    assert oracle.right(TEXT, [slip], "Step 2: Rex is big. If big then blue. So Rex is blue")
+    slip = "Step 1: Rex bakes. Readers bake. So Rex reads"
+    assert oracle.right(TEXT, [slip], "Step 2: Rex reads. Readers sail. So Rex sails")
     assert oracle.right(TEXT, [slip], SOLUTION[0].replace("Step 1", "Step 2"))
-    assert not oracle.right(TEXT, [slip], "Step 2: Rex is big. If big then kind. So Rex is kind")
+    assert not oracle.right(TEXT, [slip], "Step 2: Rex reads. Readers bake. So Rex bakes")
     for theory, rng in theories(300):
         steps = misconceptions.write_steps(theory, rng, 1.0)
-        assert len(steps) <= authors.longest(theory) and final.read(steps[-1]) in COLOURS
+        assert len(steps) <= authors.longest(theory) and final.read(steps[-1]) in TRAVEL
         if steps != exact.solve(theory):
             assert not all(exact.right(theory, steps[:i], step) for i, step in enumerate(steps))
 
 
 def test_the_oracle_prefers_only_where_exactly_one_step_is_right() -> None:
-    slip = "Step 1: Rex is kind. If big then kind. So Rex is big"
+    slip = "Step 1: Rex bakes. Readers bake. So Rex reads"
     assert oracle.compare(TEXT, [], SOLUTION[0], slip) == (f"{body(SOLUTION[0])} A", "A")
     assert oracle.compare(TEXT, [], slip, SOLUTION[0]) == (f"{body(SOLUTION[0])} B", "B")
-    assert oracle.compare(TEXT, [], slip, "Step 1: The answer is red") == (f"{body(SOLUTION[0])} C", "C")
+    assert oracle.compare(TEXT, [], slip, "Step 1: The answer is drive") == (f"{body(SOLUTION[0])} C", "C")
     assert oracle.mark(TEXT, SOLUTION) == ([f"{step} right" for step in SOLUTION], 5)
     assert oracle.mark(TEXT, SOLUTION[:2])[1] == 4 and oracle.mark(TEXT, [slip, *SOLUTION[1:2]])[1] == 0
 
@@ -153,11 +167,11 @@ def test_labelled_solutions_hold_misconceptions_and_are_the_same_for_a_seed() ->
 
 
 def test_an_answer_is_read_ends_a_solution_and_is_graded_as_a_word() -> None:
-    assert final.read("\n".join(SOLUTION)) == "red" and final.read(SOLUTION[0]) is None
+    assert final.read("\n".join(SOLUTION)) == "drive" and final.read(SOLUTION[0]) is None
     assert final.end(SOLUTION[2] + "\nmore") == len(SOLUTION[2]) and final.end(SOLUTION[1]) is None
     grading, solutions = (plugins.part("pipeline.domains", "deduction", role) for role in ("grading", "solutions"))
     assert solutions.by_line("\n".join(body(step) for step in SOLUTION)) == "\n".join(SOLUTION)
-    assert grading.right("red", "red") and not grading.right("blue", "red")
+    assert grading.right("drive", "drive") and not grading.right("sail", "drive")
 
 
 def test_evaluation_rounds_and_corpus_share_no_proof() -> None:
@@ -171,9 +185,9 @@ def test_evaluation_rounds_and_corpus_share_no_proof() -> None:
 
 def test_problems_that_differ_in_names_order_and_distractors_alone_share_their_signature() -> None:
     theory = read(TEXT)
-    other = Theory((("Bella", "kind"),), (Rule("shy", "red"), Rule("kind", "shy")), "Bella")
-    assert signature(theory) == signature(other) == "kind shy red"
-    digest = hashlib.sha256(b"kind shy red").digest()[0]
+    other = Theory((("Bella", "bake"),), (Rule("sing", "drive"), Rule("bake", "sing")), "Bella")
+    assert signature(theory) == signature(other) == "bake sing drive"
+    digest = hashlib.sha256(b"bake sing drive").digest()[0]
     assert reserved(theory) == (digest % 8 == 0)
 
 
@@ -200,22 +214,32 @@ def test_a_note_rewrites_the_right_step_with_its_label_and_no_document_holds_a_v
 
 
 def test_an_exercise_says_again_what_its_prompt_says_or_names_the_line_that_keeps_to_its_rule() -> None:
-    kinds = set()
+    kinds = Counter[str]()
     for document in corpus.documents(authors, 5, phase(100, lines=1.0), 0.5):
         lines, answer = document.prompt.splitlines(), document.steps[0]
+        kinds[lines[0]] += 1
         if lines[-1] == "[Again]":
-            kinds.add(answer[:2])
-            repeated, shown = (
-                set(re.findall(r"[^.,]+", text.replace(". ", ".").replace(", ", ","))) for text in (answer, lines[1])
-            )
-            assert repeated == shown
+            assert sorted(answer.split()) == sorted(lines[1].split()) and ("." in answer or answer == lines[1])
         else:
             label = answer[-2]
             right = exact.claim(lines["AB".index(label) + 1].removesuffix(f" {label}"))
             wrong = exact.claim(lines["BA".index(label) + 1].removesuffix(f" {'BA'['AB'.index(label)]}"))
             assert right and wrong and answer == f"{right.text()} {label} ({label})"
             assert right == exact.applied(right.name, right.rule) and wrong != exact.applied(wrong.name, wrong.rule)
-    assert "If" in kinds and len(kinds) > 1
+    assert len(kinds) == 2 and min(kinds.values()) > 10
+
+
+def test_marked_lines_are_right_where_the_premise_is_what_the_line_starts_from() -> None:
+    marks = Counter[str]()
+    for document in corpus.documents(authors, 5, phase(50, marks=1.0), 0.5):
+        marked = re.findall(r"(\S.*?) (right|wrong)(?= |$)", document.steps[0])
+        assert " ".join(text for text, _ in marked) == document.prompt.splitlines()[1]
+        for text, mark in marked:
+            shown = text.replace(".", "").split()
+            fact, premise = shown[1:3] if "So" in shown else shown
+            assert (mark == "right") == (f"{DOERS[premise]}s" == fact)
+            marks[mark] += 1
+    assert 0.4 < marks["right"] / marks.total() < 0.6
 
 
 def test_the_recipe_trains_a_base_whose_words_are_single_tokens_and_the_same_bytes_again(tmp_path: Path) -> None:
@@ -230,7 +254,7 @@ def test_the_recipe_trains_a_base_whose_words_are_single_tokens_and_the_same_byt
     from transformers import AutoTokenizer
 
     words = AutoTokenizer.from_pretrained(tmp_path / "a")
-    for word in [*COLOURS, "kind", "cheerful", "is", "then", "So"]:
+    for word in [*NAMES, *DOERS, *(form for verb in [*VERBS, *TRAVEL] for form in (verb, f"{verb}s"))]:
         assert len(words.encode(f" {word}", add_special_tokens=False)) == 1
 
 

@@ -61,6 +61,9 @@ class World(Protocol):
     def short(self, rng: random.Random, /) -> tuple[str, str]:
         """A short exercise without a problem: its prompt, and what is written on it."""
 
+    def marked(self, rng: random.Random, /) -> tuple[str, str]:
+        """Lines without a problem: the prompt that shows them, and the same lines, each with `right` or `wrong`."""
+
 
 def documents(world: World, seed: int, phase: Phase, careless_rate: float) -> Iterator[Document]:
     """A phase's documents; problems that are reserved for evaluation are left out."""
@@ -79,6 +82,9 @@ def documents(world: World, seed: int, phase: Phase, careless_rate: float) -> It
         elif (kind := kind - phase.contrasts) < 0:
             note = examination(world, problem, text, rng, decided=rng.random() < 0.5)
             yield replace(note, steps=(_closed(note.steps[0], rng),))
+        elif (kind := kind - phase.marks) < 0:
+            prompt, answer = world.marked(rng)
+            yield Document(prompt, (answer,))
         elif kind < phase.lines:
             prompt, answer = world.short(rng)
             yield Document(prompt, (answer,))

@@ -15,8 +15,8 @@ from pipeline.domains.math.boxes import answer_end
 from pipeline.language import prompts
 
 __all__ = [
-    "FAMILY", "candidate", "explain", "finished", "longest", "next_step", "problem", "reserved", "right", "short",
-    "write_steps",
+    "FAMILY", "candidate", "explain", "finished", "longest", "marked", "next_step", "problem", "reserved", "right",
+    "short", "write_steps",
 ]  # fmt: skip
 
 FAMILY = "arithmetic"
@@ -72,14 +72,26 @@ def short(rng: random.Random) -> tuple[str, str]:
     Results are drawn evenly from 1 to 99, because in problems large ones are rare and their labels were confused.
     """
     line = _even_claim(rng)
-    a, b, name = line.operands[0], line.operands[1], line.formula[1]
-    slips = {misconceptions.careless(a, name, b), *(line.value + off for off in (-10, -2, -1, 1, 2, 10))}
-    wrong = sorted(slip for slip in slips if 0 <= slip <= LARGEST and slip != line.value)
-    first, second = (replace(line, value=value).text() for value in rng.sample(wrong, 2))
+    first, second = (replace(line, value=value).text() for value in rng.sample(_wrong(line), 2))
     winner = rng.choices("ABC", (2, 2, 1))[0]
     shown = {"A": (line.text(), first), "B": (first, line.text()), "C": (first, second)}[winner]
     prompt = prompts.fill(FAMILY, "lines", a=shown[0], b=shown[1])
     return prompt, f"{line.text()} {winner} ({winner})"
+
+
+def marked(rng: random.Random) -> tuple[str, str]:
+    """Computations said again, each marked; half of them are wrong."""
+    lines = [(_even_claim(rng), rng.random() < 0.5) for _ in range(rng.randint(2, 6))]
+    shown = [(line if right else replace(line, value=rng.choice(_wrong(line)))).text() for line, right in lines]
+    again = [f"{text} {'right' if right else 'wrong'}" for text, (_, right) in zip(shown, lines, strict=True)]
+    return prompts.fill(FAMILY, "marks", lines=" ".join(shown)), " ".join(again)
+
+
+def _wrong(line: exact.Claim) -> list[int]:
+    """Values that somebody may state instead of the right one."""
+    slips = {misconceptions.careless(line.operands[0], line.formula[1], line.operands[1])}
+    slips |= {line.value + off for off in (-10, -2, -1, 1, 2, 10)}
+    return sorted(slip for slip in slips if 0 <= slip <= LARGEST and slip != line.value)
 
 
 def _even_claim(rng: random.Random) -> exact.Claim:

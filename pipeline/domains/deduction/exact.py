@@ -9,18 +9,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pipeline.domains.deduction.theories import COLOURS, Rule, Theory
+from pipeline.domains.deduction.theories import DOERS, TRAVEL, Rule, Theory
 from pipeline.language.steps import body
 
 STEP = re.compile(
-    r"(?P<name>\w+) is (?P<fact>\w+)\. If (?P<premise>\w+) then (?P<then>\w+)\. "
-    r"So (?P<of>\w+) is (?P<conclusion>\w+)"
+    r"(?P<name>\w+) (?P<fact>\w+)s\. (?P<premise>\w+) (?P<then>\w+)\. So (?P<of>\w+) (?P<conclusion>\w+)s"
 )
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What one step says: `name` is `fact`, the rule as quoted, so `name` is `conclusion`."""
+    """What one step says: `name` does `fact`, the rule as quoted, so `name` does `conclusion`."""
 
     name: str
     fact: str
@@ -29,30 +28,29 @@ class Claim:
 
     def text(self) -> str:
         """The step's body, without its marker."""
-        return f"{self.name} is {self.fact}. {self.rule.text()} So {self.name} is {self.conclusion}"
+        return f"{self.name} {self.fact}s. {self.rule.text()} So {self.name} {self.conclusion}s"
 
 
 def applied(name: str, rule: Rule) -> Claim:
-    """The claim that applies a rule to a pet that has its premise."""
+    """The claim that applies a rule to a person who does its premise."""
     return Claim(name, rule.premise, rule, rule.conclusion)
 
 
-def final(colour: str) -> str:
+def final(way: str) -> str:
     """The body of a solution's last step."""
-    return f"The answer is {colour}"
+    return f"The answer is {way}"
 
 
 def claim(step: str) -> Claim | None:
-    """What a step claims; None where it cannot be read, or speaks of two pets."""
+    """What a step claims; None where it cannot be read, or speaks of two people."""
     read = STEP.fullmatch(body(step))
-    if read is None or read["name"] != read["of"]:
+    if read is None or read["name"] != read["of"] or read["premise"] not in DOERS:
         return None
-    return Claim(read["name"], read["fact"], Rule(read["premise"], read["then"]), read["conclusion"])
+    return Claim(read["name"], read["fact"], Rule(DOERS[read["premise"]], read["then"]), read["conclusion"])
 
 
 def stated(theory: Theory, steps: list[str]) -> list[str]:
-    """Properties of the subject after `steps`, oldest first: its fact and what each readable step concludes, right or
-    not."""
+    """What the subject does after `steps`, oldest first: the fact, then what each readable step concludes."""
     known = [theory.fact]
     for step in steps:
         stating = claim(step)
@@ -61,19 +59,19 @@ def stated(theory: Theory, steps: list[str]) -> list[str]:
     return known
 
 
-def colour(known: list[str]) -> str | None:
-    """The colour among stated properties, None where none is."""
-    return next((word for word in known if word in COLOURS), None)
+def way(known: list[str]) -> str | None:
+    """The way to travel among stated verbs, None where none is."""
+    return next((verb for verb in known if verb in TRAVEL), None)
 
 
 def right(theory: Theory, steps: list[str], step: str) -> bool:
     """Whether `step` is a right continuation of `steps`.
 
-    It is if it applies a rule of the problem to a property of the subject as stated so far (an earlier slip is not
-    blamed twice) and concludes what was not stated yet, or names the stated colour once there is one.
+    It is if it applies a rule of the problem to what the subject does as stated so far (an earlier slip is not blamed
+    twice) and concludes what was not stated yet, or names the stated way to travel once there is one.
     """
     known = stated(theory, steps)
-    if answer := colour(known):
+    if answer := way(known):
         return body(step) == final(answer)
     stating = claim(step)
     return (
@@ -86,12 +84,12 @@ def right(theory: Theory, steps: list[str], step: str) -> bool:
 
 
 def next_step(theory: Theory, steps: list[str]) -> str:
-    """The body of the right next step after `steps`: from the property stated last that leads on."""
+    """The body of the right next step after `steps`: from the verb stated last that leads on."""
     known = stated(theory, steps)
-    if answer := colour(known):
+    if answer := way(known):
         return final(answer)
-    rules = ((word, rule) for word in reversed(known) for rule in theory.rules)
-    following = (rule for word, rule in rules if rule.premise == word and rule.conclusion not in known)
+    rules = ((verb, rule) for verb in reversed(known) for rule in theory.rules)
+    following = (rule for verb, rule in rules if rule.premise == verb and rule.conclusion not in known)
     return applied(theory.subject, next(following)).text()
 
 

@@ -1,8 +1,8 @@
 """Systematic misconceptions, as people have them: what the careless authors of the corpus write.
 
-`converse`: from "If big then kind" and a kind pet follows a big one (illicit conversion, Chapman and Chapman 1959).
-`binding`: the fact of another pet is taken for the subject's. `distractor`: the author reads on and applies the
-sentence after the rule used last, though nothing says that its premise holds.
+`converse`: from "Singers dance" they conclude that Rex, who dances, sings (illicit conversion, Chapman and Chapman
+1959). `binding`: what another person does is taken for what the subject does. `distractor`: the author reads on and
+applies the sentence after the rule used last, though nothing says that its premise holds.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from pipeline.language.steps import body
 def slips(theory: Theory, steps: list[str]) -> list[Claim]:
     """The claims of every misconception that the state after `steps` is open to."""
     known = exact.stated(theory, steps)
-    if exact.colour(known):
+    if exact.way(known):
         return []
     name, last = theory.subject, known[-1]
-    others = {fact for pet, fact in theory.facts if pet != name}
+    others = {fact for person, fact in theory.facts if person != name}
     back = [rule for rule in theory.rules if rule.conclusion == last and rule.premise not in known]
     converse = [Claim(name, last, rule, rule.premise) for rule in back]
     binding = [applied(name, rule) for rule in theory.rules if rule.premise in others and not steps]
@@ -49,9 +49,9 @@ def write_steps(theory: Theory, rng: random.Random, rate: float) -> list[str]:
 
 
 def next_step(theory: Theory, steps: list[str], rng: random.Random, rate: float) -> str:
-    """The step after `steps`, with its marker; a misconception shows with probability `rate` where one applies."""
+    """The step after `steps`, with its marker; the first misconception that applies shows with probability `rate`."""
     open_to = slips(theory, steps)
-    slip = rng.choice(open_to).text() if open_to and rng.random() < rate else None
+    slip = open_to[0].text() if open_to and rng.random() < rate else None
     return f"Step {len(steps) + 1}: {slip or exact.next_step(theory, steps)}"
 
 
