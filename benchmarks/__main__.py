@@ -1,12 +1,13 @@
 """What this machine makes of each part of the pipeline, beside the simplest way to do the same (`make bench`).
 
-    python -m benchmarks                        # all parts, about a quarter of an hour on two quiet cores
+    python -m benchmarks                        # all parts, about 45 minutes on two quiet cores, `loops` half of them
     python -m benchmarks --parts loops training --problems 10 --rounds 1
 
-Ways of one thing are measured in turn, several times; a ratio (x) is of one round. Prints a Markdown table and writes
-it with all values to `--output` (.md and .json). Parts: `loops` (the event loop beside flat replay, lockstep and one
-problem at a time; prefix cache; start), `training` (SFT and DPO beside a bare PyTorch loop), `grading`, `graph` (`dvc
-repro` of a finished run), `rows` (memory.py and decontaminate.py at two sizes, which print their own tables).
+Ways of one thing are measured in turn, several times; a ratio (x) is of one round. A part is printed as Markdown table
+and written with all values to `--output` (.md and .json) when it ends; parts of earlier runs are kept there. Parts:
+`loops` (the event loop beside flat replay, lockstep and one problem at a time; prefix cache; start), `training` (SFT
+and DPO beside a bare PyTorch loop), `grading`, `graph` (`dvc repro` of a finished run), `rows` (memory.py and
+decontaminate.py at two sizes, which print their own tables).
 """
 
 from __future__ import annotations
@@ -19,15 +20,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from benchmarks import bare, graph, loops
 from benchmarks.sides import HEADER, Line
-from pipeline.core import config, machine
-from pipeline.core.files import replacing
+from pipeline.core import config, files, machine
 from pipeline.core.records import Problem
 from pipeline.core.terminal import markdown
 from pipeline.domains.arithmetic import problems
@@ -39,7 +41,6 @@ from pipeline.params.profiles import profile
 from pipeline.report.provenance import hardware
 
 PARTS = ("loops", "training", "grading", "graph", "rows")
-_SECONDS = 600  # of one benchmark of rows, at most
 
 
 def generated(name: str, count: int) -> list[Problem]:
@@ -99,13 +100,26 @@ def rows(options: argparse.Namespace) -> str:
             clean = ("decontaminate", [*paths, "--rows", str(size), *few])
             for module, more in (("memory", ["--pairs", str(size)]), clean):
                 command = [sys.executable, "-m", f"benchmarks.{module}", *more]
-                done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=_SECONDS)
+                done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
                 printed.append(f"`python -m benchmarks.{module}`, {size:,} rows:\n\n{done.stdout}")
     return "\n".join(printed)
 
 
+def document(report: Mapping[str, Any]) -> str:
+    """The report of all parts that have been measured, as Markdown."""
+    texts = ["# Benchmarks"]
+    for name in (name for name in PARTS if name in report):
+        part = report[name]
+        texts.append(f"## {name}\n\n{part['machine']}; {part['seconds']:.0f} s")
+        if part["lines"]:
+            texts.append(markdown(HEADER, [Line(**line).cells() for line in part["lines"]]))
+        if part["tables"]:
+            texts.append(part["tables"].strip())
+    return "\n\n".join(texts) + "\n"
+
+
 def main() -> None:
-    """Run the chosen parts and write their results."""
+    """Run the chosen parts; each is written when it ends, beside those of earlier runs that were not run again."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--model", type=Path, default=Path("pipeline/domains/arithmetic/shipped"))
@@ -117,19 +131,20 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("reports/bench"), help="without .md and .json")
     options = parser.parse_args()
     made = {"loops": searches, "training": trainings, "grading": grading, "graph": lambda o: graph.lines(o.rounds)}
-    begun = time.perf_counter()
-    lines = [line for part in options.parts if part in made for line in made[part](options)]
-    tables = rows(options) if "rows" in options.parts else ""
+    file = options.output.with_suffix(".json")
+    report: dict[str, Any] = files.read_json(file) if file.is_file() else {}
     here = hardware()
-    where = f"{here['processor']}, {here['cores']} cores, {datetime.now(UTC):%Y-%m-%d}"
-    text = f"{where}; {time.perf_counter() - begun:.0f} s.\n\n{markdown(HEADER, [line.cells() for line in lines])}\n"
-    with replacing(options.output.with_suffix(".md")) as path:
-        path.write_text(f"# Benchmarks\n\n{text}\n{tables}", encoding="utf-8")
-    with replacing(options.output.with_suffix(".json")) as path:
-        path.write_text(
-            json.dumps({"machine": where, "lines": [asdict(line) for line in lines]}, indent=1), encoding="utf-8"
-        )
-    print(text, tables, sep="\n")
+    for part in options.parts:
+        begun = time.perf_counter()
+        lines = made[part](options) if part in made else []
+        tables = rows(options) if part == "rows" else ""
+        where = f"{here['processor']}, {here['cores']} cores, {datetime.now(UTC):%Y-%m-%d}"
+        measured = {"lines": [asdict(line) for line in lines], "tables": tables}
+        report[part] = {"machine": where, "seconds": time.perf_counter() - begun} | measured
+        files.write_json(file, report)
+        with files.replacing(options.output.with_suffix(".md")) as path:
+            path.write_text(document(report), encoding="utf-8")
+        print(document({part: report[part]}), flush=True)
 
 
 if __name__ == "__main__":

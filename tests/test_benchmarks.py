@@ -80,6 +80,22 @@ def test_the_bare_loop_makes_the_first_loss_of_the_training(kind: str, tiny_mode
     assert -sums.sum() / (labels[:, 1:] != -100).sum() == pytest.approx(loss.item(), rel=1e-4)
 
 
+def test_a_part_that_fails_loses_no_part_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*parts: str) -> dict[str, Any]:
+        monkeypatch.setattr(sys, "argv", ["bench", "--output", str(tmp_path / "bench"), "--parts", *parts])
+        bench.main()
+        return dict(json.loads((tmp_path / "bench.json").read_text()))
+
+    monkeypatch.setattr(bench, "trainings", lambda options: [Line("sft", (1.0, 3.0), "s")])
+    monkeypatch.setattr(bench, "grading", lambda options: [Line("grading", (9.0,), "answers/s")])
+    assert set(run("training")) == {"training"}
+    monkeypatch.setattr(bench, "rows", lambda options: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run("grading", "rows")
+    text = (tmp_path / "bench.md").read_text()
+    assert "| sft | 1 | 2 | 3 | 2 | s |" in text and "| grading | 9 | 9 | 9 | 1 | answers/s |" in text
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_all_parts_run_on_a_minimal_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,6 +103,7 @@ def test_all_parts_run_on_a_minimal_size(tmp_path: Path, monkeypatch: pytest.Mon
     sizes = ["--problems", "2", "--rounds", "1", "--rows", "32", "--answers", "20", "--size", "2000"]
     monkeypatch.setattr(sys, "argv", ["bench", *sizes, "--output", str(tmp_path / "bench")])
     bench.main()
-    measures = {line["measure"] for line in json.loads((tmp_path / "bench.json").read_text())["lines"]}
+    report = json.loads((tmp_path / "bench.json").read_text())
+    measures = {line["measure"] for part in report.values() for line in part["lines"]}
     assert {"pool, 128 sequences: event loop / flat replay", "sft: training / bare loop", "grading"} <= measures
     assert "| make_pairs |" in (tmp_path / "bench.md").read_text()
