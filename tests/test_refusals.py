@@ -233,6 +233,7 @@ def run_stage(folder: Path, module: ModuleType, key: str, url: str, **paths: str
     document["annotator"] |= {"kind": "endpoint", "url": url, "model": "m", "key_variable": "TEST_KEY"}
     document["reference"] |= {"url": url, "models": ["m"], "key_variable": "TEST_KEY"}
     document["psrlm"]["eft"] |= {"margin": 0.0, "test_pairs": 1, "train_pairs": 0}
+    document["srlm"]["eft"] |= {"test_rows": 1}
     (folder / "params.yaml").write_text(yaml.safe_dump(document))
     places: dict[str, Any] = {name: folder / path if path else None for name, path in paths.items()}
     running = Stage(module.__name__.removeprefix("stages."), folder / "params.yaml", key, places)

@@ -18,7 +18,7 @@ from pipeline.core.records import Dropped
 
 # What to do about it.
 ANNOTATED = "correct annotator.model, or raise annotator.sampling.max_tokens, which a model's thinking spends too"
-JUDGED = "look at the searches with `psr show`, then search more problems, lower eft.test_pairs or loosen eft's rules"
+JUDGED = "look at the searches with `psr show`, then search more problems, hold fewer out or loosen eft's rules"
 SEARCHED = "read the judgments with `psr show`, then search more problems or wider, or loosen the rule for pairs"
 
 
