@@ -3,8 +3,8 @@
     python -m benchmarks                        # all parts, about 45 minutes on two quiet cores, `loops` half of them
     python -m benchmarks --parts loops training --problems 10 --rounds 1
 
-Ways of one thing are measured in turn, several times; a ratio (x) is of one round. A part is printed as Markdown table
-and written with all values to `--output` (.md and .json) when it ends; parts of earlier runs are kept there. Parts:
+Ways of one thing are measured in turn, several times; a ratio (x) is of one round. A part is printed as a table and
+written with all values to `--output` (.md and .json) when it ends; parts of earlier runs are kept there. Parts:
 `loops` (the event loop beside flat replay, lockstep and one problem at a time; prefix cache; start), `training` (SFT
 and DPO beside a bare PyTorch loop), `grading`, `graph` (`dvc repro` of a finished run), `rows` (memory.py and
 decontaminate.py at two sizes, which print their own tables).

@@ -8,19 +8,21 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow.parquet as pq
 import yaml
 
+from benchmarks.gates import changes
 from pipeline.core import files
 from pipeline.core.config import build, laid_over, read_yaml
-from pipeline.core.means import mean_and_error
-from pipeline.core.records import Preference, Tree
+from pipeline.core.means import mean_and_error, named
+from pipeline.core.records import Answered, Preference, Tree
 from pipeline.methods.psrlm.settings import FILE, Search
 from pipeline.params.profiles import profile
 
 ANSWERS = "answers.parquet"
+Row = TypeVar("Row")
 
 WAYS: dict[str, dict[str, Any]] = {  # keys laid over a run's judge; the first is the reference
     "explain, every verdict": {"full": 1.0},
@@ -37,13 +39,23 @@ SEARCHES: dict[str, dict[str, Any]] = {name: {"judge": over} for name, over in W
     "explain, two waves": {"first_wave": 3},  # of six candidates
     "explain, warmer": {"sampling": {"temperature": 1.2}},  # in the place of 0.8: fewer states of equal candidates
     "explain, warmer, two waves": {"sampling": {"temperature": 1.2}, "first_wave": 3},
+    "explain, one order, warmer, wave of two": {
+        "sampling": {"temperature": 1.2},
+        "first_wave": 2,
+        "judge": {"orders": "single"},
+    },
 }
 
 
-def trees(path: Path) -> Iterator[Tree]:
-    """The trees of a run, of this version's records or of an earlier one's."""
+def recorded(path: Path, kind: type[Row]) -> Iterator[Row]:
+    """Rows of a run, of this version's records or of an earlier one's."""
     for batch in pq.ParquetFile(path).iter_batches(64):
-        yield from (files.record(Tree, row) for row in batch.to_pylist())
+        yield from (files.record(kind, row) for row in batch.to_pylist())
+
+
+def trees(path: Path) -> Iterator[Tree]:
+    """The trees of a run."""
+    return recorded(path, Tree)
 
 
 def settings_of(params: Mapping[str, Any], over: Mapping[str, Any]) -> Search:
@@ -59,18 +71,15 @@ def staged(name: str, folder: Path, key: str, **paths: Path) -> None:
     subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": os.getcwd()})
 
 
-def searched_again(
-    run_folder: Path, folder: Path, over: Mapping[str, Any], key: str, start: Path | None = None
-) -> dict[str, Any]:
-    """A round searched in one way, by the run's model or by `start`: tokens of candidates and verdicts, its pairs."""
+def searched_again(run_folder: Path, policy: Path, folder: Path, over: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A round searched in one way by the model `policy`: tokens of candidates and verdicts, and its pairs."""
     params = read_yaml(run_folder / "params.yaml")
     params["psrlm"]["search"] = settings_of(params, over).model_dump()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-    data = run_folder / "data"
-    policy = start or data / params["rounds"][key]["from"] / "model"
+    problems = run_folder / f"data/problems/round-{key}.parquet"
     made = {"trees": folder / "trees", "stats": folder / "search.json"}
-    staged("search", folder, key, policy=policy, problems=data / f"problems/round-{key}.parquet", **made)
+    staged("search", folder, key, policy=policy, problems=problems, **made)
     made = {"pairs": folder / "pairs", "dropped": folder / "dropped.parquet", "stats": folder / "pairs.json"}
     staged("pairs", folder, key, trees=folder / "trees", searched=folder / "search.json", **made)
     statistics = files.read_json(made["stats"])
@@ -108,11 +117,12 @@ def spent(run_folder: Path) -> dict[str, dict[str, int]]:
 def rounds(run_folder: Path, folder: Path, full: float) -> dict[str, Any]:
     """Every round of a run as it was searched and searched again with savings."""
     numbers = {}
-    for key in read_yaml(run_folder / "params.yaml")["rounds"]:
+    for key, entry in read_yaml(run_folder / "params.yaml")["rounds"].items():
         before = tokens(trees(run_folder / "data" / key / "trees" / FILE))
         rows = files.read(run_folder / "data" / key / "pairs/train.parquet", Preference)
         before |= {"content": files.content(rows)}  # today's hash, whatever version wrote them
-        after = searched_again(run_folder, folder / key, {"judge": {"full": full}}, key)
+        policy = run_folder / "data" / entry["from"] / "model"
+        after = searched_again(run_folder, policy, folder / key, {"judge": {"full": full}}, key)
         saved = 1 - after["verdicts"] / before["verdicts"]
         numbers[key] = {"before": before, "after": after, "saved": saved, "same": before["content"] == after["content"]}
         print(key, numbers[key], flush=True)
@@ -124,25 +134,23 @@ def trained(run_folder: Path, folder: Path, over: Mapping[str, Any], through: in
     what its round cost, its pairs, and its greedy accuracy beside the run's own model on the same problems."""
     rounds_of = read_yaml(run_folder / "params.yaml")["rounds"]
     numbers: dict[str, dict[str, Any]] = {}
-    start = run_folder / "data" / next(iter(rounds_of.values()))["from"] / "model"
+    data = run_folder / "data"
+    start = data / next(iter(rounds_of.values()))["from"] / "model"
     for key in list(rounds_of)[:through]:
         here = folder / key
-        numbers[key] = searched_again(run_folder, here, over, key, start)
+        numbers[key] = searched_again(run_folder, start, here, over, key)
         lost = {"dropped": here / "lost.parquet", "curve": here / "loss.csv", "stats": here / "dpo.json"}
         staged("dpo", here, key, start=start, pairs=here / "pairs", model=here / "model", **lost)
-        data, stats = run_folder / "data", here / "evaluation.json"
-        problems, answers = data / "problems/evaluation.parquet", here / "answers"
+        problems, answers, stats = data / "problems/evaluation.parquet", here / "answers", here / "evaluation.json"
         staged("evaluate", here, key, model=here / "model", problems=problems, answers=answers, stats=stats)
         pooled = files.read_json(stats)["pooled"]
         numbers[key] |= {name: pooled[name] for name in ("accuracy", "accuracy_se")}
-        numbers[key] |= against(answers / ANSWERS, data / key / "evaluation" / ANSWERS)
+        numbers[key] |= beyond(data / key / "evaluation" / ANSWERS, answers / ANSWERS)
         start = here / "model"
     return numbers
 
 
-def against(answers: Path, own: Path) -> dict[str, float]:
+def beyond(own: Path, answers: Path) -> dict[str, float]:
     """Accuracy beyond that of the run's own model on the same problems, and its paired standard error."""
-    columns = (pq.read_table(path, columns=["problem_id", "grade"]) for path in (answers, own))
-    mine, theirs = (dict(zip(*(c.to_pylist() for c in table.columns), strict=True)) for table in columns)
-    difference, error = mean_and_error([float((mine[one] == "right") - (theirs[one] == "right")) for one in theirs])
-    return {"beyond": difference, "beyond_se": error}
+    of_each = changes(*(list(recorded(path, Answered)) for path in (own, answers)))
+    return named("beyond", mean_and_error([float(change) for change in of_each.values()]))

@@ -75,7 +75,7 @@ def test_a_round_judged_again_gives_each_stage_the_paths_that_it_takes(
     numbers = {"content": "", "pairs": 0, "pooled": {"accuracy": 0.0, "accuracy_se": 0.0}}
     monkeypatch.setattr(judged_rounds, "staged", lambda name, folder, key, **paths: calls.update({name: set(paths)}))
     monkeypatch.setattr(judged_rounds, "trees", lambda path: iter(()))
-    monkeypatch.setattr(judged_rounds, "against", lambda answers, own: {})
+    monkeypatch.setattr(judged_rounds, "beyond", lambda own, answers: {})
     monkeypatch.setattr(judged_rounds.files, "read_json", lambda path: numbers)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(profile("tiny")))
     judged_rounds.trained(tmp_path, tmp_path / "again", {}, through=1)

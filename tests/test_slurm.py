@@ -95,14 +95,14 @@ def test_what_the_page_says_for_a_profile_fits_its_gpus(
 
 def test_the_page_says_of_two_ranks_what_the_tests_run() -> None:
     rows = re.findall(r"^\| (SFT|DPO|PRM) \| (.*) \| (.*) \| (.*) \|$", part("Measured"), re.MULTILINE)
-    said = {
+    cells = {
         (row[0].lower(), by): cell for row in rows for by, cell in zip(("ddp", "fsdp", "zero3"), row[1:], strict=True)
     }
     (killed,) = (mark.args[1] for mark in two_ranks_killed.pytestmark if mark.name == "parametrize")
-    assert {pair for pair, cell in said.items() if "goes on when killed" in cell} == set(killed)
+    assert {pair for pair, cell in cells.items() if "goes on when killed" in cell} == set(killed)
     (kinds,) = (mark.args[1] for mark in two_ranks.pytestmark if mark.args[:1] == ("kind",))
     compared = {(kind, by) for kind in kinds for by in ("ddp", "fsdp")}
-    assert {pair for pair, cell in said.items() if cell.startswith("tests")} == compared | set(killed)
+    assert {pair for pair, cell in cells.items() if cell.startswith("tests")} == compared | set(killed)
 
 
 @pytest.mark.slow
