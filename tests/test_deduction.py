@@ -14,7 +14,7 @@ import yaml
 from conftest import assert_roles_keep_apart, phase
 
 from pipeline import params
-from pipeline.core import plugins
+from pipeline.core import files, plugins
 from pipeline.core.config import build
 from pipeline.domains.deduction import authors, base, exact, final, misconceptions, oracle
 from pipeline.domains.deduction import problems as roles
@@ -32,6 +32,7 @@ from pipeline.domains.deduction.theories import (
     signature,
     write,
 )
+from pipeline.language import prompts
 from pipeline.language.steps import body
 from pipeline.training import corpus
 
@@ -258,7 +259,20 @@ def test_the_recipe_trains_a_base_whose_words_are_single_tokens_and_the_same_byt
         assert len(words.encode(f" {word}", add_special_tokens=False)) == 1
 
 
-def test_the_profile_is_the_tiny_one_with_another_world() -> None:
+def test_the_judge_is_asked_in_the_words_that_the_corpus_has_for_two_steps() -> None:
+    """A base of this size loses the skill under words that it never saw (reports/deduction.md)."""
+    assert prompts.template("deduction", "step_judge") == prompts.template("deduction", "examination")
+
+
+def test_the_shipped_base_is_small_and_has_the_shape_of_its_recipe() -> None:
+    recipe = build(Settings, params.profile("deduction")["deduction"], "deduction.").recipe
+    config = files.read_json(base.SHIPPED / "config.json")
+    assert (config["hidden_size"], config["num_hidden_layers"]) == (recipe.width, recipe.layers)
+    assert sum(file.stat().st_size for file in base.SHIPPED.iterdir()) < 5_000_000
+
+
+def test_the_profile_is_the_tiny_one_with_another_world_and_rates_for_it() -> None:
     tiny, own = (yaml.safe_load(params.text(name)) for name in ("tiny", "deduction"))
-    assert {key for key in tiny if own.get(key) != tiny[key]} == {"domain", "prompts", "base", "arithmetic"}
+    changed = {"domain", "prompts", "problems", "arithmetic", "prm", "psrlm", "sft", "dpo"}
+    assert {key for key in tiny if own.get(key) != tiny[key]} == changed
     assert set(own) - set(tiny) == {"deduction"}

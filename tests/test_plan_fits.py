@@ -173,7 +173,7 @@ def test_averaged_splits_of_generated_problems_are_sampled(tmp_path: Path) -> No
 
 
 def test_a_base_that_is_trained_first_has_a_plan_without_its_shape(tmp_path: Path) -> None:
-    settings = read("deduction", tmp_path)
+    settings = read("deduction", tmp_path, base={"model": "train"})
     made = plan(settings, Machine(inference=ONE), 0, 24)
     assert "the base model's own training: not counted" in made.notes and made.model is None
     needs.refuse(settings, Machine(inference=ONE), Devices(0, GIB))
