@@ -172,7 +172,10 @@ def test_averaged_splits_of_generated_problems_are_sampled(tmp_path: Path) -> No
     assert next(line.planned.work.requests for line in lines if line.planned.stage == "evaluate@m1") == 1200 + 16 * 400
 
 
-def test_a_base_that_is_trained_first_has_a_plan_without_its_shape(tmp_path: Path) -> None:
+def test_a_base_that_is_trained_first_where_none_is_shipped_has_a_plan_without_its_shape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.domains.deduction.base.SHIPPED", tmp_path / "none")
     settings = read("deduction", tmp_path, base={"model": "train"})
     made = plan(settings, Machine(inference=ONE), 0, 24)
     assert "the base model's own training: not counted" in made.notes and made.model is None
