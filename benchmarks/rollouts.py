@@ -5,7 +5,7 @@
 run: a finished run of the arithmetic domain, of which M0 and the oracle's held-out steps are read. For each seed M0
 solves fresh problems and continues from each step; labels from the first k continuations are compared with the
 oracle's, and PRMs trained on the same solutions with labels of either kind rate the same held-out steps and search.
-Writes a table (.md) and the numbers (.json).
+Writes a table (.md) and the numbers (.json) after each seed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Bench:
         self.prm, self.inference = load(params, "prm", Prm), load(params, "inference", Inference)
         self.world, self.search = load(params, FAMILY, Settings), load(params, "psrlm.eft_search", EftSearch)
         most = self.prm.rollouts.model_copy(update={"continuations": max(BY)})
-        self.prm = self.prm.model_copy(update={"rollouts": most})
+        self.prm = self.prm.model_copy(update={"rollouts": most, "epochs": options.epochs or self.prm.epochs})
         drawn = problems.training(self.world, seed, "prm", options.problems + options.search, set())
         self.solved, self.searched = drawn[: options.problems], drawn[options.problems :]
 
@@ -156,11 +156,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--problems", type=int, default=150, help="solved and continued")
     parser.add_argument("--search", type=int, default=80, help="problems of the tree search with each PRM")
+    parser.add_argument("--epochs", type=int, default=0, help="of a PRM's training; 0: the run's own")
     parser.add_argument("--output", type=Path, default=Path("reports/rollouts"), help="without its ending")
     options = parser.parse_args()
-    measured = [Bench(options, seed).measure() for seed in options.seeds]
-    options.output.with_suffix(".json").write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
-    options.output.with_suffix(".md").write_text(table(measured) + "\n", encoding="utf-8")
+    measured = []
+    for seed in options.seeds:
+        measured.append(Bench(options, seed).measure())
+        options.output.with_suffix(".json").write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+        options.output.with_suffix(".md").write_text(table(measured) + "\n", encoding="utf-8")
     print(table(measured))
 
 
