@@ -11,7 +11,6 @@ Writes a table (.md) and the numbers (.json) after each seed.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -162,8 +161,9 @@ def main() -> None:
     measured = []
     for seed in options.seeds:
         measured.append(Bench(options, seed).measure())
-        options.output.with_suffix(".json").write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
-        options.output.with_suffix(".md").write_text(table(measured) + "\n", encoding="utf-8")
+        files.write_json(options.output.with_suffix(".json"), measured)
+        with files.replacing(options.output.with_suffix(".md")) as path:
+            path.write_text(table(measured) + "\n", encoding="utf-8")
     print(table(measured))
 
 
