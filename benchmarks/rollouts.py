@@ -39,6 +39,7 @@ from pipeline.training.supervised import train_supervised
 
 BY = (1, 2, 4, 8, 16)
 FAMILY = "arithmetic"
+MARGIN = 0.02  # of two candidates' ratings, as the profile tiny pairs them
 
 
 class Bench:
@@ -100,7 +101,7 @@ class Bench:
         for layer in layers(trees.values()):
             order = sorted(range(len(layer.scores)), key=lambda i: layer.scores[i])
             worst, best = (layer.candidates[i] for i in (order[0], order[-1]))
-            if layer.scores[order[-1]] - layer.scores[order[0]] >= 0.02:
+            if layer.scores[order[-1]] - layer.scores[order[0]] >= MARGIN:
                 picked += 1
                 pair = [oracle.right(layer.prompt, layer.steps, text) for text in (best, worst)]
                 right += pair == [True, False]
@@ -149,6 +150,24 @@ def table(seeds: Sequence[dict[str, Any]]) -> str:
     return markdown(["labels", *names], rows)
 
 
+def document(options: argparse.Namespace, seeds: Sequence[dict[str, Any]]) -> str:
+    """The report: what was run, what the columns are, the table."""
+    sizes = f"--problems {options.problems} --search {options.search} --epochs {options.epochs}"
+    numbers = " ".join(str(seed) for seed in options.seeds[: len(seeds)])
+    return f"""# Step labels from rollouts beside the oracle's
+
+`python -m benchmarks.rollouts --run RUN --seeds {numbers} {sizes}`
+
+M0 solves {options.problems} problems several times and goes on from every step. `hard k`, `soft k`: labels from the
+first k continuations. label_accuracy: share of steps labelled as the oracle does, of its right and of its wrong ones;
+accuracy, f1: of a PRM trained on these labels, on the run's held-out steps; precision: share of the pairs that its
+tree search gives ({options.search} problems, margin {MARGIN}) with the better step right and the worse one wrong.
+Percent, mean over {len(seeds)} seeds with the error between them.
+
+{table(seeds)}
+"""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True)
@@ -163,7 +182,7 @@ def main() -> None:
         measured.append(Bench(options, seed).measure())
         files.write_json(options.output.with_suffix(".json"), measured)
         with files.replacing(options.output.with_suffix(".md")) as path:
-            path.write_text(table(measured) + "\n", encoding="utf-8")
+            path.write_text(document(options, measured), encoding="utf-8")
     print(table(measured))
 
 
