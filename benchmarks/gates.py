@@ -1,7 +1,7 @@
 """The gates of the embedded world for runs of any number of seeds: one Markdown table.
 
     python -m benchmarks.gates RUN [RUN ...]          # folders of finished runs; `make gates RUNS="RUN RUN"`
-    python -m benchmarks.gates RUN --ceiling 79.9     # percent right of M0 after SFT on 5,000 exact solutions
+    python -m benchmarks.gates RUN --ceiling FILE     # reports/ceiling.json of benchmarks.ceiling, for runs of its base
 
 All is read from files that a run writes: answers, reports/metrics.json, .work/runs.jsonl. A run with
 `dpo.loss_weights.sigmoid: 0` (the ablation `only-likelihood`) is the likelihood alone of the run with the same seed; a
@@ -232,10 +232,13 @@ def document(runs: Sequence[Run], ceiling: float | None) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="+", help="folders of finished runs")
-    parser.add_argument("--ceiling", type=float, help="percent right of M0 after SFT on exact solutions")
+    parser.add_argument(
+        "--ceiling", type=Path, help="what M0 reaches after SFT on exact solutions, from benchmarks.ceiling"
+    )
     options = parser.parse_args(arguments)
     try:
-        print(document([Run(folder) for folder in options.runs], options.ceiling), end="")
+        taught = options.ceiling and 100 * read_json(options.ceiling)["taught"]["all"]["accuracy"]
+        print(document([Run(folder) for folder in options.runs], taught), end="")
     except PipelineError as error:
         fail(error)
 
