@@ -1,6 +1,6 @@
 """What a world's base model can reach: after SFT on exact solutions, and with the best of sixteen samples.
 
-    python -m benchmarks.ceiling RUN [RUN ...] [--solutions 5000] [--problems 300]
+    python -m benchmarks.ceiling RUN [RUN ...] [--solutions 5000] [--problems 100]
 
 RUN: a folder of a finished run in one of the embedded worlds, of which the base model, the evaluation problems and the
 section `sft` are read. The exact solutions are drawn as IFT problems are, from a seed that no run uses; they train M0
@@ -43,9 +43,9 @@ def ceiling(run: Path, solutions: int, count: int) -> dict[str, Any]:
         folder = Path(name)
         model = taught(params, base, solutions, folder / "model")
         greedy = answered(params, folder / "taught", model, problems)["answers"]
-        few = [row for part in by_split(files.read(problems, Problem)).values() for row in part[:count]]
-        files.write(folder / "few.parquet", Problem, few)
-        params["evaluate"]["average"] |= {"splits": list(by_split(few)), "samples": SAMPLES}
+        parts = grouped(files.read(problems, Problem), lambda row: row.split)
+        files.write(folder / "few.parquet", Problem, [row for part in parts.values() for row in part[:count]])
+        params["evaluate"]["average"] |= {"splits": list(parts), "samples": SAMPLES}
         own = answered(params, folder / "base", base, folder / "few.parquet")
     return {
         "solutions": solutions,
@@ -77,11 +77,6 @@ def answered(params: dict[str, Any], folder: Path, model: Path, problems: Path) 
     stats = folder / "evaluation.json"
     staged("evaluate", folder, "m0", model=model, problems=problems, answers=folder / "answers", stats=stats)
     return {name: files.read(folder / f"answers/{name}.parquet", Answered) for name in ("answers", "samples")}
-
-
-def by_split(rows: Sequence[Problem]) -> dict[str, list[Problem]]:
-    """Problems of each split."""
-    return grouped(rows, lambda row: row.split)
 
 
 def with_all(rows: Sequence[Answered]) -> dict[str, Sequence[Answered]]:

@@ -33,13 +33,12 @@ from pipeline.inference.loop import run
 from pipeline.inference.settings import Inference
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import eft_search, prm
-from pipeline.methods.psrlm.settings import EftSearch
+from pipeline.methods.psrlm.settings import Eft, EftSearch
 from pipeline.training.settings import Prm
 from pipeline.training.supervised import train_supervised
 
 BY = (1, 2, 4, 8, 16)
 FAMILY = "arithmetic"
-MARGIN = 0.02  # of two candidates' ratings, as the profile tiny pairs them
 
 
 class Bench:
@@ -50,6 +49,7 @@ class Bench:
         params = self.folder / "params.yaml"
         self.prm, self.inference = load(params, "prm", Prm), load(params, "inference", Inference)
         self.world, self.search = load(params, FAMILY, Settings), load(params, "psrlm.eft_search", EftSearch)
+        self.margin = load(params, "psrlm.eft", Eft).margin
         most = self.prm.rollouts.model_copy(update={"continuations": max(BY)})
         self.prm = self.prm.model_copy(update={"rollouts": most, "epochs": options.epochs or self.prm.epochs})
         drawn = problems.training(self.world, seed, "prm", options.problems + options.search, set())
@@ -101,7 +101,7 @@ class Bench:
         for layer in layers(trees.values()):
             order = sorted(range(len(layer.scores)), key=lambda i: layer.scores[i])
             worst, best = (layer.candidates[i] for i in (order[0], order[-1]))
-            if layer.scores[order[-1]] - layer.scores[order[0]] >= MARGIN:
+            if layer.scores[order[-1]] - layer.scores[order[0]] >= self.margin:
                 picked += 1
                 pair = [oracle.right(layer.prompt, layer.steps, text) for text in (best, worst)]
                 right += pair == [True, False]
@@ -161,7 +161,7 @@ def document(options: argparse.Namespace, seeds: Sequence[dict[str, Any]]) -> st
 M0 solves {options.problems} problems several times and goes on from every step. `hard k`, `soft k`: labels from the
 first k continuations. label_accuracy: share of steps labelled as the oracle does, of its right and of its wrong ones;
 accuracy, f1: of a PRM trained on these labels, on the run's held-out steps; precision: share of the pairs that its
-tree search gives ({options.search} problems, margin {MARGIN}) with the better step right and the worse one wrong.
+tree search gives ({options.search} problems, the run's margin) with the better step right and the worse one wrong.
 Percent, mean over {len(seeds)} seeds with the error between them.
 
 {table(seeds)}
