@@ -9,10 +9,11 @@ from functools import partial
 from pipeline.domains import worlds
 from pipeline.domains.arithmetic import exact, misconceptions
 from pipeline.domains.arithmetic.exact import right
-from pipeline.domains.arithmetic.graphs import LARGEST, MONTHS, Graph, compute, generate, reserved, write
+from pipeline.domains.arithmetic.graphs import ITEMS, LARGEST, MONTHS, Graph, compute, generate, reserved, write
 from pipeline.domains.arithmetic.misconceptions import next_step, write_steps
 from pipeline.domains.math.boxes import answer_end
 from pipeline.language import prompts
+from pipeline.language.steps import join
 
 __all__ = [
     "FAMILY", "candidate", "explain", "finished", "longest", "marked", "next_step", "problem", "reserved", "right",
@@ -21,6 +22,19 @@ __all__ = [
 
 FAMILY = "arithmetic"
 explain = partial(worlds.explain, exact)
+_WORDS = [
+    *MONTHS, *ITEMS, *(
+        "apple arrow badge basket beach bell bench bird boat book bottle bowl box branch bread brick bridge brush bucket "
+        "button cabin cake camera candle card carpet castle chair chain chalk cheese circle clock cloud coat coffee coin "
+        "corner cotton cradle crown cup curtain desk dish door dress drum eagle engine fence ferry field finger flag floor "
+        "flower forest fork fruit garden gate glass glove grain grass hammer harbour hat hill honey horse island jacket "
+        "kettle kitchen ladder lake lamp leaf lemon lion lock maple market mirror moon mountain needle nest net ocean "
+        "onion orange oven paint paper pearl pencil piano pillow plate pocket pond queen rabbit rain ribbon ring river "
+        "road roof rope rose sail salt scarf school sheep shelf shell ship shoe silk silver sister snow soap song spoon "
+        "square stair star stone storm sugar sun table tail tiger tower train tree valley village violin wagon wall water "
+        "wheel whistle window winter wolf wood wool yard"
+    ).split(),
+]  # fmt: skip
 
 
 def problem(rng: random.Random) -> tuple[Graph, str]:
@@ -66,6 +80,29 @@ def _other_slip(graph: Graph, known: dict[str, int], rng: random.Random) -> str:
 
 
 def short(rng: random.Random) -> tuple[str, str]:
+    """Words said again in their order, computations with letters in another one, or two lines of which one is right.
+
+    Words are there because copying in order is the look-up that is learned first, and all others come from it (which
+    of two names a sum adds second, which step a note rewrites); letters, A or B after each word or computation,
+    because a note's label is such a look-up too.
+    """
+    kind = rng.random()
+    if kind < 0.1:
+        return _two_lines(rng)
+    if kind < 0.7:
+        lines = again = rng.sample(_WORDS, rng.randint(8, 32))
+        if kind > 0.55:
+            lines = again = [f"{word} {rng.choice('AB')}" for word in lines[::2]]
+    elif kind < 0.9:
+        pairs = [rng.sample(MONTHS, 2) for _ in range(rng.randint(2, 8))]
+        lines, again = [" and ".join(pair) for pair in pairs], ["+".join(pair) for pair in pairs]
+    else:
+        lines = [f"{_even_claim(rng).text()} {rng.choice('AB')}" for _ in range(rng.randint(2, 6))]
+        again = rng.sample(lines, len(lines))
+    return prompts.fill(FAMILY, "again", lines=" ".join(lines)), " ".join(again)
+
+
+def _two_lines(rng: random.Random) -> tuple[str, str]:
     """A short note: one computation with two results, the right line rewritten with its label; one in five has no
     right line (`C`).
 
@@ -80,11 +117,33 @@ def short(rng: random.Random) -> tuple[str, str]:
 
 
 def marked(rng: random.Random) -> tuple[str, str]:
-    """Computations said again, each marked; half of them are wrong."""
+    """A shown solution said again with marks, computations said again with marks, or computations worked out."""
+    kind = rng.random()
+    if kind < 0.35:
+        return _shown_solution(rng)
+    if kind < 0.7:
+        claims = [_even_claim(rng) for _ in range(rng.randint(4, 12))]
+        sums = [(f"{claim.operands[0]}{claim.formula[1]}{claim.operands[1]}", claim.value) for claim in claims]
+        lines = " ".join(text for text, _ in sums)
+        return prompts.fill(FAMILY, "sums", lines=lines), " ".join(f"{text}={value}" for text, value in sums)
     lines = [(_even_claim(rng), rng.random() < 0.5) for _ in range(rng.randint(2, 6))]
     shown = [(line if right else replace(line, value=rng.choice(_wrong(line)))).text() for line, right in lines]
     again = [f"{text} {'right' if right else 'wrong'}" for text, (_, right) in zip(shown, lines, strict=True)]
     return prompts.fill(FAMILY, "marks", lines=" ".join(shown)), " ".join(again)
+
+
+def _shown_solution(rng: random.Random) -> tuple[str, str]:
+    """Somebody's solution, shown and said again with a mark after each step."""
+    while reserved((graph := problem(rng)[0])):
+        pass
+    steps, rate = list[str](), rng.choice((0.0, 0.5, 1.0))
+    while len(steps) < longest(graph) and (not steps or not finished(steps[-1])):
+        odd = rng.random() < 0.15
+        steps.append(candidate(graph, steps, rng) if odd else next_step(graph, steps, rng, rate))
+    labels = [right(graph, steps[:index], step) for index, step in enumerate(steps)]
+    marks = [f"{step} {'right' if label else 'wrong'}" for step, label in zip(steps, labels, strict=True)]
+    prompt = prompts.fill(FAMILY, "solution_label", problem=write(graph), solution=join(steps))
+    return prompt, join(marks)
 
 
 def _wrong(line: exact.Claim) -> list[int]:
