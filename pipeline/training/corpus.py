@@ -61,6 +61,9 @@ class World(Protocol):
     def short(self, rng: random.Random, /) -> tuple[str, str]:
         """A short exercise without a problem: its prompt, and what is written on it."""
 
+    def two_lines(self, rng: random.Random, /) -> tuple[str, str]:
+        """A note without a problem: a prompt with two lines, and the right one rewritten with its label."""
+
     def marked(self, rng: random.Random, /) -> tuple[str, str]:
         """Lines without a problem: the prompt that shows them, and the same lines, each with `right` or `wrong`."""
 
@@ -85,8 +88,11 @@ def documents(world: World, seed: int, phase: Phase, careless_rate: float) -> It
         elif (kind := kind - phase.marks) < 0:
             prompt, answer = world.marked(rng)
             yield Document(prompt, (answer,))
-        elif kind < phase.lines:
+        elif (kind := kind - phase.lines) < 0:
             prompt, answer = world.short(rng)
+            yield Document(prompt, (answer,))
+        elif kind < phase.two_lines:
+            prompt, answer = world.two_lines(rng)
             yield Document(prompt, (answer,))
         else:
             prompt = prompts.fill(world.FAMILY, "reasoning", problem=text)

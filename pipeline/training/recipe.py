@@ -13,8 +13,8 @@ class Phase(Section):
     """One phase of pre-training: shares of the kinds of documents; the rest are solutions with misconceptions.
 
     checks: examiners' notes, some undecided; contrasts: decided ones alone; lines: short exercises without a problem;
-    marks: lines without a problem, marked; homework: marked solutions. matrix_rate: Muon's learning rate for hidden
-    matrices; other_rate: AdamW's for embeddings and norms.
+    two_lines: those of them alone that are short notes; marks: lines without a problem, marked; homework: marked
+    solutions. matrix_rate: Muon's learning rate for hidden matrices; other_rate: AdamW's for embeddings and norms.
     """
 
     documents: Positive
@@ -22,6 +22,7 @@ class Phase(Section):
     homework: Share
     contrasts: Share
     lines: Share
+    two_lines: Share = 0.0
     marks: Share = 0.0
     matrix_rate: float = Field(gt=0)
     other_rate: float = Field(gt=0)

@@ -17,7 +17,7 @@ from pipeline.language.steps import join
 
 __all__ = [
     "FAMILY", "candidate", "explain", "finished", "longest", "marked", "next_step", "problem", "reserved", "right",
-    "short", "write_steps",
+    "short", "two_lines", "write_steps",
 ]  # fmt: skip
 
 FAMILY = "arithmetic"
@@ -88,7 +88,7 @@ def short(rng: random.Random) -> tuple[str, str]:
     """
     kind = rng.random()
     if kind < 0.1:
-        return _two_lines(rng)
+        return two_lines(rng)
     if kind < 0.7:
         lines = again = rng.sample(_WORDS, rng.randint(8, 32))
         if kind > 0.55:
@@ -102,7 +102,7 @@ def short(rng: random.Random) -> tuple[str, str]:
     return prompts.fill(FAMILY, "again", lines=" ".join(lines)), " ".join(again)
 
 
-def _two_lines(rng: random.Random) -> tuple[str, str]:
+def two_lines(rng: random.Random) -> tuple[str, str]:
     """A short note: one computation with two results, the right line rewritten with its label; one in five has no
     right line (`C`).
 

@@ -25,7 +25,7 @@ from pipeline.language import prompts
 
 __all__ = [
     "FAMILY", "candidate", "explain", "finished", "longest", "marked", "next_step", "problem", "reserved", "right",
-    "short", "write_steps",
+    "short", "two_lines", "write_steps",
 ]  # fmt: skip
 
 FAMILY = "deduction"
@@ -82,7 +82,7 @@ def short(rng: random.Random) -> tuple[str, str]:
     """
     kind = rng.random()
     if kind < 0.2:
-        return _two_lines(rng)
+        return two_lines(rng)
     if kind < 0.85:
         lines = again = rng.sample(_WORDS, rng.randint(8, 32))
         if kind > 0.65:
@@ -121,7 +121,7 @@ def _line(rng: random.Random) -> tuple[Claim, bool]:
     return replace(line, fact=fact), False
 
 
-def _two_lines(rng: random.Random) -> tuple[str, str]:
+def two_lines(rng: random.Random) -> tuple[str, str]:
     """Two lines that apply a rule, of which one keeps to its premise and its conclusion, rewritten with its label."""
     name = rng.choice(NAMES)
     premise, stranger, *verbs = rng.sample(VERBS, 4)
