@@ -32,7 +32,6 @@ from pipeline.domains.deduction.theories import (
     signature,
     write,
 )
-from pipeline.language import prompts
 from pipeline.language.steps import body
 from pipeline.training import corpus
 
@@ -257,11 +256,6 @@ def test_the_recipe_trains_a_base_whose_words_are_single_tokens_and_the_same_byt
     words = AutoTokenizer.from_pretrained(tmp_path / "a")
     for word in [*NAMES, *DOERS, *(form for verb in [*VERBS, *TRAVEL] for form in (verb, f"{verb}s"))]:
         assert len(words.encode(f" {word}", add_special_tokens=False)) == 1
-
-
-def test_the_judge_is_asked_in_the_words_that_the_corpus_has_for_two_steps() -> None:
-    """A base of this size loses the skill under words that it never saw (reports/deduction.md)."""
-    assert prompts.template("deduction", "step_judge") == prompts.template("deduction", "examination")
 
 
 def test_the_shipped_base_is_small_and_has_the_shape_of_its_recipe() -> None:

@@ -1,14 +1,19 @@
 import random
+import re
+from collections import Counter
 from pathlib import Path
 
+import pytest
 from conftest import ROOT, assert_roles_keep_apart, phase
 
 from pipeline.core import config, files
 from pipeline.core.records import Node, SearchTree
 from pipeline.domains.arithmetic import authors, exact, misconceptions, oracle
 from pipeline.domains.arithmetic import problems as roles
-from pipeline.domains.arithmetic.graphs import generate, read, reserved, signature, write
+from pipeline.domains.arithmetic.graphs import compute, generate, read, reserved, signature, write
 from pipeline.domains.arithmetic.settings import Settings
+from pipeline.language import prompts
+from pipeline.language.steps import split
 from pipeline.methods.psrlm import eft, judge
 from pipeline.training import corpus
 
@@ -79,3 +84,61 @@ def test_a_larger_split_begins_with_the_smaller_ones_problems() -> None:
     small = roles.evaluation(settings(easy=(2, 3, 5), hard=(6, 7, 5)))
     large = roles.evaluation(settings(easy=(2, 3, 20), hard=(6, 7, 20)))
     assert small == large[:5] + large[20:25]
+
+
+@pytest.mark.parametrize("family", ["arithmetic", "deduction"])
+def test_the_judge_is_asked_in_the_words_that_the_corpus_has_for_two_steps(family: str) -> None:
+    """A base of this size loses the skill under words that it never saw (reports/deduction.md)."""
+    assert prompts.template(family, "step_judge") == prompts.template(family, "examination")
+
+
+def test_the_scorer_is_asked_in_the_words_that_the_corpus_has_for_a_shown_solution() -> None:
+    assert prompts.template("arithmetic", "solution_judge") == prompts.template("arithmetic", "solution_label")
+
+
+def test_short_exercises_say_words_again_in_order_and_computations_in_another() -> None:
+    kinds = Counter[str]()
+    for document in corpus.documents(authors, 5, phase(200, lines=1.0), 0.5):
+        (answer,), lines = document.steps, document.prompt.splitlines()[1:-1]
+        if len(lines) > 1:  # two lines, see below
+            kinds["two lines"] += 1
+        elif "=" in answer:
+            assert sorted(answer.split()) == sorted(lines[0].split())
+            kinds["computations"] += 1
+        else:
+            assert answer.replace("+", " and ") == lines[0]
+            kinds["pairs" if "+" in answer else "words"] += 1
+    assert len(kinds) == 4 and min(kinds.values()) > 5
+
+
+def test_of_two_lines_alone_the_right_one_is_rewritten_with_its_label() -> None:
+    for document in corpus.documents(authors, 5, phase(100, two_lines=1.0), 0.5):
+        (answer,), (first, second) = document.steps, document.prompt.splitlines()[1:3]
+        note, label = answer.rsplit(" (", 1)[0].rsplit(" ", 1)
+        assert (label != "C") == (note in (first.removesuffix(" A"), second.removesuffix(" B")))
+        assert label == "C" or note == {"A": first, "B": second}[label].removesuffix(f" {label}")
+
+
+def test_marked_lines_are_right_where_their_numbers_are_and_shown_solutions_as_the_oracle_says() -> None:
+    kinds = Counter[str]()
+    for document in corpus.documents(authors, 5, phase(100, marks=1.0), 0.5):
+        (answer,) = document.steps
+        if document.prompt.startswith("Work"):
+            assert all(evaluated(text) for text in answer.split())
+            kinds["worked out"] += 1
+        elif "Step 1" in answer:
+            problem, solution = document.prompt.split("Question: ")[1].split("\nSolution:\n")
+            steps = split(solution.split("\n[Check]")[0])
+            assert split(answer) == oracle.mark(problem, steps)[0]
+            kinds["solution"] += 1
+        else:
+            for text, mark in re.findall(r"(\S+) (right|wrong)", answer):
+                assert (mark == "right") == evaluated(text.split("=", 2)[2])
+            kinds["lines"] += 1
+    assert len(kinds) == 3 and min(kinds.values()) > 10
+
+
+def evaluated(text: str) -> bool:
+    """Whether what stands before the equals sign has the value after it."""
+    left, sign, right, value = re.fullmatch(r"(\d+)([-+*])(\d+)=(\d+)", text).groups()
+    return compute(int(left), sign, int(right)) == int(value)

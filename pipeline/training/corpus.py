@@ -55,6 +55,9 @@ class World(Protocol):
     def right(self, problem: Any, steps: list[str], step: str, /) -> bool:
         """Whether a step is a right continuation of `steps`."""
 
+    def mark(self, text: str, steps: list[str], /) -> tuple[list[str], int]:
+        """The steps of a solution, each with `right` or `wrong` after it, and its points, 0 to 5."""
+
     def explain(self, problem: Any, steps: list[str], a: str, b: str, /) -> tuple[str, str]:
         """The right one of two next steps rewritten with its label, and that label: `A`, `B` or `C` for neither."""
 
@@ -91,9 +94,11 @@ def documents(world: World, seed: int, phase: Phase, careless_rate: float) -> It
         elif (kind := kind - phase.lines) < 0:
             prompt, answer = world.short(rng)
             yield Document(prompt, (answer,))
-        elif kind < phase.two_lines:
+        elif (kind := kind - phase.two_lines) < 0:
             prompt, answer = world.two_lines(rng)
             yield Document(prompt, (answer,))
+        elif kind < phase.shown:
+            yield shown(world, problem, text, rng, points=True)
         else:
             prompt = prompts.fill(world.FAMILY, "reasoning", problem=text)
             yield Document(prompt, tuple(world.write_steps(problem, rng, careless_rate)))
@@ -138,11 +143,21 @@ def _closed(note: str, rng: random.Random) -> str:
 
 def homework(world: World, problem: Any, text: str, rng: random.Random) -> Document:
     """Somebody's solution, slips of every kind in it, with a teacher's mark after each step."""
-    rate = rng.choice((0.0, 0.5, 1.0))
-    steps, marked = list[str](), list[str]()
+    marks, _ = world.mark(text, _with_slips(world, problem, rng))
+    return Document(prompts.fill(world.FAMILY, "step_label", problem=text), tuple(marks))
+
+
+def shown(world: World, problem: Any, text: str, rng: random.Random, points: bool) -> Document:
+    """Somebody's solution, slips of every kind in it, shown and said again with marks, and what `points` it gets."""
+    steps = _with_slips(world, problem, rng)
+    marks, number = world.mark(text, steps)
+    prompt = prompts.fill(world.FAMILY, "solution_label", problem=text, solution=join(steps))
+    return Document(prompt, (join(marks) + f"\n({number})" * points,))
+
+
+def _with_slips(world: World, problem: Any, rng: random.Random) -> list[str]:
+    steps, rate = list[str](), rng.choice((0.0, 0.5, 1.0))
     while len(steps) < world.longest(problem) and (not steps or not world.finished(steps[-1])):
         odd = rng.random() < 0.15
-        step = world.candidate(problem, steps, rng) if odd else world.next_step(problem, steps, rng, rate)
-        marked.append(f"{step} {'right' if world.right(problem, steps, step) else 'wrong'}")
-        steps.append(step)
-    return Document(prompts.fill(world.FAMILY, "step_label", problem=text), tuple(marked))
+        steps.append(world.candidate(problem, steps, rng) if odd else world.next_step(problem, steps, rng, rate))
+    return steps

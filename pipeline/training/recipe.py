@@ -13,8 +13,9 @@ class Phase(Section):
     """One phase of pre-training: shares of the kinds of documents; the rest are solutions with misconceptions.
 
     checks: examiners' notes, some undecided; contrasts: decided ones alone; lines: short exercises without a problem;
-    two_lines: those of them alone that are short notes; marks: lines without a problem, marked; homework: marked
-    solutions. matrix_rate: Muon's learning rate for hidden matrices; other_rate: AdamW's for embeddings and norms.
+    two_lines: notes on two lines without a problem; marks: lines without a problem, marked; homework: marked solutions;
+    shown: solutions that the prompt shows, marked and given points. matrix_rate: Muon's learning rate for hidden
+    matrices; other_rate: AdamW's for embeddings and norms.
     """
 
     documents: Positive
@@ -24,6 +25,7 @@ class Phase(Section):
     lines: Share
     two_lines: Share = 0.0
     marks: Share = 0.0
+    shown: Share = 0.0
     matrix_rate: float = Field(gt=0)
     other_rate: float = Field(gt=0)
 

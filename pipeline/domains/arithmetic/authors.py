@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from dataclasses import replace
 from functools import partial
 
@@ -11,30 +12,30 @@ from pipeline.domains.arithmetic import exact, misconceptions
 from pipeline.domains.arithmetic.exact import right
 from pipeline.domains.arithmetic.graphs import ITEMS, LARGEST, MONTHS, Graph, compute, generate, reserved, write
 from pipeline.domains.arithmetic.misconceptions import next_step, write_steps
+from pipeline.domains.arithmetic.oracle import mark
 from pipeline.domains.math.boxes import answer_end
 from pipeline.language import prompts
-from pipeline.language.steps import join
+from pipeline.training import corpus
 
 __all__ = [
-    "FAMILY", "candidate", "explain", "finished", "longest", "marked", "next_step", "problem", "reserved", "right",
-    "short", "two_lines", "write_steps",
+    "FAMILY", "candidate", "explain", "finished", "longest", "mark", "marked", "next_step", "problem", "reserved",
+    "right", "short", "two_lines", "write_steps",
 ]  # fmt: skip
 
 FAMILY = "arithmetic"
 explain = partial(worlds.explain, exact)
-_WORDS = [
-    *MONTHS, *ITEMS, *(
-        "apple arrow badge basket beach bell bench bird boat book bottle bowl box branch bread brick bridge brush bucket "
-        "button cabin cake camera candle card carpet castle chair chain chalk cheese circle clock cloud coat coffee coin "
-        "corner cotton cradle crown cup curtain desk dish door dress drum eagle engine fence ferry field finger flag floor "
-        "flower forest fork fruit garden gate glass glove grain grass hammer harbour hat hill honey horse island jacket "
-        "kettle kitchen ladder lake lamp leaf lemon lion lock maple market mirror moon mountain needle nest net ocean "
-        "onion orange oven paint paper pearl pencil piano pillow plate pocket pond queen rabbit rain ribbon ring river "
-        "road roof rope rose sail salt scarf school sheep shelf shell ship shoe silk silver sister snow soap song spoon "
-        "square stair star stone storm sugar sun table tail tiger tower train tree valley village violin wagon wall water "
-        "wheel whistle window winter wolf wood wool yard"
-    ).split(),
-]  # fmt: skip
+_NOUNS = """
+apple arrow badge basket beach bell bench bird boat book bottle bowl box branch bread brick bridge brush bucket
+button cabin cake camera candle card carpet castle chair chain chalk cheese circle clock cloud coat coffee coin
+corner cotton cradle crown cup curtain desk dish door dress drum eagle engine fence ferry field finger flag floor
+flower forest fork fruit garden gate glass glove grain grass hammer harbour hat hill honey horse island jacket
+kettle kitchen ladder lake lamp leaf lemon lion lock maple market mirror moon mountain needle nest net ocean onion
+orange oven paint paper pearl pencil piano pillow plate pocket pond queen rabbit rain ribbon ring river road roof
+rope rose sail salt scarf school sheep shelf shell ship shoe silk silver sister snow soap song spoon square stair
+star stone storm sugar sun table tail tiger tower train tree valley village violin wagon wall water wheel whistle
+window winter wolf wood wool yard
+"""
+_WORDS = [*MONTHS, *ITEMS, *_NOUNS.split()]
 
 
 def problem(rng: random.Random) -> tuple[Graph, str]:
@@ -134,16 +135,10 @@ def marked(rng: random.Random) -> tuple[str, str]:
 
 def _shown_solution(rng: random.Random) -> tuple[str, str]:
     """Somebody's solution, shown and said again with a mark after each step."""
-    while reserved((graph := problem(rng)[0])):
+    while reserved(graph := problem(rng)[0]):
         pass
-    steps, rate = list[str](), rng.choice((0.0, 0.5, 1.0))
-    while len(steps) < longest(graph) and (not steps or not finished(steps[-1])):
-        odd = rng.random() < 0.15
-        steps.append(candidate(graph, steps, rng) if odd else next_step(graph, steps, rng, rate))
-    labels = [right(graph, steps[:index], step) for index, step in enumerate(steps)]
-    marks = [f"{step} {'right' if label else 'wrong'}" for step, label in zip(steps, labels, strict=True)]
-    prompt = prompts.fill(FAMILY, "solution_label", problem=write(graph), solution=join(steps))
-    return prompt, join(marks)
+    document = corpus.shown(sys.modules[__name__], graph, write(graph), rng, points=False)
+    return document.prompt, document.steps[0]
 
 
 def _wrong(line: exact.Claim) -> list[int]:

@@ -10,6 +10,7 @@ from pipeline.domains import worlds
 from pipeline.domains.deduction import exact
 from pipeline.domains.deduction.exact import Claim, right
 from pipeline.domains.deduction.misconceptions import finished, next_step, slips, write_steps
+from pipeline.domains.deduction.oracle import mark
 from pipeline.domains.deduction.theories import (
     DOERS,
     NAMES,
@@ -24,8 +25,8 @@ from pipeline.domains.deduction.theories import (
 from pipeline.language import prompts
 
 __all__ = [
-    "FAMILY", "candidate", "explain", "finished", "longest", "marked", "next_step", "problem", "reserved", "right",
-    "short", "two_lines", "write_steps",
+    "FAMILY", "candidate", "explain", "finished", "longest", "mark", "marked", "next_step", "problem", "reserved",
+    "right", "short", "two_lines", "write_steps",
 ]  # fmt: skip
 
 FAMILY = "deduction"
