@@ -127,8 +127,8 @@ def both_arms(document: Any) -> None:
 
 def test_methods_are_compared_at_equal_problems_and_a_round_reads_its_methods_section(tmp_path: Path) -> None:
     plan = params.check(path := changed(tmp_path, both_arms))
-    assert plan.round_sizes(200)[2] == {"m2": 300, "s2": 200}
-    assert plan.round_sizes(200)[3] == {"m3": 300}
+    assert plan.round_sizes(200)[2] == {"m2": 100, "s2": 200}
+    assert plan.round_sizes(200)[3] == {"m3": 200}
     assert config.load(path, "srlm.search", srlm.Search, plan.override("s2", "search")).samples == 9
 
 
