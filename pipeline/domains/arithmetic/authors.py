@@ -125,12 +125,12 @@ def marked(rng: random.Random) -> tuple[str, str]:
     if kind < 0.7:
         claims = [_even_claim(rng) for _ in range(rng.randint(4, 12))]
         sums = [(f"{claim.operands[0]}{claim.formula[1]}{claim.operands[1]}", claim.value) for claim in claims]
-        lines = " ".join(text for text, _ in sums)
-        return prompts.fill(FAMILY, "sums", lines=lines), " ".join(f"{text}={value}" for text, value in sums)
+        shown = " ".join(text for text, _ in sums)
+        return prompts.fill(FAMILY, "sums", lines=shown), " ".join(f"{text}={value}" for text, value in sums)
     lines = [(_even_claim(rng), rng.random() < 0.5) for _ in range(rng.randint(2, 6))]
-    shown = [(line if right else replace(line, value=rng.choice(_wrong(line)))).text() for line, right in lines]
-    again = [f"{text} {'right' if right else 'wrong'}" for text, (_, right) in zip(shown, lines, strict=True)]
-    return prompts.fill(FAMILY, "marks", lines=" ".join(shown)), " ".join(again)
+    texts = [(line if right else replace(line, value=rng.choice(_wrong(line)))).text() for line, right in lines]
+    again = [f"{text} {'right' if right else 'wrong'}" for text, (_, right) in zip(texts, lines, strict=True)]
+    return prompts.fill(FAMILY, "marks", lines=" ".join(texts)), " ".join(again)
 
 
 def _shown_solution(rng: random.Random) -> tuple[str, str]:
