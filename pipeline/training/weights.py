@@ -65,11 +65,18 @@ def save_trained(trainer: Any, start: Path, names: set[str], dtype: torch.dtype,
         set_peft_model_state_dict(model, own)
         model = model.merge_and_unload()
         state, names = model.state_dict(), own_names(model)
-    kept = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in state.items()}
     folder.mkdir(parents=True, exist_ok=True)
-    save_torch_state_dict({n: t for n, t in kept.items() if n in names}, folder, max_shard_size=_SHARD)
+    kept = {name: _alone(tensor, dtype) for name, tensor in state.items() if name in names}
+    save_torch_state_dict(kept, folder, max_shard_size=_SHARD)
     model.config.dtype = dtype
     model.config.save_pretrained(folder)
     if model.can_generate():
         model.generation_config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+def _alone(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """A tensor in `dtype` with a storage of its own: one gathered from ranks may be a part of a larger buffer, which
+    safetensors does not save."""
+    tensor = tensor.to(dtype) if tensor.is_floating_point() else tensor
+    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
