@@ -286,7 +286,7 @@ def judged(prompt: str, count: int) -> Reply:
     """An annotator of all three stages that refuses the third problem."""
     if "What is 3?" in prompt:
         return 400, POLICY
-    if "Score" in prompt:
+    if "Mark each step of the solution" in prompt:
         return completion("All right.\nScore: 4")
     if "Step 1: a" in prompt:
         return completion(f"The first. [[{'A' if prompt.index('Step 1: a') < prompt.index('Step 1: b') else 'B'}]]")
