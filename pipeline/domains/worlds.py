@@ -116,6 +116,12 @@ def explain(solver: Solver, problem: Any, steps: list[str], a: str, b: str) -> t
     return f"{body(a if winners == ['A'] else b)} {winners[0]}", winners[0]
 
 
+def words_again(rng: random.Random, words: Sequence[str], letters: bool) -> list[str]:
+    """Words for an exercise that says them again in their order; letters: half as many, each with A or B behind it."""
+    drawn = rng.sample(words, rng.randint(8, 32))
+    return [f"{word} {rng.choice('AB')}" for word in drawn[::2]] if letters else drawn
+
+
 @dataclass(frozen=True)
 class Oracle:
     """What the part `oracle` of a world knows, from a problem's text alone.

@@ -91,9 +91,7 @@ def short(rng: random.Random) -> tuple[str, str]:
     if kind < 0.1:
         return two_lines(rng)
     if kind < 0.7:
-        lines = again = rng.sample(_WORDS, rng.randint(8, 32))
-        if kind > 0.55:
-            lines = again = [f"{word} {rng.choice('AB')}" for word in lines[::2]]
+        lines = again = worlds.words_again(rng, _WORDS, letters=kind > 0.55)
     elif kind < 0.9:
         pairs = [rng.sample(MONTHS, 2) for _ in range(rng.randint(2, 8))]
         lines, again = [" and ".join(pair) for pair in pairs], ["+".join(pair) for pair in pairs]

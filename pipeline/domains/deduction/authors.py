@@ -85,9 +85,7 @@ def short(rng: random.Random) -> tuple[str, str]:
     if kind < 0.2:
         return two_lines(rng)
     if kind < 0.85:
-        lines = again = rng.sample(_WORDS, rng.randint(8, 32))
-        if kind > 0.65:
-            lines = again = [f"{word} {rng.choice('AB')}" for word in lines[::2]]
+        lines = again = worlds.words_again(rng, _WORDS, letters=kind > 0.65)
     else:
         verbs = rng.sample(VERBS, 12)
         lines = [
