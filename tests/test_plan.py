@@ -123,7 +123,8 @@ def test_a_plan_is_near_what_the_default_run_did(tmp_path: Path) -> None:
     """Requests, prompt, sampled and trained tokens of the default run (seed 1), but for dpo@m3 and dpo@m4, whose
     pairs a state fall from one to the other, and for what M0 writes where a verdict is due."""
     run = {
-        "prm_eval": (813, 93_028, 813, 0), "eft_search@psrlm": (37_345, 4_203_772, 345_492, 0),
+        "prm": (0, 0, 0, 383_740), "prm_eval": (813, 93_028, 813, 0),
+        "eft_search@psrlm": (37_345, 4_203_772, 345_492, 0),
         "sft@m1": (0, 0, 0, 305_950), "search@m2": (4340, 537_943, 61_324, 0), "dpo@m2": (0, 0, 0, 57_647),
         "search@m3": (7925, 964_592, 109_486, 0), "search@m4": (10_770, 1_267_460, 144_688, 0),
         "evaluate@m0": (1200, 86_652, 97_647, 0), "evaluate@m4": (1200, 86_652, 97_552, 0),
