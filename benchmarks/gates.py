@@ -31,7 +31,8 @@ NOTE = """\
 Greedy accuracy in percent, differences in points ± one standard error, paired over the evaluation problems; in brackets
 how many standard errors that is. All seeds: the mean over seeds of each problem, its error over problems, and so for
 these seeds alone; SRLM's is the mean of the seeds with the error between them. A gate holds if it holds in every seed
-that measured it, the rejected step if it does for all seeds. Minutes: the last run of every stage."""
+that measured it, the rejected step if it does for all seeds. Minutes: the last run of every stage of M0 to the last
+model."""
 
 Changes = dict[str, int]  # by problem: 1 where it became right, -1 where it became wrong
 
@@ -55,16 +56,17 @@ class Run:
 
     @property
     def minutes(self) -> float | None:
-        """What the last run of each stage of dvc.yaml took."""
+        """What the last run of each stage of dvc.yaml took, those of M0 to the last model and those that all share."""
         runs = provenance.runs(self.folder / ".work/runs.jsonl")
-        return sum(run["seconds"] for stage, run in runs.items() if "/" not in stage) / 60 if runs else None
+        ours = {"", plan.BASE, "psrlm", *self.chain("psrlm")}  # what stands behind the `@` of a stage
+        stages = [stage for stage in runs if "/" not in stage and stage.partition("@")[2] in ours]
+        seconds = [runs[stage]["seconds"] for stage in stages]
+        return sum(seconds) / 60 if seconds else None
 
     def search(self, model: str) -> dict[str, Any]:
-        """A model's step search at evaluation beside its greedy answers."""
-        of_all = self.folder / "reports/diagnostics/scale.json"
-        if model in self.plan.roots and of_all.is_file():
-            return read_json(of_all)
-        return dict(self.metrics[model].get("scale", {}))
+        """A model's step search at evaluation beside its greedy answers: of all problems after `make gates`."""
+        of_all = self.folder / f"reports/diagnostics/search_gain-{model}.json"
+        return read_json(of_all) if of_all.is_file() else dict(self.metrics[model].get("scale", {}))
 
     def answers(self, model: str) -> list[Answered]:
         """The greedy answers of a model."""
@@ -174,7 +176,7 @@ def ceilings(runs: Sequence[Run], ceiling: float | None) -> list[Gate]:
 
 
 def searches(runs: Sequence[Run]) -> list[Gate]:
-    """Search with a model's own judgments against its greedy answers; M1's on all problems after `make gates`."""
+    """Search with a model's own judgments against its greedy answers."""
     first, last = (
         [in_errors(measured(run.search(run.chain("psrlm")[place]), "gain", "+")) for run in runs] for place in (0, -1)
     )

@@ -37,6 +37,8 @@ WAYS: dict[str, dict[str, Any]] = {  # keys laid over a run's judge; the first i
 }
 SEARCHES: dict[str, dict[str, Any]] = {name: {"judge": over} for name, over in WAYS.items()} | {
     "explain, two waves": {"first_wave": 3},  # of six candidates
+    "explain, one if sure": {"first_wave": 1, "sure": 0.9},  # of six candidates
+    "explain, one order, one if sure": {"first_wave": 1, "sure": 0.9, "judge": {"orders": "single"}},
     "explain, warmer": {"sampling": {"temperature": 1.2}},  # in the place of 0.8: fewer states of equal candidates
     "explain, warmer, two waves": {"sampling": {"temperature": 1.2}, "first_wave": 3},
     "explain, one order, warmer, wave of two": {
@@ -56,6 +58,11 @@ def recorded(path: Path, kind: type[Row]) -> Iterator[Row]:
 def trees(path: Path) -> Iterator[Tree]:
     """The trees of a run."""
     return recorded(path, Tree)
+
+
+def rounds_of(params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The rounds of a run in which steps were judged: those of psrlm."""
+    return {key: entry for key, entry in params["rounds"].items() if entry["method"] == "psrlm"}
 
 
 def settings_of(params: Mapping[str, Any], over: Mapping[str, Any]) -> Search:
@@ -102,7 +109,7 @@ def spent(run_folder: Path) -> dict[str, dict[str, int]]:
     """Where the sampled tokens of each round went: into states whose usable candidates are all equal, into others that
     named no best and worst, into decided ones; and the pairs that were kept of these."""
     numbers = {}
-    for key in read_yaml(run_folder / "params.yaml")["rounds"]:
+    for key in rounds_of(read_yaml(run_folder / "params.yaml")):
         data, counts = run_folder / "data" / key, Counter[str]()
         for state in (state for tree in trees(data / "trees" / FILE) for state in tree.states):
             texts = {one.text for one in state.candidates if one.usable}
@@ -117,7 +124,7 @@ def spent(run_folder: Path) -> dict[str, dict[str, int]]:
 def rounds(run_folder: Path, folder: Path, full: float) -> dict[str, Any]:
     """Every round of a run as it was searched and searched again with savings."""
     numbers = {}
-    for key, entry in read_yaml(run_folder / "params.yaml")["rounds"].items():
+    for key, entry in rounds_of(read_yaml(run_folder / "params.yaml")).items():
         before = tokens(trees(run_folder / "data" / key / "trees" / FILE))
         rows = files.read(run_folder / "data" / key / "pairs/train.parquet", Preference)
         before |= {"content": files.content(rows)}  # today's hash, whatever version wrote them
@@ -132,11 +139,11 @@ def rounds(run_folder: Path, folder: Path, full: float) -> dict[str, Any]:
 def trained(run_folder: Path, folder: Path, over: Mapping[str, Any], through: int) -> dict[str, dict[str, Any]]:
     """The run's first `through` rounds again, searched in one way, each from the model of the round before: by model,
     what its round cost, its pairs, and its greedy accuracy beside the run's own model on the same problems."""
-    rounds_of = read_yaml(run_folder / "params.yaml")["rounds"]
+    judged_in = rounds_of(read_yaml(run_folder / "params.yaml"))
     numbers: dict[str, dict[str, Any]] = {}
     data = run_folder / "data"
-    start = data / next(iter(rounds_of.values()))["from"] / "model"
-    for key in list(rounds_of)[:through]:
+    start = data / next(iter(judged_in.values()))["from"] / "model"
+    for key in list(judged_in)[:through]:
         here = folder / key
         numbers[key] = searched_again(run_folder, start, here, over, key)
         lost = {"dropped": here / "lost.parquet", "curve": here / "loss.csv", "stats": here / "dpo.json"}

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.judged_rounds import SEARCHES, WAYS, rounds, settings_of, spent, trained, trees
+from benchmarks.judged_rounds import SEARCHES, WAYS, rounds, rounds_of, settings_of, spent, trained, trees
 from benchmarks.judging_report import document
 from pipeline import domains
 from pipeline.core import files, machine, plugins
@@ -136,7 +136,7 @@ def table(engine: Engine, renderer: Renderer, at: Sequence[At], params: Mapping[
 def of_run(folder: Path, count: int) -> dict[str, Any]:
     """The tables of the first and the last round's states, each judged by the model that searched them."""
     params = read_yaml(folder / "params.yaml")
-    chosen = list(params["rounds"])
+    chosen = list(rounds_of(params))
     numbers = {}
     for key in dict.fromkeys((chosen[0], chosen[-1])):
         at = states(trees(folder / "data" / key / "trees" / FILE), params["domain"], count)

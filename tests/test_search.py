@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -134,6 +135,20 @@ def test_a_first_wave_of_equal_candidates_is_all_that_is_sampled_where_they_are_
 
     def answer(prompt: str, request: Request) -> Completion:
         return Completion(" the same \\boxed{1}." if finish == "stop" else " on and on", finish, 5)
+
+    for tree in grow(renderer, answer, settings).values():
+        assert [candidate.votes for state in tree.states for candidate in state.candidates] == [samples]
+
+
+@pytest.mark.parametrize(("chance", "samples"), [(0.95, 1), (0.9, 1), (0.89, 5)])
+def test_of_a_step_that_the_model_is_sure_of_one_sample_is_all_that_is_sampled(
+    renderer: Renderer, chance: float, samples: int
+) -> None:
+    settings = SETTINGS.model_copy(update={"width": 5, "first_wave": 1, "sure": 0.9})
+
+    def answer(prompt: str, request: Request) -> Completion:
+        logprob = math.log(chance) if request.likelihood else None
+        return Completion(" the same \\boxed{1}.", "stop", 5, logprob=logprob)
 
     for tree in grow(renderer, answer, settings).values():
         assert [candidate.votes for state in tree.states for candidate in state.candidates] == [samples]

@@ -43,7 +43,7 @@ SHIPPED = ROOT / "pipeline/domains/arithmetic/shipped"
 PARAMS = Inference(dtype="float32", max_model_len=768)
 WARM = Sampling(temperature=0.8, top_p=0.95, max_tokens=40)
 JUDGE = judge(structured=True, sampling=Sampling(temperature=0.0, top_p=1.0, max_tokens=6))
-STEPS = Search(width=4, sampling=WARM, max_steps=3, rollbacks=1, judge=JUDGE)
+STEPS = Search(width=4, first_wave=1, sure=0.9, sampling=WARM, max_steps=3, rollbacks=1, judge=JUDGE)
 TREES = EftSearch(width=4, iterations=6, depth=2, exploration=1.0, sampling=WARM, max_steps=3)
 SERVE = (
     "env VLLM_CPU_KVCACHE_SPACE=1 VLLM_CPU_OMP_THREADS_BIND=nobind OMP_NUM_THREADS=1 {python} -m "

@@ -39,4 +39,5 @@ def _completion(choice: dict[str, Any], request: Request) -> Completion:
         tokens=len(choice["token_ids"]),
         ended=finish == "stop" and not isinstance(choice["stop_reason"], str),
         label_logprobs=tuple(first[f"token_id:{token}"] for token in request.labels),
+        logprob=sum(choice["logprobs"]["token_logprobs"]) if request.likelihood else None,
     )

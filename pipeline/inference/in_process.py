@@ -69,7 +69,7 @@ class InProcessEngine:
         self._llm = LLM(**settings)
         self.tokenizer = self._llm.get_tokenizer()
         self._early: list[tuple[str, Completion]] = []
-        self._labels: dict[str, tuple[int, ...]] = {}
+        self._requests: dict[str, Request] = {}
 
     def submit(self, key: str, request: Request, group: int) -> None:
         """Queue one request; one that does not fit the context comes back as `context`, unrun."""
@@ -82,7 +82,7 @@ class InProcessEngine:
         form = StructuredOutputsParams(regex=request.form) if request.form else None
         params = SamplingParams(**request.parameters(), structured_outputs=form)
         self._llm.llm_engine.add_request(key, {"prompt_token_ids": list(request.prompt_ids)}, params)
-        self._labels[key] = request.labels
+        self._requests[key] = request
 
     def step(self) -> list[tuple[str, Completion]]:
         """One engine iteration."""
@@ -95,13 +95,14 @@ class InProcessEngine:
 
     def _completion(self, output: Any) -> Completion:
         first = output.outputs[0]
-        labels = self._labels.pop(output.request_id)
+        request = self._requests.pop(output.request_id)
         return Completion(
             text=first.text,
             finish=first.finish_reason,
             tokens=len(first.token_ids),
             ended=first.finish_reason == "stop" and not isinstance(first.stop_reason, str),
-            label_logprobs=tuple(first.logprobs[0][token].logprob for token in labels) if labels else (),
+            label_logprobs=tuple(first.logprobs[0][token].logprob for token in request.labels),
+            logprob=first.cumulative_logprob if request.likelihood else None,
         )
 
     def close(self) -> None:

@@ -21,8 +21,8 @@ class Request:
     prompt_ids: token ids. max_tokens: cap of the completion. stop: texts at which sampling ends (not returned).
     seed: of this request alone, so that its completion does not depend on order or batch. ends: ids of tokens that end
     the model's turn, beside the model's own. labels: token ids whose log-probabilities at the first position are wanted
-    (the PRM's "+" and "-"). form: regular expression that the completion matches, if max_tokens suffice; "": free.
-    model: which engine.
+    (the PRM's "+" and "-"). likelihood: the completion's own log-probability is wanted. form: regular expression that
+    the completion matches, if max_tokens suffice; "": free. model: which engine.
     """
 
     prompt_ids: tuple[int, ...]
@@ -33,6 +33,7 @@ class Request:
     seed: int = 0
     ends: tuple[int, ...] = ()
     labels: tuple[int, ...] = ()
+    likelihood: bool = False
     form: str = ""
     model: str = "policy"
 
@@ -46,7 +47,7 @@ class Request:
             "seed": self.seed if drawn else None,
             "stop": list(self.stop) or None,
             "stop_token_ids": list(self.ends) or None,
-            "logprobs": len(self.labels) or None,
+            "logprobs": 0 if self.likelihood else len(self.labels) or None,
             "logprob_token_ids": list(self.labels) or None,
         }
         return {name: value for name, value in values.items() if value is not None}
@@ -71,7 +72,8 @@ def samples(
 class Completion:
     """finish: `stop` (stop text or end of sequence), `length` (cap), `context` (prompt too long, nothing run).
 
-    tokens: number of sampled tokens. label_logprobs: natural logarithms, in the order of `Request.labels`.
+    tokens: number of sampled tokens. label_logprobs: natural logarithms, in the order of `Request.labels`. logprob: of
+    all sampled tokens together, at temperature 1; None unless `Request.likelihood`.
     """
 
     text: str
@@ -79,6 +81,7 @@ class Completion:
     tokens: int
     ended: bool = False  # the model gave a token that ends its turn
     label_logprobs: tuple[float, ...] = ()
+    logprob: float | None = None
 
 
 def with_marker(number: int, completion: Completion) -> Completion:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
@@ -24,17 +25,24 @@ def sample(
 def in_waves(
     renderer: Renderer, problem: str, done: Sequence[str], settings: Search, seed: int
 ) -> Generator[list[Request], list[Completion], tuple[Candidate, ...]]:
-    """The distinct candidates of `settings.width` samples, or of the first wave where that holds one usable step alone.
+    """The distinct candidates of `settings.width` samples, or of the first wave where that holds one usable step alone,
+    to which the model gives at least the probability `settings.sure`: the others would hardly differ.
 
     A sample has the seed of its number in either wave, so that a second wave makes the candidates of one wave.
     """
     first = settings.first_wave or settings.width
-    answers = yield sample(renderer, problem, done, first, settings.sampling, seed)
+    requests = sample(renderer, problem, done, first, settings.sampling, seed)
+    answers = yield [replace(one, likelihood=settings.sure > 0) for one in requests]
     distinct = merge(renderer, answers, number=len(done) + 1)
-    if first == settings.width or (len(distinct) == 1 and distinct[0].usable):
+    if first == settings.width or (len(distinct) == 1 and distinct[0].usable and _sure(answers, settings.sure)):
         return distinct
     more = yield sample(renderer, problem, done, settings.width - first, settings.sampling, seed + first)
     return merge(renderer, [*answers, *more], number=len(done) + 1)
+
+
+def _sure(equal: Sequence[Completion], least: float) -> bool:
+    """Whether the model gives completions of one text at least this probability, at temperature 1."""
+    return all(answer.logprob is None or math.exp(answer.logprob) >= least for answer in equal)
 
 
 def merge(renderer: Renderer, answers: Sequence[Completion], number: int) -> tuple[Candidate, ...]:

@@ -75,6 +75,9 @@ class Search(Section):
     first_wave: Count = Field(
         default=0, description="sampled first; the others only where these are not all equal; 0: all at once"
     )
+    sure: float = Field(
+        default=0.0, ge=0, le=1, description="also where the model gives the equal ones less than this probability"
+    )
     max_steps: Positive = Field(description="states visited, rollbacks included")
     rollbacks: Count = Field(description="at most, where all candidates have equally many wins")
     sampling: Sampling
@@ -82,8 +85,12 @@ class Search(Section):
 
     @model_validator(mode="after")
     def _two_waves(self) -> Search:
-        if self.first_wave and not 1 < self.first_wave < self.width:
-            raise ValueError(f"first_wave must be 0, or above 1 and below width ({self.width})")
+        if self.first_wave and not self.first_wave < self.width:
+            raise ValueError(f"first_wave must be 0, or below width ({self.width})")
+        if self.first_wave == 1 and not self.sure:
+            raise ValueError("first_wave: 1 has none to differ from; give sure above 0, or 2 or more")
+        if self.sure and not self.first_wave:
+            raise ValueError("sure is a rule of the first wave; give first_wave 1 or more")
         return self
 
 
