@@ -121,17 +121,17 @@ def spent(run_folder: Path) -> dict[str, dict[str, int]]:
     return numbers
 
 
-def rounds(run_folder: Path, folder: Path, full: float) -> dict[str, Any]:
-    """Every round of a run as it was searched and searched again with savings."""
+def rounds(run_folder: Path, folder: Path) -> dict[str, Any]:
+    """Every round of a run searched again with every verdict, beside the run's own tokens and pairs."""
     numbers = {}
     for key, entry in rounds_of(read_yaml(run_folder / "params.yaml")).items():
-        before = tokens(trees(run_folder / "data" / key / "trees" / FILE))
-        rows = files.read(run_folder / "data" / key / "pairs/train.parquet", Preference)
-        before |= {"content": files.content(rows)}  # today's hash, whatever version wrote them
         policy = run_folder / "data" / entry["from"] / "model"
-        after = searched_again(run_folder, policy, folder / key, {"judge": {"full": full}}, key)
-        saved = 1 - after["verdicts"] / before["verdicts"]
-        numbers[key] = {"before": before, "after": after, "saved": saved, "same": before["content"] == after["content"]}
+        every = searched_again(run_folder, policy, folder / key, {"judge": {"full": 1.0}}, key)
+        own = tokens(trees(run_folder / "data" / key / "trees" / FILE))
+        rows = files.read(run_folder / "data" / key / "pairs/train.parquet", Preference)
+        own |= {"content": files.content(rows)}  # today's hash, whatever version wrote them
+        saved = 1 - own["verdicts"] / every["verdicts"]
+        numbers[key] = {"every": every, "own": own, "saved": saved, "same": every["content"] == own["content"]}
         print(key, numbers[key], flush=True)
     return numbers
 

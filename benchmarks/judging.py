@@ -1,7 +1,7 @@
 """Ways of judging side by side on the same states: what each costs, and what it chooses.
 
     python -m benchmarks.judging RUN [RUN ...]        # states of each run's trees, by the models that searched them
-    python -m benchmarks.judging RUN --rounds         # also every round searched again: its tokens and pairs
+    python -m benchmarks.judging RUN --rounds         # also every round searched again with every verdict
     python -m benchmarks.judging RUN --train          # also M2 trained on the pairs of each way, and its accuracy
     python -m benchmarks.judging RUN --train "explain, two waves" --through 3    # the first three rounds by one way
     python -m benchmarks.judging --model FOLDER --problems round.parquet --params params.yaml
@@ -84,14 +84,14 @@ def judged(
     seconds = time.monotonic() - start
     verdicts = [verdict for ranking in rankings.values() for verdict in ranking.verdicts]
     cost = {"calls": usage.requests, "sampled": usage.sampled_tokens, "prompt": usage.prompt_tokens, "seconds": seconds}
-    cost |= {"unreadable": sum(one.winner is None for one in verdicts) / len(verdicts)}
+    cost |= {"verdicts": len(verdicts), "unreadable": sum(one.winner is None for one in verdicts) / len(verdicts)}
     return [rankings[key] for key in tasks], cost
 
 
 def compared(at: Sequence[At], rankings: Sequence[Ranking], reference: Sequence[Ranking]) -> dict[str, Any]:
     """Agreement with the reference where it is no tie, pairs, and how many of them the oracle calls right."""
     decided = [(one, other) for one, other in zip(rankings, reference, strict=True) if not other.tied]
-    numbers: dict[str, Any] = {"states": len(at)}
+    numbers: dict[str, Any] = {"states": len(at), "decided": len(decided)}
     for name in ("best", "worst") if decided else ():
         same = [not one.tied and getattr(one, name) == getattr(other, name) for one, other in decided]
         numbers[name], numbers[f"{name}_se"] = proportion(same)
@@ -161,10 +161,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="*", type=Path, help="folders of finished runs")
     parser.add_argument("--states", type=int, default=200, help="of each round (200); 0: no table of states")
-    parser.add_argument("--rounds", action="store_true", help="search every round again")
+    parser.add_argument("--rounds", action="store_true", help="search every round again with every verdict")
     parser.add_argument("--train", nargs="*", metavar="WAY", help="train M2 by these ways; none named: all")
     parser.add_argument("--through", type=int, default=1, help="of --train: rounds, each from the one before (1)")
-    parser.add_argument("--full", type=float, default=0.1, help="of --rounds: share of states judged in full (0.1)")
     parser.add_argument("--model", type=Path, help="a model folder, in the place of a run's")
     parser.add_argument("--problems", type=Path, help="of --model: a Parquet file of data/problems")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="of --model: the parameters in force")
@@ -177,7 +176,7 @@ def main() -> None:
             if args.states:
                 report["states"][one.name] = of_run(one, args.states)
             if args.rounds:
-                report["rounds"][one.name] = rounds(one, Path(folder) / one.name, args.full)
+                report["rounds"][one.name] = rounds(one, Path(folder) / one.name)
             if args.train is not None:
                 ways = {way: SEARCHES[way] for way in args.train or SEARCHES}
                 numbers = report["trained"].setdefault(one.name, {})

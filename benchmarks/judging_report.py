@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -39,6 +40,7 @@ TRAINED_HEADER = [
     "beyond the run's",
 ]  # fmt: skip
 
+COUNTS = ("states", "decided", "calls", "verdicts", "sampled", "prompt", "pairs", "condorcet_pairs")
 COLUMNS = {
     "calls": "calls", "sampled": "sampled tokens", "prompt": "prompt tokens", "seconds": "seconds",
     "unreadable": "unreadable", "best": "best agrees", "worst": "worst agrees", "pairs": "pairs",
@@ -66,22 +68,43 @@ def document(report: Mapping[str, Any]) -> str:
             parts.append(f"## {name}: {states_of} states, judged by {model}")
             rows = [[way, *(cell(ways[way], column) for column in COLUMNS)] for way in WAYS if way in ways]
             parts.append(markdown(["way", *COLUMNS.values()], rows))
+    if len(tables := [one for tables in report["states"].values() for one in tables.values()]) > 1:
+        ways = together(tables)
+        rows = [[way, *(cell(ways[way], column) for column in COLUMNS)] for way in WAYS if way in ways]
+        states_of = next(iter(ways.values()))["states"]
+        parts.insert(2, f"## All of them together: {states_of} states\n\n{markdown(['way', *COLUMNS.values()], rows)}")
     if report["rounds"]:
-        parts.append("## Rounds searched again with the savings\n")
-        header = ["run", "round", "verdict tokens before", "after", "saved", "calls before", "after", "pairs"]
+        parts.append("## Rounds searched again with every verdict\n")
+        header = ["run", "round", "verdict tokens", "of the run", "saved", "calls", "of the run", "pairs"]
         rows = []
         for name, numbers in report["rounds"].items():
             for key, one in numbers.items():
-                before, after = one["before"], one["after"]
-                row = [name, key, f"{before['verdicts']:,}", f"{after['verdicts']:,}", f"{100 * one['saved']:.1f}%"]
+                every, own = one["every"], one["own"]
+                row = [name, key, f"{every['verdicts']:,}", f"{own['verdicts']:,}", f"{100 * one['saved']:.1f}%"]
                 same = "the same" if one["same"] else "others"
-                rows.append([*row, f"{before['calls']:,}", f"{after['calls']:,}", f"{same} ({after['content']})"])
+                rows.append([*row, f"{every['calls']:,}", f"{own['calls']:,}", f"{same} ({own['content']})"])
         parts.append(markdown(header, rows))
     if report.get("spent"):
         parts += ["## Where the sampled tokens of a round go", SPENT, markdown(SPENT_HEADER, spent_rows(report))]
     if report["trained"]:
         parts += ["## Models trained on the pairs of each way", TRAINED, markdown(TRAINED_HEADER, trained_rows(report))]
     return "\n\n".join(parts) + "\n"
+
+
+def together(tables: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Numbers of every way over all states: sums, and shares of all that each is a share of."""
+    of = {"unreadable": "verdicts", "best": "decided", "worst": "decided", "right": "pairs"}
+    of |= {"condorcet_right": "condorcet_pairs"}
+    numbers = {}
+    for way in tables[0]:
+        each = [table[way] for table in tables]
+        sums = {name: sum(one[name] for one in each) for name in (*COUNTS, "seconds")}
+        shares = {name: sum(one.get(name, 0) * one[whole] for one in each) for name, whole in of.items()}
+        numbers[way] = sums | {name: shares[name] / sums[of[name]] for name in of if sums[of[name]]}
+        for name in numbers[way].keys() & (of.keys() - {"unreadable"}):
+            share = numbers[way][name]
+            numbers[way][f"{name}_se"] = math.sqrt(share * (1 - share) / sums[of[name]])
+    return numbers
 
 
 def spent_rows(report: Mapping[str, Any]) -> list[list[str]]:
