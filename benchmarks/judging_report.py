@@ -26,7 +26,8 @@ TRAINED = """\
 Each round of a run searched again in one way, from the model that the way made in the round before; the first from the
 run's M1. Beyond the run's: accuracy beyond that of the run's own model (judged by "explain") on the same problems, in
 points with its paired standard error. `explain, warmer` samples candidates at temperature 1.2 in the place of 0.8; in
-two waves the second half of the candidates is sampled only where the first are not all equal."""
+two waves the second half of the candidates is sampled only where the first are not all equal; one if sure: all but the
+first only where the model gives the first a probability below 0.9."""
 SPENT = """\
 As the runs were made, share of all sampled tokens. Equal: all usable candidates are one text, so nothing is judged. Of
 the decided states those are kept as pairs whose best wins all comparisons and that no earlier pair repeats. Tokens
