@@ -267,6 +267,6 @@ def test_the_shipped_base_is_small_and_has_the_shape_of_its_recipe() -> None:
 
 def test_the_profile_is_the_tiny_one_with_another_world_and_rates_for_it() -> None:
     tiny, own = (yaml.safe_load(params.text(name)) for name in ("tiny", "deduction"))
-    changed = {"domain", "prompts", "rounds", "problems", "arithmetic", "psrlm"}
+    changed = {"domain", "prompts", "rounds", "problems", "arithmetic", "psrlm", "scale"}
     assert {key for key in tiny if own.get(key) != tiny[key]} == changed
     assert set(own) - set(tiny) == {"deduction"}

@@ -139,6 +139,7 @@ def test_docstrings_comments_and_descriptions_rerun_nothing(
 
 
 ORACLE = {"problems", "base", "prm_data", "eft.psrlm", "eft.srlm", "gates", "control_pairs", "layer_judging"}
+SAMPLED = {"variant.scpo", "variant.correct"}  # of whole solutions, sampled as SRLM does
 
 
 @pytest.mark.parametrize(
@@ -148,9 +149,9 @@ ORACLE = {"problems", "base", "prm_data", "eft.psrlm", "eft.srlm", "gates", "con
         ("pipeline/report/template.html", "<h1>", "<h1>Our ", {"report"}),
         ("pipeline/data/known.yaml", "gsm8k:", "gsm8k-2:", {"problems", "prm_data", "eft.psrlm", "eft.srlm"}),
         ("pipeline/methods/psrlm/pairs.py", '"gap"', '"small_gap"', {"pairs.psrlm"}),
-        ("pipeline/methods/srlm/pairs.py", '"gap"', '"small_gap"', {"pairs.srlm"}),
+        ("pipeline/methods/srlm/pairs.py", '"gap"', '"small_gap"', {"pairs.srlm", *SAMPLED}),
         ("pipeline/methods/pairings/outcome.py", '"unfinished"', '"no_end"', {"variant.outcome"}),
-        ("pipeline/methods/srlm/search.py", '"no_answer"', '"none"', {"search.srlm", "eft_search.srlm"}),
+        ("pipeline/methods/srlm/search.py", '"no_answer"', '"none"', {"search.srlm", "eft_search.srlm", *SAMPLED}),
         ("pipeline/training/preference.py", '"consistency"', '"weight"', {"dpo"}),
         ("pipeline/domains/arithmetic/exact.py", "The answer is", "It is", ORACLE),
     ],
