@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.judged_rounds import WAYS
+from pipeline.core.means import named, proportion
 from pipeline.core.terminal import markdown
 
 NOTE = """\
@@ -41,7 +41,11 @@ TRAINED_HEADER = [
     "beyond the run's",
 ]  # fmt: skip
 
-COUNTS = ("states", "decided", "calls", "verdicts", "sampled", "prompt", "pairs", "condorcet_pairs")
+SUMS = ("states", "decided", "calls", "verdicts", "sampled", "prompt", "seconds", "pairs", "condorcet_pairs")
+WHOLES = {  # what each share is a share of
+    "unreadable": "verdicts", "best": "decided", "worst": "decided", "right": "pairs",
+    "condorcet_right": "condorcet_pairs",
+}  # fmt: skip
 COLUMNS = {
     "calls": "calls", "sampled": "sampled tokens", "prompt": "prompt tokens", "seconds": "seconds",
     "unreadable": "unreadable", "best": "best agrees", "worst": "worst agrees", "pairs": "pairs",
@@ -60,20 +64,21 @@ def cell(numbers: Mapping[str, Any], name: str) -> str:
     return f"{value:.1f}" if name == "seconds" else f"{value:,}"
 
 
+def section(title: str, ways: Mapping[str, Any]) -> str:
+    """The table of the ways on the same states; `{states}` of the title is their number."""
+    rows = [[way, *(cell(ways[way], column) for column in COLUMNS)] for way in WAYS if way in ways]
+    heading = title.replace("{states}", str(next(iter(ways.values()))["states"]))
+    return f"## {heading}\n\n{markdown(['way', *COLUMNS.values()], rows)}"
+
+
 def document(report: Mapping[str, Any]) -> str:
     """The whole report."""
     parts = ["# Ways of judging", NOTE]
     for name, tables in report["states"].items():
         for model, ways in tables.items():
-            states_of = next(iter(ways.values()))["states"]
-            parts.append(f"## {name}: {states_of} states, judged by {model}")
-            rows = [[way, *(cell(ways[way], column) for column in COLUMNS)] for way in WAYS if way in ways]
-            parts.append(markdown(["way", *COLUMNS.values()], rows))
+            parts.append(section(f"{name}: {{states}} states, judged by {model}", ways))
     if len(tables := [one for tables in report["states"].values() for one in tables.values()]) > 1:
-        ways = together(tables)
-        rows = [[way, *(cell(ways[way], column) for column in COLUMNS)] for way in WAYS if way in ways]
-        states_of = next(iter(ways.values()))["states"]
-        parts.insert(2, f"## All of them together: {states_of} states\n\n{markdown(['way', *COLUMNS.values()], rows)}")
+        parts.insert(2, section("All of them together: {states} states", together(tables)))
     if report["rounds"]:
         parts.append("## Rounds searched again with every verdict\n")
         header = ["run", "round", "verdict tokens", "of the run", "saved", "calls", "of the run", "pairs"]
@@ -93,18 +98,17 @@ def document(report: Mapping[str, Any]) -> str:
 
 
 def together(tables: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Numbers of every way over all states: sums, and shares of all that each is a share of."""
-    of = {"unreadable": "verdicts", "best": "decided", "worst": "decided", "right": "pairs"}
-    of |= {"condorcet_right": "condorcet_pairs"}
-    numbers = {}
+    """Numbers of every way over all states: sums, and shares of all that each is a share of, where it was measured."""
+    numbers: dict[str, dict[str, Any]] = {}
     for way in tables[0]:
         each = [table[way] for table in tables]
-        sums = {name: sum(one[name] for one in each) for name in (*COUNTS, "seconds")}
-        shares = {name: sum(one.get(name, 0) * one[whole] for one in each) for name, whole in of.items()}
-        numbers[way] = sums | {name: shares[name] / sums[of[name]] for name in of if sums[of[name]]}
-        for name in numbers[way].keys() & (of.keys() - {"unreadable"}):
-            share = numbers[way][name]
-            numbers[way][f"{name}_se"] = math.sqrt(share * (1 - share) / sums[of[name]])
+        numbers[way] = {name: sum(one[name] for one in each) for name in SUMS}
+        for name, whole in WHOLES.items():
+            known = [one for one in each if name in one]
+            count, hits = sum(one[whole] for one in known), round(sum(one[name] * one[whole] for one in known))
+            if count:
+                numbers[way] |= named(name, proportion([number < hits for number in range(count)]))
+        numbers[way].pop("unreadable_se", None)  # verdicts on one state are no independent units
     return numbers
 
 
