@@ -155,7 +155,13 @@ class ServedEngine:
     def _keep(self, work: Any) -> None:
         task = self._loop.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """What a task raised is raised again by `step`, in the thread that waits for it."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self._finish(error)
 
     def _finish(self, done: list[tuple[str, Completion]] | BaseException) -> None:
         self._done.put(done)
@@ -163,22 +169,19 @@ class ServedEngine:
             self._wakeup.send(b"\0")
 
     async def _work_off(self, ask: _Ask) -> None:
-        try:
-            for _ in range(_TRIES):
-                server = await self._living(ask.group)
-                async with self._slots[server.url]:
-                    if server.down:
-                        continue
-                    try:
-                        replies = await completions.ask(server, server.name, ask.request, len(ask.keys))
-                    except NoAnswer as error:
-                        self._leave_out(server, str(error))
-                        continue
-                self._finish(list(zip(ask.keys, replies, strict=True)))
-                return
-            raise PipelineError(self._no_answer(f"a request was sent to servers {_TRIES} times"))
-        except Exception as error:
-            self._finish(error)
+        for _ in range(_TRIES):
+            server = await self._living(ask.group)
+            async with self._slots[server.url]:
+                if server.down:
+                    continue
+                try:
+                    replies = await completions.ask(server, server.name, ask.request, len(ask.keys))
+                except NoAnswer as error:
+                    self._leave_out(server, str(error))
+                    continue
+            self._finish(list(zip(ask.keys, replies, strict=True)))
+            return
+        raise PipelineError(self._no_answer(f"a request was sent to servers {_TRIES} times"))
 
     async def _living(self, group: int) -> Server:
         """The server of a task; the next one that answers where it does not. Raises PipelineError where none does."""
