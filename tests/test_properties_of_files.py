@@ -180,6 +180,14 @@ def test_comments_docstrings_and_layout_are_in_no_fingerprint(
     assert digest(ast.unparse(tree)) == before
 
 
+def test_what_python_compiled_is_in_no_fingerprint(digest: Any, tmp_path: Path) -> None:
+    source = 'LEFT_OUT = "__pycache__"'
+    before = digest(source)
+    (tmp_path / "stages/__pycache__").mkdir()
+    (tmp_path / "stages/__pycache__/one.cpython-312.pyc").write_bytes(b"compiled")
+    assert digest(source) == before
+
+
 @within_a_folder
 @given(st.sampled_from(MODULES), st.randoms(use_true_random=False))
 def test_a_changed_constant_changes_the_fingerprint(digest: Any, module: str, drawn: random.Random) -> None:

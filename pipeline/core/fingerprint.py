@@ -21,6 +21,7 @@ from pipeline.core.errors import PipelineError
 
 PROMPTS = Path("prompts")
 _NAME = re.compile(r"\w[\w.-]*")  # of a file beside a module
+_COMPILED = "__pycache__"
 _FILLS = "pipeline.language.prompts"
 _GRADES = "pipeline.domains.graders.pool"
 _KINDS = {"methods": "pipeline.methods", "domains": "pipeline.domains", "pairings": "pipeline.methods.pairings"}
@@ -69,7 +70,7 @@ def folder(path: Path) -> str:
         raise PipelineError(f"prompts.family: there is no folder {path}; give one of those in {path.parent}/")
     digest = hashlib.sha256()
     for file in sorted(path.rglob("*")):
-        if file.is_file() and "__pycache__" not in file.parts:
+        if file.is_file() and _COMPILED not in file.parts:
             digest.update(f"{file.relative_to(path)} ".encode() + hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
 
@@ -144,5 +145,7 @@ def _read(module: str) -> _Module:
 
 
 def _is_data(path: Path) -> bool:
-    """Whether a file, or a folder of files, is no code."""
-    return path.suffix != ".py" and (path.is_file() or (path.is_dir() and not (path / "__init__.py").exists()))
+    """Whether a file, or a folder of files, is no code; what Python compiles is code wherever it keeps that."""
+    if path.suffix == ".py" or path.name == _COMPILED:
+        return False
+    return path.is_file() or (path.is_dir() and not (path / "__init__.py").exists())
