@@ -72,7 +72,10 @@ FAULTS = [
     ("dpo/loss_weights", {"sft": 0, "sigmoid": 0}, "one of sigmoid and sft must be above 0, is "),
     ("arithmetic/recipe/width", 48, "must be a multiple of 32, is 48"),
     ("annotator/max_requests", -1, "must be greater than or equal to 0, is -1"),
-    ("psrlm/search/first_wave", 1, "psrlm.search: first_wave: 1 has none to differ from; give sure "),
+    (
+        "psrlm/search/first_wave", 1,
+        "psrlm.search: first_wave: 1 has none to differ from; give sure above 0, or 2 or more, is ",
+    ),
     ("scale/search/first_wave", 6, "scale.search: first_wave must be 0, or below width (6), is "),
     ("scale/search/sure", 0.9, "scale.search: sure is a rule of the first wave; give first_wave 1 or more, is "),
     ("psrlm/search/sure", 90, "must be less than or equal to 1, is 90"),
