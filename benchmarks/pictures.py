@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.gates import Run
 from pipeline.core import plan
 from pipeline.core.command import fail
 from pipeline.core.errors import PipelineError
-from pipeline.core.files import read_json, replacing
+from pipeline.core.files import replacing
 from pipeline.report import chart
 from pipeline.report.chart import Chart, Point, Series
 
@@ -28,21 +29,20 @@ BYTES = 200_000
 
 
 def curve(runs: Sequence[Path], trained: bool = False) -> Chart:
-    """Average greedy accuracy of every model of each run that is no variant, with one standard error.
+    """Average greedy accuracy of M0 and of each model of a run's first method, with one standard error.
 
     trained: from the first trained model on, on a scale that shows the errors, the runs a little apart.
     """
     lines = []
-    for index, run in enumerate(runs):
+    for index, folder in enumerate(runs):
         apart = 0.1 * (index - len(runs) // 2) if trained else 0.0
-        models = plan.load(run / "params.yaml")
-        metrics = read_json(run / "reports/metrics.json")
+        run = Run(folder)
+        models = run.plan
+        method = next(iter(models.roots.values())).method
         points = [
             Point(models.iteration(m) + apart, 100 * part["accuracy"], "" if apart else m, 100 * part["accuracy_se"])
-            for m in models.names()
-            if m not in models.variants
-            and models.iteration(m) >= trained
-            and (part := metrics.get(m, {}).get("average"))
+            for m in (plan.BASE, *run.chain(method))
+            if models.iteration(m) >= trained and (part := run.metrics.get(m, {}).get("average"))
         ]
         lines.append(Series(f"seed {models.seed}", tuple(points)))
     title = "the trained ones, ± one standard error" if trained else "greedy accuracy, %"

@@ -126,6 +126,12 @@ def test_the_curve_has_a_line_for_each_seed_with_its_standard_errors(tmp_path: P
         assert series.points[1].error == pytest.approx(100 * (0.4 * 0.6 / PROBLEMS) ** 0.5)
 
 
+def test_the_curve_of_a_run_of_both_methods_is_that_of_its_first(tmp_path: Path) -> None:
+    both = run(tmp_path / "both", RISING | {"s1": 60, "s2": 70, "s3": 80, "s4": 90})
+    (series,) = pictures.curve([both]).series
+    assert [point.label for point in series.points] == list(RISING)
+
+
 def test_without_a_browser_the_curve_is_drawn_and_one_line_says_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
