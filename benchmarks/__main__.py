@@ -50,11 +50,11 @@ def generated(name: str, count: int) -> list[Problem]:
 
 
 def searches(options: argparse.Namespace) -> list[Line]:
-    """The loops on a pool that takes more sequences than there are and on a full one, and on one server."""
+    """The loops on a pool and on a server, each with more seats for sequences than there are, and full."""
     lines: list[Line] = []
     search = config.build(Search, profile("tiny")["psrlm"]["search"], "tiny: psrlm.search")
     params = Inference(dtype="float32", max_model_len=1024)
-    for sequences, server in ((128, False), (8, False), (128, True)):
+    for sequences, server in ((128, False), (8, False), (128, True), (8, True)):
         served = {"replicas": 1, "serve": loops.SERVE} if server else {"serve": ""}
         here = machine.load().inference.model_copy(update={"max_num_seqs": sequences, "endpoints": (), **served})
         setting = loops.Setting(options.model, generated("round", options.problems), params, here, search)

@@ -1,15 +1,16 @@
 """The event loop beside other ways to drive the same searches: lockstep by depth, one problem at a time, flat replay.
 
 Flat replay sends all requests of a search that was recorded at once, without what each of them waits for: nothing that
-asks the same of the same engine is faster. Every run has a fresh engine: none finds the prefix cache of another.
+asks the same of the same engine is faster. Every run has a fresh engine, or a server whose prefix cache was emptied:
+none finds the cache of another.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from pipeline.core.records import Problem
 from pipeline.inference.engines import open_engines
 from pipeline.inference.loop import run
 from pipeline.inference.requests import Completion, Engine, Request, Task
+from pipeline.inference.served import ServedEngine
 from pipeline.inference.settings import Inference
 from pipeline.language.renderer import Renderer
 from pipeline.methods.psrlm import search
@@ -29,8 +31,8 @@ from pipeline.methods.psrlm.settings import Search
 
 BLOCK = 32  # tokens of a block of the CPU engine's cache, as pipeline/inference/in_process.py sets it
 SERVE = (
-    "env VLLM_CPU_KVCACHE_SPACE=1 VLLM_CPU_OMP_THREADS_BIND=nobind OMP_NUM_THREADS=1 {python} -m "
-    "vllm.entrypoints.openai.api_server --model {model} --host {host} --port {port} --dtype {dtype} --max-model-len "
+    "env VLLM_CPU_KVCACHE_SPACE=1 VLLM_CPU_OMP_THREADS_BIND=nobind OMP_NUM_THREADS=1 VLLM_SERVER_DEV_MODE=1 {python} "
+    "-m vllm.entrypoints.openai.api_server --model {model} --host {host} --port {port} --dtype {dtype} --max-model-len "
     "{max_model_len} --max-num-seqs {max_num_seqs} --load-format safetensors --generation-config vllm --enforce-eager "
     "--block-size 32 --num-gpu-blocks-override 2048 --no-enable-chunked-prefill --max-num-batched-tokens 8192"
 )
@@ -99,20 +101,29 @@ def allowed(requests: Iterable[tuple[Request, int]], replicas: int) -> float:
 
 @dataclass(frozen=True)
 class Setting:
-    """What is searched, and on which engine."""
+    """What is searched, and on which engine. running: a server that all runs share; None: each starts an engine."""
 
     model: Path
     problems: list[Problem]
     params: Inference
     here: machine.Inference
     search: Search
+    running: ServedEngine | None = None
 
     @contextmanager
     def opened(self) -> Iterator[tuple[Engine, Tasks]]:
-        """A fresh engine, and the tasks of all problems."""
+        """An engine without a prefix cache, and the tasks of all problems."""
+        if self.running:
+            httpx.post(f"{self.running._servers[0].url}/reset_prefix_cache").raise_for_status()
+            yield self.running, self.tasks(self.running)
+            return
         with open_engines({"policy": self.model}, self.params, self.here) as engines:
-            renderer = Renderer(engines["policy"].tokenizer, "arithmetic")
-            yield engines["policy"], {p.problem_id: search.search(renderer, p, self.search, 1) for p in self.problems}
+            yield engines["policy"], self.tasks(engines["policy"])
+
+    def tasks(self, engine: Engine) -> Tasks:
+        """The searches of all problems, none begun."""
+        renderer = Renderer(engine.tokenizer, "arithmetic")
+        return {p.problem_id: search.search(renderer, p, self.search, 1) for p in self.problems}
 
     def seconds(self, way: Callable[[Engine, Tasks], object]) -> float:
         """How long one way takes, the engine's start left out."""
@@ -135,32 +146,40 @@ class Setting:
             return recording.requests
 
     def cache(self, requests: list[tuple[Request, int]]) -> float:
-        """The share of prompt tokens that a server found in its prefix cache, of the share that `allowed` counts."""
+        """The share of prompt tokens that the shared server finds in its cache, of the share that `allowed` counts."""
         with self.opened() as (engine, tasks):
+            before = self._counters()
             event_loop(engine, tasks)
-            text = httpx.get(f"{engine._servers[0].url}/metrics").text
-        counters = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("vllm:prefix_cache"))
-        hits, queries = (
-            sum(float(v) for k, v in counters.items() if k.startswith(f"vllm:prefix_cache_{name}_total"))
-            for name in ("hits", "queries")
-        )
+            hits, queries = (last - first for first, last in zip(before, self._counters(), strict=True))
         return hits / queries / allowed(requests, 1)
+
+    def _counters(self) -> list[float]:
+        assert self.running
+        shown = httpx.get(f"{self.running._servers[0].url}/metrics").text.splitlines()
+        names = ("prefix_cache_hits_total", "prefix_cache_queries_total")
+        return [sum(float(l.rsplit(" ", 1)[1]) for l in shown if l.startswith(f"vllm:{name}{{")) for name in names]
 
 
 def lines(setting: Setting, rounds: int, server: bool) -> list[Line]:
-    """All ways on the engine of a setting; on a server the event loop and flat replay, and what its cache does."""
+    """All ways on the engine of a setting, its start, and what the prefix cache of a server does."""
     name = f"{'server' if server else 'pool'}, {setting.here.max_num_seqs} sequences"
-    requests = setting.recorded()
-    ways: dict[str, Callable[[Engine, Tasks], object]] = {
-        "flat replay": lambda engine, tasks: replay(engine, requests),
-        "event loop": event_loop,
-    }
-    if not server:
-        ways |= {"lockstep": lockstep, "one problem at a time": partial(event_loop, window=1)}
-    measured = against(
-        name, interleaved({way: partial(setting.seconds, run) for way, run in ways.items()}, rounds), "s"
-    )
-    measured.append(Line(f"{name}: start of an engine", tuple(setting.start() for _ in range(rounds)), "s"))
-    if server:
-        measured.append(Line(f"{name}: prefix cache, hits of what prompts allow", (setting.cache(requests),), "share"))
-    return [Line(f"{name}: requests", (float(len(requests)),), ""), *measured]
+    started = Line(f"{name}: start of an engine", tuple(setting.start() for _ in range(rounds)), "s")
+    with ExitStack() as stack:
+        if server:
+            engine, _ = stack.enter_context(setting.opened())
+            assert isinstance(engine, ServedEngine)
+            setting = replace(setting, running=engine)
+        requests = setting.recorded()
+        ways: dict[str, Callable[[Engine, Tasks], object]] = {
+            "flat replay": lambda engine, tasks: replay(engine, requests),
+            "event loop": event_loop,
+            "lockstep": lockstep,
+            "one problem at a time": partial(event_loop, window=1),
+        }
+        jobs = {way: partial(setting.seconds, drive) for way, drive in ways.items()}
+        measured = [Line(f"{name}: requests", (float(len(requests)),), "")]
+        measured += against(name, interleaved(jobs, rounds), "s")
+        if server:
+            share = setting.cache(requests)
+            measured.append(Line(f"{name}: prefix cache, hits of what prompts allow", (share,), "share"))
+    return [*measured, started]
