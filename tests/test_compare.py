@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.compare import compare
-from pipeline.cli.compare.runs import JUDGE, Run, paired
+from pipeline.cli.compare.runs import Run, paired
 from pipeline.core import files
 from pipeline.core.errors import PipelineError
 from pipeline.core.records import Answered, JudgedPair
@@ -123,7 +123,7 @@ def test_paired_differences_are_those_of_the_metrics() -> None:
     judged = paired(run.judgments("m1"), run.judgments("m2"))
     assert {metric for _, metric in judged} == {"judge_accuracy", "consistency"}
     for (_, metric), (difference, _) in judged.items():
-        assert difference == pytest.approx(after[JUDGE][metric] - before[JUDGE][metric], abs=2e-6)
+        assert difference == pytest.approx(after["judge-psrlm"][metric] - before["judge-psrlm"][metric], abs=2e-6)
 
 
 @pytest.mark.usefixtures("there")

@@ -120,7 +120,7 @@ def test_every_model_is_in_the_report_with_accuracy_judge_and_steps(clone: Path)
     assert list(metrics) == ["m0", "m1", "m2"]
     for stats in metrics.values():
         assert stats["evaluation"]["pooled"]["problems"] == 60
-        assert {"accuracy", "accuracy_se", "boxed", "steps"} <= set(stats["evaluation"]["pooled"])
+        assert {"accuracy", "accuracy_se", "answered", "steps"} <= set(stats["evaluation"]["pooled"])
         assert {"judge_accuracy", "consistency"} <= set(stats["judge-psrlm"])
     assert metrics["m0"]["judge-psrlm"]["shots"] == 3
     assert "delta_pooled" in metrics["m2"]["delta"]

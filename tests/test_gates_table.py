@@ -41,7 +41,7 @@ def run(folder: Path, right: Mapping[str, int], seed: int = 1, **changed: Any) -
         rows = answers(count)
         files.write(folder / f"data/{model}/evaluation/answers.parquet", Answered, rows)
         share = count / PROBLEMS
-        part = {"accuracy": share, "accuracy_se": (share * (1 - share) / PROBLEMS) ** 0.5, "boxed": 1.0}
+        part = {"accuracy": share, "accuracy_se": (share * (1 - share) / PROBLEMS) ** 0.5}
         metrics[model] = {"evaluation": {"pooled": part}, "average": average([part])}
         metrics[model] |= {"judge-srlm": {"order_accuracy": 0.72, "order_accuracy_se": 0.02}} if model == "s1" else {}
     metrics["m4"]["scale"] = {"gain": -0.02, "gain_se": 0.01}

@@ -32,7 +32,7 @@ MODELS = ("m0", "m1", "m2", "m3")
 def part(accuracy: float) -> dict[str, float]:
     error = (accuracy * (1 - accuracy) / 50) ** 0.5
     measured = {"accuracy": accuracy, "steps": 4 + accuracy, "step_characters": 20 + 3 * accuracy}
-    return {"problems": 50, "boxed": 0.9, **measured, **{f"{name}_se": error for name in measured}}
+    return {"problems": 50, "answered": 0.9, **measured, **{f"{name}_se": error for name in measured}}
 
 
 def tree(number: int) -> Tree:
@@ -218,6 +218,14 @@ def test_a_round_that_scores_whole_solutions_has_rows_and_no_trees(run: Path, tm
     assert "| m3 | scoring of whole solutions | 0.60 ± 0.05 | 0.70 ± 0.05 |" in text
     assert "no model of this run scored any" not in text
     assert "m3: 0 of" not in (out / "index.html").read_text()
+
+
+def test_the_tables_of_judges_hold_those_of_any_method(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    for model in ("m1", "m2"):
+        (tmp_path / f"run/models/{model}/judge-psrlm.json").rename(tmp_path / f"run/models/{model}/judge-own.json")
+    before, after = (written(folder, tmp_path / name) for folder, name in ((run, "before"), (tmp_path / "run", "out")))
+    assert (before / "table.md").read_text() == (after / "table.md").read_text()
 
 
 def test_the_page_of_a_large_run_stays_under_20_mb_and_says_how_many_trees_it_shows(run: Path, tmp_path: Path) -> None:

@@ -280,6 +280,19 @@ def test_a_round_of_whole_solutions_is_published_with_them(
     assert hub.dataset(REPOSITORY).titles == [*CONFIGS[:-1], "solutions-m3", "card"]
 
 
+def test_a_round_of_a_user_s_own_method_is_published_with_its_searches(
+    hub: Hub, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "ROUNDS", {"m2": "psrlm", "m3": "own"})
+    (finished / "extensions").mkdir()
+    text = (ROOT / "tests/extensions/votes.py").read_text().replace('"trees.parquet"', '"walks.parquet"')
+    (finished / "extensions/own.py").write_text(text)
+    (finished / "data/m3/trees/trees.parquet").rename(finished / "data/m3/trees/walks.parquet")
+    record_run(finished)
+    push()
+    assert hub.dataset(REPOSITORY).titles == [*CONFIGS[:-1], "walks-m3", "card"]
+
+
 # ---------------------------------------------------------------- a Hub that fails or refuses
 
 

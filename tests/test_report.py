@@ -121,7 +121,7 @@ def test_how_a_solution_ends_is_told_apart() -> None:
     assert [row.end for row in rows] == ["answer", "runs_on", "no_answer", "length", "context"]
     assert [row.grade for row in rows][:2] == ["right", "right"]
     assert "right" not in [row.grade for row in rows][2:]
-    assert evaluate.accuracy(rows)["pooled"]["boxed"] == 0.2
+    assert evaluate.accuracy(rows)["pooled"]["answered"] == 0.2
 
 
 def test_samples_are_averaged_over_problems_for_the_named_splits_alone() -> None:

@@ -81,8 +81,8 @@ def answered(
 ) -> list[Answered]:
     """Graded solutions; a solution that is not in `Step n: ` form keeps its text as one step.
 
-    end: `answer` (boxed, then the sequence ended), `runs_on` (boxed, not ended), `no_answer` (ended without a box), or
-    why the sequence did not end (`length`, `context`).
+    end: `answer` (a final answer, then the sequence ended), `runs_on` (one, not ended), `no_answer` (ended without
+    one), or why the sequence did not end (`length`, `context`).
     """
     solutions = [(one.text, steps.parts(one.text), _end(one, final), one.tokens) for one in completions]
     return graded(problems, solutions, final, graders)
@@ -138,7 +138,7 @@ def _summary(rows: Sequence[Answered]) -> dict[str, Any]:
     return {
         "problems": len(rows),
         **named("accuracy", proportion(right(rows))),
-        "boxed": sum(row.end == "answer" for row in rows) / len(rows),
+        "answered": sum(row.end == "answer" for row in rows) / len(rows),
         "unreadable": sum(row.grade in (Grade.UNREADABLE, Grade.TIMEOUT) for row in rows) / len(rows),
         **named("steps", mean_and_error(lengths)),
         **named("step_characters", ratio_and_error(characters, lengths)),

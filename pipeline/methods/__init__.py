@@ -2,6 +2,7 @@
 
 `settings`: its section of params.yaml. `eft_search`, `eft`: its EFT data. `rows`: an EFT row as a training row and as
 text. `search`, `pairs`: a round. `measure`: the model as a judge of held-out rows. `inspect`: what the report shows.
+`settings` may have `JUDGES_STEPS`: pairings that need judged steps can use its rounds.
 A method need not have `cost`, which `psr plan` asks, and `verify`: what must hold inside its searches and EFT data, for
 `psr verify`.
 """

@@ -9,7 +9,7 @@ from pipeline.core.config import laid_over
 from pipeline.core.plan import BASE
 from pipeline.methods import pairings
 from pipeline.methods.psrlm import listwise
-from pipeline.methods.psrlm.settings import Search, Settings
+from pipeline.methods.psrlm.settings import Search
 from pipeline.params.schema import Common
 
 
@@ -31,12 +31,12 @@ def _judges(params: Common) -> Iterator[str]:
 
 def _ways(params: Common) -> Iterator[str]:
     """What a way of judging needs: a template, and letters enough; and what needs all verdicts must get them."""
-    searches = {"scale.search": params.scale.search}
-    if isinstance(psrlm := getattr(params, "psrlm", None), Settings):
-        searches["psrlm.search"] = psrlm.search
-        for model, entry in params.rounds.items():
-            changed = laid_over(psrlm.search.model_dump(), entry.search)
-            if entry.method == "psrlm" and (search := config.checked(Search, changed, "")[0]):
+    sections = {name: getattr(getattr(params, name), "search", None) for name in type(params).model_fields}
+    searches = {f"{name}.search": search for name, search in sections.items() if isinstance(search, Search)}
+    for model, entry in params.rounds.items():
+        if own := searches.get(f"{entry.method}.search"):
+            changed = laid_over(own.model_dump(), entry.search)
+            if search := config.checked(type(own), changed, "")[0]:
                 searches[f"rounds.{model}.search"] = search
     for where, search in searches.items():
         template = fingerprint.PROMPTS / params.prompts.family / f"{listwise.PROMPT}.txt"

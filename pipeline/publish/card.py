@@ -36,6 +36,7 @@ _USE = """Preference pairs, with TRL 1.16 (a loss of `["sigmoid"]` alone works a
 _OWN = "its own opinion of its steps"
 _GOLD = "pairs of solutions that **gold answers** chose: an upper reference, not self-rewarding"
 _LINE_END = re.compile(r"\r\n?")
+_SEARCHES = "the whole searches behind those pairs"
 WHAT = {
     "ift": "problems with solutions segmented into steps (instruction fine-tuning)",
     "eft": "two candidate next steps with an annotator's explanation and verdict (evaluation fine-tuning)",
@@ -121,7 +122,7 @@ def _body(template: str, facts: Facts, **more: str) -> str:
 
 def _configs(contents: Mapping[str, Any]) -> str:
     rows = [
-        [f"`{name}`", key, str(split["rows"]), WHAT[name.partition("-")[0]]]
+        [f"`{name}`", key, str(split["rows"]), WHAT.get(name.partition("-")[0], _SEARCHES)]
         for name, splits in contents.items()
         for key, split in splits.items()
     ]

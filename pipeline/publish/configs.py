@@ -14,17 +14,17 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from pipeline.core import files
+from pipeline import methods
+from pipeline.core import files, plugins
 from pipeline.core.config import Prompts, build, identifier
 from pipeline.core.errors import PipelineError
-from pipeline.core.records import JudgedPair, LabelledSolution, Preference, SampleSet, Solution, Tree
+from pipeline.core.records import JudgedPair, LabelledSolution, Preference, Solution
 from pipeline.language import prompts, steps
 from pipeline.language.renderer import Renderer
 from pipeline.publish.hub import sha256
 from pipeline.publish.lock import Lock
 
 MANIFEST = "manifest.json"
-SEARCHES: dict[str, tuple[str, type]] = {"psrlm": ("trees", Tree), "srlm": ("solutions", SampleSet)}
 Contents = Mapping[str, Mapping[str, Mapping[str, Any]]]  # config -> split -> rows, sha256
 
 
@@ -142,8 +142,9 @@ def collect(
         files.write(path, StepPreference, (published(pair, renderer) for pair in pairs))
         yield Config(f"ppd-{model}", {"train": path})
     for model, method in rounds.items():
-        name, row_type = SEARCHES[method]
-        splits = _splits(lock.verified(places.models / model / "trees"), row_type, name)
+        search = plugins.part(methods.__name__, method, "search")
+        name = Path(search.FILE).stem
+        splits = _splits(lock.verified(places.models / model / "trees"), search.Row, name)
         yield Config(f"{name}-{model}", {"train": splits[name]})
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.report.chart import Chart, Point, Series
 from pipeline.report.grid import Cell, Grid, number
-from pipeline.report.metrics import Lineage, Metrics, parts
+from pipeline.report.metrics import PAIRS, Lineage, Metrics, judged, parts
 
 _POINTS = 40  # of a loss curve at most
 
@@ -26,7 +26,7 @@ def accuracy(metrics: Metrics, lineage: Lineage) -> list[Chart]:
 
 def judge(metrics: Metrics, lineage: Lineage) -> list[Chart]:
     """Accuracy and consistency of every model as a judge."""
-    judges = {model: stats["judge-psrlm"] for model, stats in metrics.items() if "judge-psrlm" in stats}
+    judges = {model: quality for model, stats in metrics.items() if (quality := judged(stats, PAIRS))}
     titles = {"judge_accuracy": "accuracy on held-out pairs", "consistency": "consistency under swapped order"}
     curves = [_curve(title, "%", judges, name, lineage, True) for name, title in titles.items()]
     return [curve for curve in curves if curve.series]

@@ -6,13 +6,7 @@ from typing import Any
 
 from pipeline.report.chart import SERIES, Chart, Point, Series
 from pipeline.report.grid import Grid, Table, amount, counted, grid, measured, number, percent, words
-from pipeline.report.metrics import Lineage, Metrics
-
-_WAYS = {
-    "judge-psrlm": ("step-wise pairwise comparison", "judge_accuracy"),
-    "human": ("step-wise pairwise comparison, people’s labels", "judge_accuracy"),
-    "judge-srlm": ("scoring of whole solutions", "order_accuracy"),
-}
+from pipeline.report.metrics import PAIRS, SCORES, Lineage, Metrics, judged
 
 
 def accuracy(metrics: Metrics, paper: Grid) -> Table:
@@ -21,7 +15,7 @@ def accuracy(metrics: Metrics, paper: Grid) -> Table:
     shares = ("consistency", "ties", "unreadable")
     rows = []
     for model, stats in metrics.items():
-        if judge := stats.get("judge-psrlm"):
+        if judge := judged(stats, PAIRS):
             pairs = judge["pairs"]
             own: dict[str, Any] = next((search for search in searches if search["judge"] == model), {})
             row = [words(model), number(judge["shots"]), number(pairs), measured(judge, "judge_accuracy")]
@@ -35,13 +29,14 @@ def accuracy(metrics: Metrics, paper: Grid) -> Table:
         "verdict count as wrong. Consistency: the same verdict when the two candidates change places. The paper's M0 "
         "is measured 3-shot, as ours where shots says so. On policy: the verdicts of the round it searched. Of a "
         "held-out pair one step is right; a search asks where its model wavers, often about two wrong ones."
-    ) + _too_long(metrics, "judge-psrlm")
+    ) + _too_long(metrics, PAIRS)
     return Table("3-judge", "Table 3. Accuracy of the judge", note, grid(header, rows), paper)
 
 
-def _too_long(metrics: Metrics, kind: str) -> str:
+def _too_long(metrics: Metrics, measure: str) -> str:
     """What of its held-out rows a model was not asked, where that was any."""
-    shares = {model: stats[kind]["too_long"] for model, stats in metrics.items() if stats.get(kind, {}).get("too_long")}
+    judges = {model: judged(stats, measure) for model, stats in metrics.items()}
+    shares = {model: judge["too_long"] for model, judge in judges.items() if judge.get("too_long")}
     each = ", ".join(f"{words(model)} {share:.0%}" for model, share in shares.items())
     return f" Not asked, and wrong, because the prompt is longer than the context: {each}." if each else ""
 
@@ -50,20 +45,22 @@ def ways(metrics: Metrics, lineage: Lineage, paper: Grid) -> Table:
     """Pairs of steps against scores of whole solutions, and people's labels where there are any."""
     rows = []
     for chain in lineage.chains().values():
-        last = metrics[chain[-1]]
-        judged = {**last, "human": last.get("judge-psrlm", {}).get("human")}
-        for kind, (way, agreement) in _WAYS.items():
-            if quality := judged.get(kind):
-                rows.append(
-                    [words(chain[-1]), words(way), *(amount(quality, n, 2) for n in ("consistency", agreement))]
-                )
+        pairs, scores = (judged(metrics[chain[-1]], measure) for measure in (PAIRS, SCORES))
+        for way, quality, agreement in (
+            ("step-wise pairwise comparison", pairs, PAIRS),
+            ("step-wise pairwise comparison, people’s labels", pairs.get("human"), PAIRS),
+            ("scoring of whole solutions", scores, SCORES),
+        ):
+            if quality:
+                cells = [amount(quality, name, 2) for name in ("consistency", agreement)]
+                rows.append([words(chain[-1]), words(way), *cells])
     note = (
         "The last model of each method on held-out rows; labels: the annotator's, and people's in the pairs made of "
         "their step ratings, which have a line of their own. Agreement: for pairs, of the verdict; for scores, of the "
         "order of two solutions to one problem that the annotator scored differently. Consistency: under swapped "
         "order; for scores, all samples of a judgment give one score. "
     )
-    if not any("judge-srlm" in stats for stats in metrics.values()):
+    if not any(judged(stats, SCORES) for stats in metrics.values()):
         note += "Nothing here stands beside the paper's scoring of whole solutions: no model of this run scored any."
     header = ["judge", "way of judging", "consistency", "agreement with labels"]
     return Table("6-ways-of-judging", "Table 6. Ways of judging", note, grid(header, rows), paper)
@@ -73,7 +70,7 @@ def scorers(metrics: Metrics) -> Table:
     """Every model that scored held-out solutions."""
     rows = []
     for model, stats in metrics.items():
-        if scorer := stats.get("judge-srlm"):
+        if scorer := judged(stats, SCORES):
             shares = [measured(scorer, name) for name in ("score_accuracy", "order_accuracy", "consistency")]
             sizes = [number(scorer["shots"]), number(scorer["solutions"]), number(scorer["ordered_pairs"])]
             rows.append([words(model), *sizes, *shares, percent(scorer["unreadable"])])
@@ -81,7 +78,7 @@ def scorers(metrics: Metrics) -> Table:
     note = (
         "Each model as a scorer of held-out whole solutions, 0 to 5, percent with one standard error. Same score, same "
         "order: as the annotator's. An unreadable judgment counts against all three."
-    ) + _too_long(metrics, "judge-srlm")
+    ) + _too_long(metrics, SCORES)
     return Table("scorers", "Scorers of whole solutions", note, grid(header, rows))
 
 
@@ -89,7 +86,7 @@ def calibration(metrics: Metrics) -> Table:
     """Log-odds of the verdict letters against what was right."""
     rows = []
     for model, stats in metrics.items():
-        if (known := stats.get("judge-psrlm", {}).get("calibration")) and known["pairs"]:
+        if (known := judged(stats, PAIRS).get("calibration")) and known["pairs"]:
             sizes = [number(known[name]) for name in ("pairs", "without")]
             shares = [measured(known, name) for name in ("accuracy", "error")]
             rows.append([words(model), *sizes, *shares, amount(known, "brier", 3), amount(known, "first", 2)])
@@ -108,7 +105,7 @@ def reliability(metrics: Metrics) -> list[Chart]:
     """Share of right verdicts against confidence, one line a model (the last ones, where colours run out)."""
     lines = []
     for model, stats in metrics.items():
-        if bins := stats.get("judge-psrlm", {}).get("calibration", {}).get("bins"):
+        if bins := judged(stats, PAIRS).get("calibration", {}).get("bins"):
             points = [
                 Point(100 * b["confidence"], 100 * b["accuracy"], f"{b['pairs']} pairs", 100 * b["accuracy_se"])
                 for b in bins

@@ -13,6 +13,7 @@ from pipeline.core.files import read_json
 from pipeline.core.means import mean_and_error, named
 
 Metrics = dict[str, dict[str, Any]]
+PAIRS, SCORES = "judge_accuracy", "order_accuracy"  # what a method's `measure` calls the share of right judgments
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,14 @@ def _compare_judges(metrics: Metrics, lineage: Lineage) -> None:
         equal = [sum(a == b != "?" for a, b in zip(*pair, strict=True)) / len(pair[0]) for pair in pairs]
         if equal:
             stats["verdicts"] |= named("agreement", mean_and_error(equal))
+
+
+def judged(stats: Mapping[str, Any], measure: str) -> dict[str, Any]:
+    """A model's quality as a judge, of the first method that measures it so; empty where none does.
+
+    measure: PAIRS, of steps compared, or SCORES, of whole solutions.
+    """
+    return next((part for name, part in stats.items() if name.startswith("judge-") and measure in part), {})
 
 
 def average(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:

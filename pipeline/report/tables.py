@@ -116,12 +116,12 @@ def _steps(metrics: Metrics, paper: Grid) -> Table:
     for model, stats in metrics.items():
         parts = [stats["evaluation"][split] for split in splits]
         cells = [amount(part, name, 2) for part in parts for name in ("steps", "step_characters")]
-        rows.append([words(model), *cells, percent(stats["evaluation"]["pooled"]["boxed"])])
-    header = ["model", *(name for split in splits for name in (f"{split}: steps", "characters")), "boxed"]
+        rows.append([words(model), *cells, percent(stats["evaluation"]["pooled"]["answered"])])
+    header = ["model", *(name for split in splits for name in (f"{split}: steps", "characters")), "answered"]
     note = (
-        "Steps of a greedy solution and characters of a step (without its marker), with one standard error; boxed: "
-        "percent of the solutions that end in a marked answer (in mathematics a box). Of the paper's tables, its MATH "
-        "column stands here."
+        "Steps of a greedy solution and characters of a step (without its marker), with one standard error; "
+        "answered: percent of the solutions that end in a marked answer (in mathematics a box). Of the paper's tables, "
+        "its MATH column stands here."
     )
     return Table("4-7-8-steps", "Tables 4, 7 and 8. Number and length of steps", note, grid(header, rows), paper)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.cli.compare.runs import JUDGE, Change, Run, paired
+from pipeline.report.metrics import PAIRS, judged
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,18 @@ def rows_of(
         {section: values for section, values in side.items() if section not in leave_out}
         for side in (run.metrics[model], other.metrics[name])
     )
+    for side in (before, after):
+        side[JUDGE] = judged(side, PAIRS)
     known: dict[tuple[str, str], Change] = {}
     if "evaluation" in before:
         known |= paired(run.solutions(model), other.solutions(name))
-    if JUDGE in before:
+    if before[JUDGE]:
         known |= paired(run.judgments(model), other.judgments(name))
     splits = [split for split in before.get("evaluation", {}) if split in after.get("evaluation", {})]
     for table, metric, unit in (
         ("Greedy accuracy, %", "accuracy", 100),
         ("Steps a solution", "steps", 1),
-        ("Boxed solutions, %", "boxed", 100),
+        ("Answered solutions, %", "answered", 100),
     ):
         for split in splits:
             sides = before["evaluation"][split], after["evaluation"][split]
@@ -69,6 +72,6 @@ def _row(
 
 def _error(values: dict[str, Any], metric: str) -> float | None:
     """The standard error that stands beside a metric; of a share among `problems`, the binomial one."""
-    if metric == "boxed":
+    if metric == "answered":
         return math.sqrt(values[metric] * (1 - values[metric]) / values["problems"])
     return values.get(f"{metric}_se")

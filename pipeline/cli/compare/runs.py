@@ -15,9 +15,10 @@ from typing import Any
 import polars as pl
 
 from pipeline.core.errors import PipelineError
+from pipeline.report.metrics import PAIRS, judged
 
 WORKSPACE = "workspace"  # DVC's own name for what is not committed
-JUDGE = "judge-psrlm"  # the section of a model's quality as a pairwise judge
+JUDGE = "judge"  # the split of judgments
 Change = tuple[float, float]  # a mean difference and its standard error
 
 
@@ -58,15 +59,16 @@ class Run:
         answers = self._table(stage, "answers", "answers.parquet")
         if answers is None:
             return None
-        metrics = {"accuracy": pl.col("grade") == "right", "boxed": pl.col("end") == "answer"}
+        metrics = {"accuracy": pl.col("grade") == "right", "answered": pl.col("end") == "answer"}
         metrics["steps"] = pl.col("steps").list.len()
         rows = _unpivoted(answers, ["problem_id", "prompt"], pl.col("split"), metrics)
         return pl.concat([rows, rows.with_columns(split=pl.lit("pooled"))])
 
     def judgments(self, model: str) -> pl.DataFrame | None:
         """Each judgment of a held-out pair as rows (pair, split, metric, value); None where DVC has them no more."""
-        measured = (model, f"{JUDGE}.json")
-        stages = [s for s in self._collected("judge_eval") if _argument(s, "stats").parts[-2:] == measured]
+        sections = [name for name, part in self.metrics[model].items() if part is judged(self.metrics[model], PAIRS)]
+        measured = [(model, f"{section}.json") for section in sections]
+        stages = [s for s in self._collected("judge_eval") if _argument(s, "stats").parts[-2:] in measured]
         if not stages:
             return None
         (stage,) = stages

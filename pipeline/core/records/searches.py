@@ -105,9 +105,9 @@ class Scoring:
 class SampledSolution:
     """One distinct whole solution. votes: how many of the samples had this text.
 
-    finish: `answer` (boxed, then the sequence ended), `no_answer` (ended without a box), `length` (the cap came first)
-    or `context`; only ended ones are scored. score: mean of the readable scores, None if there is none. tokens: sampled
-    for it, in all of its votes together.
+    finish: `answer` (a final answer, then the sequence ended), `no_answer` (ended without one), `length` (the cap came
+    first) or `context`; only ended ones are scored. score: mean of the readable scores, None if there is none. tokens:
+    sampled for it, in all of its votes together.
     """
 
     text: str

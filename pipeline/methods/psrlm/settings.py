@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from pipeline.core.config import Count, Positive, Sampling, Section, Share
 
 FILE = "trees.parquet"  # of a search's folder
+JUDGES_STEPS = True  # its trees hold judged candidates of every state
 RATED = "rated-"  # begins the keys of pairs that people's ratings made
 
 
