@@ -50,7 +50,7 @@ def generated(name: str, count: int) -> list[Problem]:
 
 
 def searches(options: argparse.Namespace) -> list[Line]:
-    """The loops on a pool and on a server, each with more seats for sequences than there are, and full."""
+    """The loops on a pool and on a server, each taking more sequences than there are, and full."""
     lines: list[Line] = []
     search = config.build(Search, profile("tiny")["psrlm"]["search"], "tiny: psrlm.search")
     params = Inference(dtype="float32", max_model_len=1024)
