@@ -1,7 +1,7 @@
 """The event loop beside other ways to drive the same searches: lockstep by depth, one problem at a time, flat replay.
 
-Flat replay sends all requests of a search that was recorded at once, without what each of them waits for. Every run has a
-fresh engine, or a server whose prefix cache was emptied: none finds the cache of another.
+Flat replay sends all requests of a search that was recorded at once, without what each of them waits for. Every run
+has a fresh engine, or a server whose prefix cache was emptied: none finds the cache of another.
 """
 
 from __future__ import annotations
