@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.compare import compare
+from pipeline.cli.compare.rows import rows_of
 from pipeline.cli.compare.runs import Run, paired
 from pipeline.core import files
 from pipeline.core.errors import PipelineError
@@ -160,6 +161,14 @@ def test_commits_experiments_and_the_workspace_are_compared_model_by_model(
     assert f"|  | {before} | {after} | difference" in text
     assert "| m2 pooled |" in text and "| m1 " not in text and "the same in both: m1, m2 (judge-psrlm)" in text
     assert text.count("| yes |") >= 3
+
+
+@pytest.mark.usefixtures("there")
+def test_a_metric_that_an_earlier_version_did_not_write_has_no_row() -> None:
+    old, new = Run("one"), Run("workspace")
+    del old.metrics["m2"]["evaluation"]["pooled"]["answered"]
+    shown = {(row.table, row.name) for row in rows_of(old, "m2", new, "m2")}
+    assert ("Greedy accuracy, %", "pooled") in shown and ("Answered solutions, %", "pooled") not in shown
 
 
 @pytest.mark.parametrize(

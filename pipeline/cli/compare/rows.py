@@ -47,7 +47,8 @@ def rows_of(
     ):
         for split in splits:
             sides = before["evaluation"][split], after["evaluation"][split]
-            yield _row(table, prefix + split, sides, metric, unit, known.get((split, metric)))
+            if all(metric in side for side in sides):  # a revision of an earlier version may lack one
+                yield _row(table, prefix + split, sides, metric, unit, known.get((split, metric)))
     for section, table, metrics in (
         (JUDGE, "Judge on held-out pairs, %", {"judge_accuracy": 100, "consistency": 100, "unreadable": 100}),
         ("scale", "Step search at evaluation, %", {"accuracy": 100, "gain": 100, "over_majority": 100}),
