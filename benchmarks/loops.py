@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,10 @@ def replay(engine: Engine, requests: Iterable[tuple[Request, int]]) -> list[Comp
     for number, (request, group) in enumerate(requests):
         engine.submit(f"{group}/{number}", request, group)
     while len(completions) <= number:
-        completions |= {int(key.partition("/")[2]): completion for key, completion in engine.step()}
+        if done := engine.step():
+            completions |= {int(key.partition("/")[2]): completion for key, completion in done}
+        elif engine.sources:  # to look again and again would take a core from the engine
+            wait(engine.sources, timeout=1.0)
     return [completions[index] for index in range(number + 1)]
 
 
