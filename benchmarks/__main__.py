@@ -1,6 +1,6 @@
 """What this machine makes of each part of the pipeline, beside the simplest way to do the same (`make bench`).
 
-    python -m benchmarks                        # all parts, about 45 minutes on two quiet cores, `loops` half of them
+    python -m benchmarks                        # all parts, about half an hour on two quiet cores, `loops` half of it
     python -m benchmarks --parts loops training --problems 10 --rounds 1
 
 Ways of one thing are measured in turn, several times; a ratio (x) is of one round. A part is printed as a table and
