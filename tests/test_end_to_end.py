@@ -211,7 +211,7 @@ def test_a_method_and_a_domain_of_a_users_own_run_through_the_whole_graph(clone:
     params["judges"] = {"m1": {"model": "m1", "method": "votes"}}
     params["scale"]["models"] = []
     params["sft"]["epochs"] = 1
-    for role, rows_of_it in {"ift": 40, "prm": 100, "eft": 15, "rounds": 8}.items():
+    for role, rows_of_it in {"ift": 40, "prm": 100, "eft": 60, "rounds": 8}.items():
         params["problems"][role]["rows"] = rows_of_it
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     call(folder, "dvc", "repro")
