@@ -21,7 +21,7 @@ from pipeline.core.command import fail
 from pipeline.core.config import read_yaml
 from pipeline.core.errors import PipelineError
 from pipeline.core.files import read, read_json
-from pipeline.core.means import mean_and_error
+from pipeline.core.means import mean_and_error, proportion
 from pipeline.core.records import Answered
 from pipeline.core.terminal import markdown
 from pipeline.report import provenance
@@ -143,7 +143,8 @@ def rounds(runs: Sequence[Run]) -> list[Gate]:
         return [changes(run.answers(chain[first]), run.answers(chain[last])) for run, chain in chains]
 
     falls = [fallen(run.answers(chain[0]), run.answers(chain[-1])) for run, chain in chains]
-    boxed = [[100 * boxes(run.answers(model)) for model in chain] for run, chain in chains]
+    ended = [[[row.end == "answer" for row in run.answers(model)] for model in chain] for run, chain in chains]
+    boxed = [[100 * proportion(one)[0] for one in each] for each in ended]
     return [
         *(paired(f"M{i + 2} − M{i + 1}", 2, between(i, i + 1)) for i in range(count - 1)),
         paired(f"M{count} − M1", 3, between(0, count - 1)),
@@ -151,11 +152,6 @@ def rounds(runs: Sequence[Run]) -> list[Gate]:
         least(f"boxed, M{count} − M1", 0, "", [number(one[-1] - one[0], 2, sign="+") for one in boxed]),
         least(f"boxed, least of M1 to M{count}", 99.5, "%", [number(min(one), 2) for one in boxed]),
     ]
-
-
-def boxes(answers: Sequence[Answered]) -> float:
-    """The share of solutions that end in a box."""
-    return sum(row.end == "answer" for row in answers) / len(answers)
 
 
 def fallen(before: Sequence[Answered], after: Sequence[Answered]) -> Cell:

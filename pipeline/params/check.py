@@ -9,7 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from pipeline import domains, methods
+from pipeline import domains
 from pipeline.core import config, fingerprint, plugins
 from pipeline.core.config import Section, laid_over
 from pipeline.core.errors import PipelineError
@@ -81,10 +81,6 @@ def _variants(params: Common) -> Iterator[str]:
     for model, entry in params.variants.items():
         where = f"variants.{model}"
         pairing = plugins.part(pairings.__name__, entry.kind, "pairs")
-        method = params.method(entry.of)
-        judged = getattr(plugins.part(methods.__name__, method, "settings"), "JUDGES_STEPS", False)
-        if getattr(pairing, "NEEDS_STEPS", False) and not judged:
-            yield f"{where}.of: {entry.of} is a {method} round; {entry.kind} needs judged steps"
         wanted = entry.start if pairing.BY == "start" else params.start_of(entry.start)
         if entry.by != wanted:
             reason = f"the model that {entry.of} starts from" if pairing.BY == "start" else f"before {entry.start}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pipeline import methods
 from pipeline.core import config, fingerprint, plugins
 from pipeline.core.config import laid_over
 from pipeline.core.plan import BASE
@@ -15,8 +16,18 @@ from pipeline.params.schema import Common
 
 def faults(params: Common) -> Iterator[str]:
     """A line for each thing that does not fit together, without the file's name."""
+    yield from _steps(params)
     yield from _judges(params)
     yield from _ways(params)
+
+
+def _steps(params: Common) -> Iterator[str]:
+    """What needs judged steps must be of a round that judges some."""
+    for model, variant in params.variants.items():
+        pairing, method = plugins.part(pairings.__name__, variant.kind, "pairs"), params.method(variant.of)
+        settings = plugins.part(methods.__name__, method, "settings")
+        if getattr(pairing, "NEEDS_STEPS", False) and not getattr(settings, "JUDGES_STEPS", False):
+            yield f"variants.{model}.of: {variant.of} is a {method} round; {variant.kind} needs judged steps"
 
 
 def _judges(params: Common) -> Iterator[str]:

@@ -66,8 +66,8 @@ class Run:
 
     def judgments(self, model: str) -> pl.DataFrame | None:
         """Each judgment of a held-out pair as rows (pair, split, metric, value); None where DVC has them no more."""
-        sections = [name for name, part in self.metrics[model].items() if part is judged(self.metrics[model], PAIRS)]
-        measured = [(model, f"{section}.json") for section in sections]
+        quality = judged(self.metrics[model], PAIRS)
+        measured = [(model, f"{name}.json") for name, part in self.metrics[model].items() if part is quality]
         stages = [s for s in self._collected("judge_eval") if _argument(s, "stats").parts[-2:] in measured]
         if not stages:
             return None
